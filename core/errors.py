@@ -1,0 +1,34 @@
+"""Errors a user may see: what happened, why, and what to do now."""
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A fault that is explained to the user instead of shown as a traceback.
+
+    `title`, `cause` and `fix` are English templates, the keys of the translation catalogue; `params` fill
+    their `{placeholders}`. The page translates the templates first and fills them afterwards.
+    """
+
+    def __init__(self, title: str, cause: str = "", fix: str = "", **params: object) -> None:
+        self.title, self.cause, self.fix, self.params = title, cause, fix, params
+        super().__init__(" ".join(part.format(**params) for part in (title, cause, fix) if part))
+
+
+class DataError(UserError):
+    """The files, labels or splits can't be used as they are."""
+
+
+class ModelError(UserError):
+    """A model can't be found, loaded or built."""
+
+
+class SettingsError(UserError):
+    """A setting is out of its range; all problems of one form are named together."""
+
+
+class NotFound(UserError):
+    """A dataset, run or bundle that does not exist here (any more)."""
+
+
+class NotAllowed(UserError):
+    """The thing belongs to somebody else."""

@@ -1,0 +1,161 @@
+"""What a run is made of: frozen, validated values that go to JSON and back unchanged."""
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from core.errors import SettingsError
+
+SplitName = Literal["train", "val", "test"]
+BlockState = Literal["frozen", "trained"]
+PresetKey = Literal["instant", "balanced", "thorough", "custom"]
+OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]
+ScheduleKey = Literal["constant", "cosine", "step"]
+FillKey = Literal["reflect", "edge", "black", "white"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """One immutable version of a dataset."""
+    dataset: str
+    version: str
+    task: str = "image"
+    objective: str = "single_label"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A row of the catalog, with its pretrained weights or (`pretrained=False`) with random ones."""
+    key: str
+    pretrained: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """What happens to one block. `lr_scale` multiplies the learning rate; it trains from `from_epoch` (0 = the first) on."""
+    name: str
+    state: BlockState
+    lr_scale: float = 1.0
+    from_epoch: int = 0
+
+    def trains_at(self, epoch: int) -> bool:
+        return self.state == "trained" and epoch >= self.from_epoch
+
+
+@dataclass(frozen=True, slots=True)
+class FreezePlan:
+    """One `BlockPlan` a block, in the order of the network, input first."""
+    blocks: tuple[BlockPlan, ...]
+
+    def trained(self) -> tuple[str, ...]:
+        """Names of the blocks that train at any time of the run."""
+        return tuple(block.name for block in self.blocks if block.state == "trained")
+
+    def trained_at(self, epoch: int) -> tuple[str, ...]:
+        return tuple(block.name for block in self.blocks if block.trains_at(epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Random changes made to training pictures, each time one is shown. All zero and False: none."""
+    flip: bool = False
+    rotation_deg: float = 0.0
+    shift: float = 0.0
+    """Largest shift, as a fraction of the picture's side."""
+    shear_deg: float = 0.0
+    zoom: float = 0.0
+    """Largest enlargement or reduction, as a fraction: 0.2 means 0.8 to 1.2."""
+    colour: float = 0.0
+    """Strength of changes in brightness, contrast and saturation, 0 to 1."""
+    fill: FillKey = "reflect"
+
+    def __post_init__(self) -> None:
+        _check(self, rotation_deg=(0, 180), shift=(0, 0.5), shear_deg=(0, 45), zoom=(0, 0.9), colour=(0, 1))
+
+    @property
+    def active(self) -> bool:
+        return self.flip or any((self.rotation_deg, self.shift, self.shear_deg, self.zoom, self.colour))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything about the training that is not data, model or freezing."""
+    preset: PresetKey = "instant"
+    epochs: int = 30
+    optimizer: OptimizerKey = "adamw"
+    learning_rate: float = 3e-3
+    momentum: float = 0.9
+    """Used by SGD and RMSprop only."""
+    schedule: ScheduleKey = "cosine"
+    weight_decay: float = 1e-2
+    batch_size: int = 32
+    input_size: int | None = None
+    """Side of the square the network sees, in pixels; None: the model's own."""
+    label_smoothing: float = 0.0
+    class_weights: bool = False
+    """Weigh each class by the inverse of its count, so that rare classes matter as much as common ones."""
+    patience: int = 0
+    """Stop after this many epochs without gain on the validation split; 0: never."""
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    store_activations: bool = True
+    """Compute the frozen part once instead of in every epoch (same result; only without augmentation)."""
+
+    def __post_init__(self) -> None:
+        _check(self, epochs=(1, 1000), learning_rate=(1e-8, 10), momentum=(0, 0.999), weight_decay=(0, 1), batch_size=(1, 1024),
+               input_size=(32, 1024), label_smoothing=(0, 0.5), patience=(0, 1000), seed=(0, 2**31 - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A whole run; `run.json` holds it and is never rewritten."""
+    id: str
+    name: str
+    owner: str
+    created: float
+    """Unix time, seconds."""
+    data: DataSpec
+    model: ModelSpec
+    plan: FreezePlan
+    config: TrainConfig
+
+    def fingerprint(self) -> str:
+        """Hash of all that decides the result: two runs with the same one are the same experiment."""
+        return hashlib.sha256(to_json(replace(self, id="", name="", owner="", created=0.0))).hexdigest()
+
+
+def _check(spec: object, **ranges: tuple[float, float]) -> None:
+    """Raise one `SettingsError` that names every field outside its closed range. None passes."""
+    problems = []
+    for name, (low, high) in ranges.items():
+        value = getattr(spec, name)
+        if value is not None and not low <= value <= high:  # also False for NaN
+            problems.append(f"{name} must be between {low:g} and {high:g}, got {value:g}.")
+    if problems:
+        raise SettingsError("Some settings are out of range.", "{problems}", "Change them and start again.", problems=" ".join(problems))
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def to_json(value: Any, indent: int | None = None) -> bytes:
+    """A spec (or any dataclass of plain values) as UTF-8 JSON."""
+    return _adapter(type(value)).dump_json(value, indent=indent)
+
+
+def from_json(kind: type[T], text: str | bytes) -> T:
+    """The inverse of `to_json`. Raises `SettingsError` when the text does not describe a `kind`."""
+    try:
+        return _adapter(kind).validate_json(text)
+    except ValidationError as error:
+        raise SettingsError("A file of the workspace can't be read.", "It does not describe a {kind}: {problem}",
+                            "It was written by another version or changed by hand.",
+                            kind=kind.__name__, problem=str(error).splitlines()[-1]) from error

@@ -1,0 +1,107 @@
+"""Where everything is kept. The only module that knows the folder layout.
+
+    datasets/<id>/dataset.json, <version>.json     blobs/ab/<sha256>      uploads/<id>/      thumbs/<sha256>.jpg
+    runs/<id>/run.json events.jsonl control worker.json exit.json report.json best/ worker.log
+    activations/  drafts/<owner>.json  owners.json  settings.json  secret  supervisor.lock
+"""
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import NotFound
+
+ID = re.compile(r"[a-z0-9]{4,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path | str | None = None) -> Workspace:
+        """The workspace at `root`, else at `GRAFT_HOME`, else at `~/.graft`; its folders are made when missing."""
+        home = Path(root or os.environ.get("GRAFT_HOME") or Path.home() / ".graft").expanduser().resolve()
+        workspace = cls(home)
+        for folder in (workspace.datasets, workspace.blobs, workspace.uploads, workspace.thumbs, workspace.runs,
+                       workspace.activations, workspace.drafts):
+            folder.mkdir(parents=True, exist_ok=True)
+        return workspace
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
+    def uploads(self) -> Path:
+        return self.root / "uploads"
+
+    @property
+    def thumbs(self) -> Path:
+        return self.root / "thumbs"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def activations(self) -> Path:
+        return self.root / "activations"
+
+    @property
+    def drafts(self) -> Path:
+        return self.root / "drafts"
+
+    def dataset(self, dataset_id: str) -> Path:
+        return self.datasets / _checked(dataset_id)
+
+    def run(self, run_id: str) -> Path:
+        return self.runs / _checked(run_id)
+
+    def upload(self, upload_id: str) -> Path:
+        return self.uploads / _checked(upload_id)
+
+    def draft(self, owner: str) -> Path:
+        return self.drafts / f"{_checked(owner)}.json"
+
+    def blob(self, sha: str) -> Path:
+        _checked(sha, length=64)
+        return self.blobs / sha[:2] / sha
+
+    def thumb(self, sha: str) -> Path:
+        return self.thumbs / f"{_checked(sha, length=64)}.jpg"
+
+
+def new_id() -> str:
+    """A short id that can't be guessed: 16 lower-case letters and digits, 80 bits."""
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "".join(secrets.choice(alphabet) for _ in range(16))
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` so that a reader, or a crash, sees the old file or the new one and nothing between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _checked(key: str, length: int | None = None) -> str:
+    """An id is the only text that may become part of a path."""
+    if not ((len(key) == length and re.fullmatch(r"[0-9a-f]+", key)) if length else ID.fullmatch(key)):
+        raise NotFound("That does not exist here.", "“{key}” is no id of this workspace.", "Open it from the list of runs or datasets.",
+                       key=key[:60])
+    return key
