@@ -1,0 +1,121 @@
+"""One small process a workspace that starts queued runs, a slot at a time, and keeps a warm worker waiting."""
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.errors import UserError
+from core.jobs.processes import start_module
+from core.jobs.runs import ENDED, state_of, wish_of, write_exit, write_failure
+from core.specs import RunSpec, from_json
+from core.workspace import Workspace
+
+SLOTS = 1
+LOOK_SECONDS = 0.1
+IDLE_SECONDS = 900.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """`ended`: folders that need no second look."""
+    ended: set[str] = field(default_factory=set)
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    warm: subprocess.Popen[bytes] | None = None
+
+
+def ensure_supervisor(ws: Workspace) -> None:
+    """Start the workspace's supervisor unless one is there. Cheap enough for every page."""
+    lock = FileLock(ws.root / "supervisor.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return
+    lock.release()
+    _started[:] = [process for process in _started if process.poll() is None]  # a child that ended must be waited for
+    if not _started:
+        _started.append(start_module("core.jobs.supervisor", [str(ws.root)], log=ws.root / "supervisor.log"))
+
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def supervise(ws: Workspace) -> None:
+    """Run until nothing has happened for `IDLE_SECONDS`. Runs go on when this process dies: the next one finds them."""
+    seen, busy = _Seen(), time.monotonic()
+    while time.monotonic() - busy < IDLE_SECONDS:
+        if _look(ws, seen):
+            busy = time.monotonic()
+        time.sleep(LOOK_SECONDS)
+    if seen.warm:
+        seen.warm.stdin.close()  # type: ignore[union-attr]  # it leaves when nobody can give it a run any more
+
+
+def _look(ws: Workspace, seen: _Seen) -> bool:
+    """One round: who runs, who waits, who may start. True while there is anything to do."""
+    seen.children = [child for child in seen.children if child.poll() is None]
+    waiting: list[tuple[float, Path]] = []
+    running = 0
+    for folder in ws.runs.iterdir():
+        if folder.name in seen.ended or not (folder / "run.json").is_file():
+            continue
+        state = state_of(folder)
+        if state in ENDED:
+            seen.ended.add(folder.name)
+        elif state == "queued":
+            waiting.append((folder.joinpath("run.json").stat().st_mtime, folder))
+        else:
+            running += 1
+    for _, folder in sorted(waiting):
+        if wish_of(folder) != "go":
+            write_exit(folder, "discarded")
+        elif running < SLOTS:
+            _start(ws, folder, seen)
+            running += 1
+    if not running and (seen.warm is None or seen.warm.poll() is not None):
+        seen.warm = _new_worker(ws)
+    return bool(waiting or running)
+
+
+def _start(ws: Workspace, folder: Path, seen: _Seen) -> None:
+    """Hand the run to the warm worker and wait until it says that it has it."""
+    try:
+        from_json(RunSpec, (folder / "run.json").read_bytes())
+    except UserError as error:
+        write_failure(folder, error)
+        return
+    worker = seen.warm if seen.warm and seen.warm.poll() is None else _new_worker(ws)
+    seen.warm = None
+    worker.stdin.write(f"{folder}\n".encode())  # type: ignore[union-attr]
+    worker.stdin.close()  # type: ignore[union-attr]
+    seen.children.append(worker)
+    while worker.poll() is None and not (folder / "worker.json").is_file():
+        time.sleep(0.02)
+    if not (folder / "worker.json").is_file():
+        write_failure(folder, UserError("The training process did not start.", "It ended with code {code}.",
+                                        "Start the run again; the log of the workspace says more.", code=worker.returncode))
+
+
+def _new_worker(ws: Workspace) -> subprocess.Popen[bytes]:
+    return start_module("core.jobs.worker", [], log=ws.root / "workers.log", stdin=subprocess.PIPE)
+
+
+def main() -> None:
+    ws = Workspace.open(sys.argv[1])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        with FileLock(ws.root / "supervisor.lock", timeout=0):
+            log.info("supervisor started")
+            supervise(ws)
+    except Timeout:
+        log.info("another supervisor is at work")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Image classification: pictures are decoded once into an array of bytes, then served as batches."""
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.bundle import predict
+from core.data.versions import Item, Version
+from core.preprocess import Preprocess
+from core.specs import Augmentation, SplitName
+from core.tasks.augment import augment
+from core.workspace import Workspace
+
+DECODER = "1"
+"""Part of the cache key: change it when the same file and preprocessing would give other pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """One side of a dataset. `pixels` (n, 3, R, R) uint8 holds the resized squares of all sides, mapped from disk; `rows` says
+    which are this side's. Evaluation sees their centre, input_size wide."""
+    pixels: Tensor
+    rows: Tensor
+    labels: Tensor
+    shas: tuple[str, ...]
+    preprocess: Preprocess
+    augmentation: Augmentation
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def inputs(self, idx: Tensor) -> Tensor:
+        return predict.normalise(self._centre(self.pixels[self.rows[idx]]), self.preprocess)
+
+    def augmented(self, idx: Tensor, epoch: int) -> Tensor:
+        if not self.augmentation.active:
+            return self.inputs(idx)
+        seeds = [self.seed * 1_000_003 + epoch * 7_919_777 + int(i) for i in idx]
+        return predict.normalise(self._centre(augment(self.pixels[self.rows[idx]], self.augmentation, seeds)), self.preprocess)
+
+    def _centre(self, pixels: Tensor) -> Tensor:
+        size = self.preprocess.input_size
+        offset = (pixels.shape[-1] - size) // 2
+        return pixels[..., offset:offset + size, offset:offset + size]
+
+
+def splits(ws: Workspace, version: Version, preprocess: Preprocess, augmentation: Augmentation, seed: int,
+           progress: Callable[[int, int], None]) -> dict[SplitName, Pictures]:
+    """The three sides, decoded once for each (pictures, size) and kept in the workspace's cache."""
+    order = sorted({item.sha for item in version.items})
+    pixels = torch.from_numpy(_decoded(ws, order, preprocess, progress))
+    place = {sha: i for i, sha in enumerate(order)}
+
+    def side(items: tuple[Item, ...]) -> Pictures:
+        rows = torch.tensor([place[item.sha] for item in items], dtype=torch.long)
+        labels = torch.tensor([item.label for item in items], dtype=torch.long)
+        return Pictures(pixels, rows, labels, tuple(item.sha for item in items), preprocess, augmentation, seed)
+    return {name: side(version.split(name)) for name in ("train", "val", "test")}
+
+
+def _decoded(ws: Workspace, shas: list[str], preprocess: Preprocess, progress: Callable[[int, int], None]) -> np.ndarray:
+    """All pictures as (n, 3, R, R) uint8, mapped from a file that is written once."""
+    side = preprocess.resize_size
+    key = hashlib.sha256("\n".join([DECODER, str(side), preprocess.interpolation, *shas]).encode()).hexdigest()[:24]
+    path = ws.activations / f"pixels-{key}.npy"
+    if not path.exists():
+        temporary = path.with_name(f"{path.stem}-{os.getpid()}.part")
+        try:
+            _decode_into(temporary, [ws.blob(sha) for sha in shas], preprocess, progress)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="c")
+
+
+def _decode_into(path: Path, files: list[Path], preprocess: Preprocess, progress: Callable[[int, int], None]) -> None:
+    side = preprocess.resize_size
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(files), 3, side, side))
+
+    def decode(i: int) -> None:
+        array[i] = predict.square(predict.open_picture(files[i], side), preprocess).numpy()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes and resizes without holding the interpreter's lock
+        for done, _ in enumerate(pool.map(decode, range(len(files))), 1):
+            progress(done, len(files))
+    array.flush()

@@ -1,0 +1,66 @@
+"""The frozen part runs once: its outputs are stored and feed the trained rest in every epoch."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.events import Preparing
+from core.models.blocks import Network
+from core.specs import SplitName
+from core.data.split import Split
+
+BATCH = 32
+BUDGET_BYTES = 8 << 30
+"""Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Outputs of the first `boundary` blocks for one side of a dataset, (n, …) float32, mapped from disk."""
+    outputs: Tensor
+    labels: Tensor
+    boundary: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def inputs(self, idx: Tensor) -> Tensor:
+        return self.outputs[idx]
+
+
+def fits(network: Network, splits: dict[SplitName, Split], boundary: int) -> bool:
+    """Whether the outputs of all training and validation items stay within the budget."""
+    with torch.inference_mode():
+        one = network(splits["train"].inputs(torch.tensor([0])), stop=boundary)
+    return one.nbytes * sum(len(splits[name]) for name in ("train", "val")) <= BUDGET_BYTES
+
+
+def store(network: Network, splits: dict[SplitName, Split], boundary: int, folder: Path) -> Iterator[Preparing | dict[SplitName, Stored]]:
+    """Run blocks 0 … boundary - 1 once over training and validation items. Yields progress, then the two `Stored` sides.
+
+    The blocks must be frozen (in `eval()`): then what is stored is what the plain loop would compute in every epoch.
+    """
+    folder.mkdir(exist_ok=True)
+    stored: dict[SplitName, Stored] = {}
+    total, done = sum(len(splits[name]) for name in ("train", "val")), 0
+    for name in ("train", "val"):
+        split, outputs = splits[name], torch.empty(0)
+        for idx in torch.arange(len(split)).split(BATCH):
+            with torch.inference_mode():
+                batch = network(split.inputs(idx), stop=boundary)
+            if not len(outputs):
+                outputs = _mapped(folder / f"{name}-{boundary}.npy", (len(split), *batch.shape[1:]))
+            outputs[idx] = batch
+            done += len(idx)
+            yield Preparing("storing", done, total)
+        stored[name] = Stored(outputs, split.labels, boundary)
+    yield stored
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape))

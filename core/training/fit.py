@@ -1,0 +1,186 @@
+"""The training loop, as a generator of events: the worker writes them down, tests list them."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.data.split import Split
+from core.errors import UserError
+from core.events import Discarded, Done, EpochEnd, Event, Saved, Started, Step
+from core.models.blocks import Network
+from core.specs import RunSpec, SplitName
+from core.training import activations
+from core.training.checkpoint import copy_trained, restore_trained, save_trained
+from core.training.losses import LOSSES, Loss
+from core.training.optim import build_optimizer, rate_at, set_rate, trained_parameters
+
+Control = Callable[[], Literal["go", "keep", "discard"]]
+REPORT_SECONDS = 0.1
+REPORTS_PER_EPOCH = 4
+SAVE_SECONDS = 5.0
+EVALUATION_BATCH = 64
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where the run stands. `best` orders epochs: the higher score first, then the lower loss."""
+    step: int = 0
+    best: tuple[float, float] = (float("-inf"), float("-inf"))
+    best_epoch: int = 0
+    best_tensors: dict[str, Tensor] = field(default_factory=dict)
+    waited: int = 0
+    saved_at: float = 0.0
+    stop: Literal["", "keep", "discard", "early"] = ""
+
+
+def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control) -> Iterator[Event]:
+    """Train by the run's plan and settings; afterwards the network holds the best epoch, and so does `folder/best.safetensors`.
+
+    Raises `UserError` when nothing would learn or the loss is no longer a number. The order of items is a function of
+    (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
+    """
+    began, plan, config = time.time(), run.plan, run.config
+    network.freeze(plan.trained())
+    if not trained_parameters(network):
+        raise UserError("Nothing would learn.", "Every block is frozen.", "Train at least one block: the head is the usual choice.")
+    steps_per_epoch = len(_batches(torch.arange(len(splits["train"])), config.batch_size))
+    yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_classes, trained_parameters(network),
+                  sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu")
+    loss, weights = LOSSES[run.data.objective], _class_weights(splits["train"].labels, n_classes) if config.class_weights else None
+    optimizer, at = build_optimizer(network, plan, config), _Progress()
+    sides, boundary = splits, 0
+    for epoch in range(config.epochs):
+        network.freeze(plan.trained_at(epoch))
+        if (prefix := _storable_prefix(run, network, splits)) != boundary:
+            for stored in activations.store(network, splits, prefix, folder / "activations"):
+                if isinstance(stored, dict):
+                    sides, boundary = stored, prefix
+                else:
+                    yield stored
+                if _asked(control) == "discard":
+                    yield Discarded()
+                    return
+        totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, weights, epoch, at, control)
+        if at.stop == "discard":
+            yield Discarded()
+            return
+        if at.stop == "keep" and at.best_epoch:
+            break
+        yield _end_epoch(run, network, sides, boundary, loss, epoch, totals, at)
+        if at.best_epoch == epoch + 1 and time.time() - at.saved_at > SAVE_SECONDS:
+            yield _save(at, folder)
+        if at.stop:
+            break
+    yield _save(at, folder)
+    restore_trained(network, at.best_tensors)
+    network.freeze(())
+    score = at.best[0] if len(splits["val"]) else None
+    yield Done(at.best_epoch, epoch + 1, score, time.time() - began, early=at.stop == "early", stopped=at.stop == "keep")
+
+
+def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: torch.optim.Optimizer, loss: Loss,
+                 weights: Tensor | None, epoch: int, at: _Progress, control: Control) -> Iterator[Event]:
+    """One pass over the training items; returns (mean loss, mean score). Sets `at.stop` when asked to end."""
+    config, order = run.config, torch.randperm(len(side), generator=torch.Generator().manual_seed(run.config.seed * 100_003 + epoch))
+    batches = _batches(order, config.batch_size)
+    total, window, reported = torch.zeros(3), torch.zeros(3), time.time()  # sums of (loss, score, items)
+    for position, idx in enumerate(batches):
+        rate = rate_at(config.schedule, config.learning_rate, at.step, config.epochs * len(batches))
+        set_rate(optimizer, rate)
+        torch.default_generator.manual_seed(config.seed * 1_000_003 + at.step)
+        x, y = side.augmented(idx, epoch) if boundary == 0 else side.inputs(idx), side.labels[idx]
+        logits = network(x, start=boundary)
+        value = loss.loss(logits, y, config.label_smoothing, weights)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        optimizer.step()
+        at.step += 1
+        window += torch.stack([value.detach() * len(idx), loss.correct(logits.detach(), y).sum(), torch.tensor(float(len(idx)))])
+        last = position == len(batches) - 1
+        if last or time.time() - reported > REPORT_SECONDS or (position + 1) % max(1, len(batches) // REPORTS_PER_EPOCH) == 0:
+            mean_loss, mean_score, _ = (window / window[2]).tolist()
+            _refuse_nan(mean_loss, rate)
+            yield Step(epoch + 1, at.step, mean_loss, mean_score, rate)
+            total, window, reported = total + window, torch.zeros(3), time.time()
+        at.stop = _asked(control)
+        if at.stop:
+            break
+    total += window
+    return (total / total[2]).tolist()[:2]
+
+
+def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, epoch: int,
+               totals: list[float], at: _Progress) -> EpochEnd:
+    """Evaluate, remember the network when it is the best so far, count patience."""
+    val_loss, val_score = _evaluate(network, sides["val"], boundary, loss) if len(sides["val"]) else (None, None)
+    rank = (float(epoch), 0.0) if val_score is None else (val_score, -val_loss)
+    best = rank > at.best
+    if best:
+        at.best, at.best_epoch, at.best_tensors, at.waited = rank, epoch + 1, copy_trained(network, run.plan), 0
+    else:
+        at.waited += 1
+    patience = run.config.patience
+    left = max(0, patience - at.waited) if patience and val_score is not None else None
+    if left == 0 and not at.stop:
+        at.stop = "early"
+    return EpochEnd(epoch + 1, at.step, totals[0], totals[1], val_loss, val_score, best, left)
+
+
+def _evaluate(network: Network, side: Split, boundary: int, loss: Loss) -> tuple[float, float]:
+    """Mean loss (without smoothing and weights) and mean score, everything in `eval()`."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    sums = torch.zeros(2)
+    with torch.inference_mode():
+        for idx in torch.arange(len(side)).split(EVALUATION_BATCH):
+            logits, y = network(side.inputs(idx), start=boundary), side.labels[idx]
+            sums += torch.stack([loss.loss(logits, y, 0.0, None) * len(idx), loss.correct(logits, y).sum()])
+    for module, training in modes.items():
+        module.training = training
+    mean_loss, mean_score = (sums / len(side)).tolist()
+    return mean_loss, mean_score
+
+
+def _storable_prefix(run: RunSpec, network: Network, splits: dict[SplitName, Split]) -> int:
+    """How many leading blocks may be computed once in this phase of the run; 0: none."""
+    if run.config.augmentation.active or not run.config.store_activations:
+        return 0
+    prefix = network.frozen_prefix()
+    return prefix if prefix and activations.fits(network, splits, prefix) else 0
+
+
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """Batches of `size`; a single item left over joins the batch before it, since BatchNorm can't learn from one item alone."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _class_weights(labels: Tensor, n_classes: int) -> Tensor:
+    """Inverse frequency, scaled to a mean of one over the items."""
+    counts = torch.bincount(labels, minlength=n_classes).clamp(min=1).float()
+    return counts.sum() / (n_classes * counts)
+
+
+def _refuse_nan(loss: float, rate: float) -> None:
+    if loss != loss or loss == float("inf"):
+        raise UserError("The loss is no longer a number.", "At learning rate {rate} the training broke.",
+                        "Start again with a learning rate of {better}.", rate=f"{rate:.2g}", better=f"{rate / 10:.1g}")
+
+
+def _asked(control: Control) -> Literal["", "keep", "discard"]:
+    wish = control()
+    return "" if wish == "go" else wish
+
+
+def _save(at: _Progress, folder: Path) -> Saved:
+    save_trained(folder / "best.safetensors", at.best_tensors)
+    at.saved_at = time.time()
+    return Saved(at.best_epoch)

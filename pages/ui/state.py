@@ -1,0 +1,140 @@
+"""What this browser session is looking at. The only user of `st.session_state`; everything durable is on disk."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from core.data.versions import Version, load_dataset, load_version
+from core.errors import UserError
+from core.models.catalog import CATALOG, DEFAULT
+from core.owners import owner_of
+from core.specs import DataSpec, FreezePlan, PresetKey, TrainConfig, from_json, to_json
+from core.training.presets import preset_config, preset_plan
+from core.workspace import Workspace, new_id, write_atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The run that is being prepared. `plan` and `config` are None while they are the preset's."""
+    data: DataSpec | None = None
+    model: str = DEFAULT
+    preset: PresetKey = "instant"
+    plan: FreezePlan | None = None
+    config: TrainConfig | None = None
+    language: str = ""
+    request: str = ""
+    """The id that the next run will get: pressing the button twice makes one run."""
+
+    def actual_plan(self) -> FreezePlan:
+        return self.plan or preset_plan(CATALOG[self.model], self.preset)
+
+    def actual_config(self) -> TrainConfig:
+        return self.config or preset_config(self.preset)
+
+
+def workspace() -> Workspace:
+    return Workspace.open()
+
+
+def owner() -> str | None:
+    """The person behind this browser; None when the app is shared and they have not joined yet."""
+    return owner_of(workspace(), st.context.cookies)
+
+
+def me() -> str:
+    """The owner, for pages: the router lets nobody without one pass."""
+    who = owner()
+    assert who, "the router stops visitors without an owner"
+    return who
+
+
+def draft() -> Draft:
+    """The session's draft; a new session takes up the one its owner left."""
+    if "draft" not in st.session_state:
+        st.session_state["draft"] = _stored_draft()
+    return st.session_state["draft"]
+
+
+def update(**changes: Any) -> Draft:
+    """Change the draft here and on disk."""
+    new = replace(draft(), **changes)
+    if new != draft():
+        st.session_state["draft"] = new
+        write_atomic(workspace().draft(me()), to_json(new))
+    return new
+
+
+def _stored_draft() -> Draft:
+    fresh = Draft(request=new_id())
+    path = workspace().draft(me())
+    if not path.is_file():
+        return fresh
+    try:
+        stored = from_json(Draft, path.read_bytes())
+        if stored.data:
+            load_dataset(workspace(), stored.data.dataset, me())
+        return replace(stored, model=stored.model if stored.model in CATALOG else DEFAULT, request=stored.request or new_id())
+    except UserError:  # the dataset is gone, or another version wrote the draft: begin anew
+        return fresh
+
+
+def choose_model(key: str) -> None:
+    update(model=key, plan=None)
+
+
+def choose_preset(preset: PresetKey) -> None:
+    """A preset sets the freezing and all settings; edits of both are replaced."""
+    update(preset=preset, plan=None, config=None)
+    bump("settings")
+
+
+def version() -> Version | None:
+    """The draft's data, read once a session and kept while it is the same."""
+    spec = draft().data
+    return read_version(spec) if spec else None
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def read_version(spec: DataSpec) -> Version:
+    return load_version(workspace(), spec)
+
+
+def run_id() -> str | None:
+    """The run in the URL, else the one looked at last."""
+    found = st.query_params.get("run") or st.session_state.get("run")
+    if found:
+        st.session_state["run"] = found
+        st.query_params["run"] = found
+    return found
+
+
+def look_at(run: str) -> None:
+    st.session_state["run"] = run
+
+
+def bump(name: str) -> None:
+    """Give the widgets of a form new keys, so that they take new defaults."""
+    st.session_state[f"rev.{name}"] = rev(name) + 1
+
+
+def rev(name: str) -> int:
+    return st.session_state.get(f"rev.{name}", 0)
+
+
+def get(key: str, default: Any = None) -> Any:
+    return st.session_state.get(key, default)
+
+
+def put(key: str, value: Any) -> None:
+    st.session_state[key] = value
+
+
+def take(key: str) -> Any:
+    """Read a value once."""
+    return st.session_state.pop(key, None)
+
+
+def chosen_language() -> str:
+    return draft().language if owner() else st.session_state.get("language", "")
