@@ -1,0 +1,309 @@
+"""Predict the labels of pictures with the network in this folder.
+
+    python predict.py picture.jpg more.png [--top 3] [--json]
+
+Needs Python 3.10 or newer, torch, torchvision, pillow and safetensors; nothing is fetched from a network. From Python:
+
+    import predict
+    model = predict.load("folder of the bundle")
+    probabilities = predict.predict(model, ["picture.jpg"])      # one list a picture, in the order of model.labels
+
+Preprocessing is part of the network: every picture is turned upright, put on white where it is transparent, resized and
+cropped exactly as it was in training.
+"""
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import sys
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+try:
+    import torch
+    from PIL import Image
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    from torch import Tensor, nn
+except ImportError as missing:
+    if __name__ != "__main__":
+        raise
+    sys.exit(f"{missing.name} is missing. Install what this needs:  pip install torch torchvision pillow safetensors")
+
+from core.models.architecture import rebuild  # replaced by its source in a bundle
+
+FORMAT = 1
+"""Version of bundle.json that this file reads."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""The only decoders that may see a file: others reach for outside programs, or are hardly tested."""
+MAX_PIXELS = 100_000_000
+BATCH = 16
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"softmax": lambda logits: logits.softmax(1), "sigmoid": torch.sigmoid}
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
+"""What makes a picture upright, by the EXIF value of its orientation."""
+ORIENTATION = 0x0112
+
+Source = str | Path | bytes | BinaryIO | Image.Image
+
+
+class Refusal(ValueError):
+    """`reason` is an English sentence with placeholders that `params` fill, so that it can be translated first."""
+
+    def __init__(self, reason: str, **params: object) -> None:
+        self.reason, self.params = reason, params
+        super().__init__(reason.format(**params))
+
+
+class PictureError(Refusal):
+    """A picture that can't be used."""
+
+
+class BundleError(Refusal):
+    """A bundle that can't be loaded."""
+
+
+# ---- pictures ----
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The first frame, upright and RGB: deep greys scaled to 8 bits, transparent parts on white.
+
+    Pillow by itself clips 16-bit pictures to white and blackens transparent parts, and ignores the camera's orientation.
+    """
+    if type(image) is Image.Image and image.mode == "RGB" and not image.info:
+        return image
+    if image.tell():
+        image.seek(0)
+    image.load()  # before the orientation is read: some decoders turn the picture themselves, and then say so
+    turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
+    image.info.clear()  # else a second call would turn it again
+    return image if turn is None else image.transpose(turn)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Mode L from 16-bit greys (0 to 65535), and from floats or larger integers stretched from their least to their greatest."""
+    deep = image.convert("I") if image.mode.startswith("I") else image
+    low, high = deep.getextrema()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise PictureError("It holds values that are no numbers.")
+    if image.mode.startswith("I") and 0 <= low and high <= 65535:
+        low, high = 0, 65535
+    scale = 255 / (high - low) if high > low else 0.0
+    flat = deep.convert("F").point(lambda value: value * scale + (0.5 - low * scale)).convert("L")  # L cuts decimals off: + 0.5 rounds
+    flat.info.clear()  # a transparent colour among 16-bit values means nothing here
+    return flat
+
+
+def open_picture(source: Source, side: int | None = None) -> Image.Image:
+    """The picture, decoded, upright and RGB. With `side`, to which its shorter side will be resized, a JPEG is decoded at the
+    smallest of the scales 1/8, 1/4, 1/2 and 1 that leaves twice as many pixels: many times faster, and the same everywhere.
+
+    Raises `PictureError` for what is no picture, is broken or is too large, and `FileNotFoundError`.
+    """
+    if isinstance(source, Image.Image):
+        return to_rgb(source)
+    if isinstance(source, (str, Path)) and not Path(source).is_file():
+        raise FileNotFoundError(source)
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+            if side is not None and image.format in ("JPEG", "MPO"):
+                image.draft(None, (2 * side, 2 * side))
+            if image.width * image.height > MAX_PIXELS:
+                raise PictureError("It is {width} x {height} pixels, which is too large.", width=image.width, height=image.height)
+            return to_rgb(image)
+    except (PictureError, PermissionError):
+        raise
+    except Image.UnidentifiedImageError as error:
+        raise PictureError("It is no picture of a kind that can be read here.") from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise PictureError("It has far too many pixels.") from error
+    except Exception as error:  # a hostile file can make a decoder raise anything
+        raise PictureError("It is damaged.") from error
+
+
+def square(image: Image.Image, preprocess: Mapping[str, Any]) -> Tensor:
+    """The resized middle of a picture, (3, R, R) uint8 with R = resize_size. Its own middle is what `prepare` gives.
+
+    The shorter side becomes R pixels (with antialiasing), the longer one follows; the crop begins at
+    floor((w - S) / 2) - floor((R - S) / 2) with S = input_size, so that the S x S crop, which begins at floor((w - S) / 2), lies
+    inside. Only what the crop shows is computed: a picture of 100000 x 1 pixels costs no more than another.
+    """
+    image = to_rgb(image)
+    side, inner = preprocess["resize_size"], preprocess["input_size"]
+    spans = [_span(length, min(image.size), side, inner) for length in image.size]
+    box = (spans[0][0], spans[1][0], spans[0][1], spans[1][1])
+    image = image.resize((side, side), INTERPOLATIONS[preprocess["interpolation"]], box)
+    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(side, side, 3)
+    return pixels.permute(2, 0, 1).contiguous()  # (R, R, 3) -> (3, R, R)
+
+
+def _span(length: int, shorter: int, side: int, inner: int) -> tuple[float, float]:
+    """What the crop sees of one axis, begin and end in pixels of the original picture."""
+    resized = side * length // shorter
+    begin = (resized - inner) // 2 - (side - inner) // 2
+    return begin * length / resized, (begin + side) * length / resized
+
+
+def centre(pixels: Tensor, preprocess: Mapping[str, Any]) -> Tensor:
+    """The middle (..., S, S) of squares (..., R, R), S = input_size."""
+    size = preprocess["input_size"]
+    offset = (pixels.shape[-1] - size) // 2
+    return pixels[..., offset:offset + size, offset:offset + size]
+
+
+def prepare(image: Image.Image, preprocess: Mapping[str, Any]) -> Tensor:
+    """What the network sees of a picture, before `normalise`: (3, S, S) uint8 with S = input_size."""
+    return centre(square(image, preprocess), preprocess)
+
+
+def normalise(pixels: Tensor, preprocess: Mapping[str, Any]) -> Tensor:
+    """(B, 3, H, W) uint8 to float32: scaled to 0 ... 1, minus mean, divided by std."""
+    mean, std = (torch.tensor(preprocess[key], device=pixels.device).reshape(1, 3, 1, 1) for key in ("mean", "std"))
+    return pixels.float().div(255).sub(mean).div(std)
+
+
+# ---- the network ----
+
+@dataclass(frozen=True)
+class Model:
+    """A network in eval mode with all that is needed to ask it. `about` is the whole of bundle.json."""
+    module: nn.Module
+    labels: tuple[str, ...]
+    preprocess: Mapping[str, Any]
+    activation: str
+    about: Mapping[str, Any]
+
+
+def load(folder: str | Path) -> Model:
+    """The network of an unpacked bundle. Raises `BundleError` when something is missing, broken or made by a newer version."""
+    folder = Path(folder)
+    for name in ("bundle.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise BundleError("{name} is missing.", name=name)
+    try:
+        return assemble((folder / "bundle.json").read_bytes(), load_file(folder / "model.safetensors"))
+    except SafetensorError as error:
+        raise BundleError("{name} is damaged.", name="model.safetensors") from error
+
+
+def assemble(about_json: bytes, tensors: Mapping[str, Tensor]) -> Model:
+    """A model from the text of bundle.json and its tensors. Raises `BundleError`."""
+    try:
+        about = json.loads(about_json)
+        version = about["format"]
+        if version != FORMAT:
+            raise BundleError("It has format {version}; this program reads format {known}.", version=version, known=FORMAT)
+        module = rebuild(about["architecture"])
+        model = Model(module, tuple(about["labels"]), about["preprocess"], about["activation"], about)
+        ACTIVATIONS[model.activation], INTERPOLATIONS[model.preprocess["interpolation"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError("{name} is damaged.", name="bundle.json") from error
+    try:
+        module.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise BundleError("The weights do not fit the network that bundle.json describes.") from error
+    module.float().eval().requires_grad_(False)
+    return model
+
+
+def score(model: Model, pixels: Tensor) -> Tensor:
+    """Probabilities (B, n_labels), float32, of prepared pictures (B, 3, S, S) uint8."""
+    with torch.inference_mode():
+        return ACTIVATIONS[model.activation](model.module(normalise(pixels, model.preprocess)).float())
+
+
+def predict(model: Model, pictures: Iterable[Source]) -> list[list[float]]:
+    """One list of probabilities a picture, in the order of `model.labels`. Pictures are paths, bytes, open files or Pillow images.
+
+    Raises what `open_picture` raises.
+    """
+    side, rows, batch = model.preprocess["resize_size"], [], []
+
+    def flush() -> None:
+        if batch:
+            rows.extend(score(model, torch.stack(batch)).tolist())
+            batch.clear()
+    for picture in pictures:
+        batch.append(prepare(open_picture(picture, side), model.preprocess))
+        if len(batch) == BATCH:
+            flush()
+    flush()
+    return rows
+
+
+# ---- the command line ----
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the labels of the pictures; 0 when every one could be read, 1 when some could not, 2 when the bundle can't be used."""
+    parser = argparse.ArgumentParser(description="Predict the labels of pictures.")
+    parser.add_argument("pictures", nargs="+", metavar="picture.jpg")
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="how many labels to show, most likely first (3)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument("--model", default=str(Path(__file__).resolve().parent), metavar="FOLDER", help="the bundle (this folder)")
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `open_picture` has a limit of its own
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console may lack the letters of a label
+    try:
+        model = load(options.model)
+    except (BundleError, OSError) as error:
+        print(f"The model can't be loaded. {error}", file=sys.stderr)
+        return 2
+    answers = [_answer(model, picture) for picture in options.pictures]
+    if options.json:
+        print(json.dumps({"labels": model.labels, "predictions": answers}))
+    else:
+        for answer in answers:
+            _show(answer, model.labels, options.top)
+    return int(any("error" in answer for answer in answers))
+
+
+def _answer(model: Model, picture: str) -> dict[str, Any]:
+    try:
+        row = predict(model, [picture])[0]
+    except FileNotFoundError:
+        return {"file": picture, "error": "There is no such file."}
+    except (PictureError, OSError) as error:
+        return {"file": picture, "error": str(error)}
+    best = max(range(len(row)), key=row.__getitem__)
+    return {"file": picture, "label": model.labels[best], "probability": row[best], "probabilities": row}
+
+
+def _show(answer: Mapping[str, Any], labels: Sequence[str], top: int) -> None:
+    print(_printable(answer["file"]))
+    if "error" in answer:
+        print(f"  can't be read: {answer['error']}")
+        return
+    ranked = sorted(zip(answer["probabilities"], labels), key=lambda pair: -pair[0])[:max(1, top)]
+    width = max(_columns(label) for _, label in ranked)
+    for probability, label in ranked:
+        print(f"  {_printable(label)}{' ' * (width - _columns(label))}  {probability:6.1%}  {'#' * round(probability * 30)}")
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which could steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _columns(text: str) -> int:
+    """Width on a terminal: Chinese, Japanese and Korean letters take two columns."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in _printable(text))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
