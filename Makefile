@@ -1,0 +1,14 @@
+# The two commands. All the work is in tools/start.py, which also runs where there is no make.
+PYTHON ?= $(shell command -v python3 || command -v python)
+
+.PHONY: app test test-faults
+
+app:
+	@$(PYTHON) tools/start.py app
+
+test:
+	@$(PYTHON) tools/start.py test
+
+# Long: workers and supervisors are killed at random, and runs soak.
+test-faults:
+	@$(PYTHON) tools/start.py test -m slow
