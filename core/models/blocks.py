@@ -33,6 +33,7 @@ class Network(nn.Module):
         super().__init__()
         self.model = model
         self.blocks = tuple(blocks)
+        self._resting: tuple[str, ...] = ()
 
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Run blocks `start` to `stop` (excluded) on x, the output of block `start - 1` (or the pictures, (B, C, H, W))."""
@@ -54,12 +55,20 @@ class Network(nn.Module):
         unknown = set(trained) - {block.name for block in self.blocks}
         if unknown:
             raise ValueError(f"no such block: {sorted(unknown)}; this network has {[b.name for b in self.blocks]}")
+        self._resting = tuple(path for block in self.blocks if block.name not in trained for path in block.modules)
         for block in self.blocks:
             on = block.name in trained
             for parameter in self.parameters_of(block).values():
                 parameter.requires_grad_(on)
             for path in block.modules:
                 self.model.get_submodule(path).train(on)
+
+    def train(self, mode: bool = True) -> Network:
+        """As `nn.Module.train`, but blocks that `freeze` put to rest stay in `eval()`."""
+        super().train(mode)
+        for path in self._resting:
+            self.model.get_submodule(path).eval()
+        return self
 
     def frozen_prefix(self) -> int:
         """How many leading blocks have no trained parameter: their outputs can be stored."""

@@ -1,0 +1,46 @@
+"""From a few JSON values to the network's module, with torch and torchvision alone.
+
+A bundle carries the description and a copy of this very file's functions, so that what is trained here and what is
+taken home are made by the same lines. For that reason it imports nothing of ours, and no `from __future__`, which could
+not stand in the middle of another file.
+
+    {"builder": "resnet18",                       a builder of torchvision.models, or "ResNet" for that class itself
+     "kwargs": {},                                its arguments; for "ResNet": {"block": "BasicBlock", "layers": [1, 1, 1, 1], …}
+     "head": {"path": "fc",                       the module that is replaced
+              "layers": [["Linear", 512, 5]]}}    one layer stands there itself, several as nn.Sequential
+
+The names in the state dict stay torchvision's.
+"""
+from typing import Any
+
+from torch import nn
+from torchvision import models
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+LAYERS = {"Linear": nn.Linear, "ReLU": nn.ReLU, "Dropout": nn.Dropout, "Flatten": nn.Flatten, "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d}
+
+
+def rebuild(architecture: dict[str, Any]) -> nn.Module:
+    """The module that `architecture` describes, with random weights and ready for `load_state_dict`."""
+    return put_head(source_module(architecture), architecture["head"])
+
+
+def source_module(architecture: dict[str, Any]) -> nn.Module:
+    """The same with the head it had where its weights come from."""
+    kwargs = dict(architecture["kwargs"])
+    if architecture["builder"] == "ResNet":
+        model: nn.Module = ResNet({"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}[kwargs.pop("block")], **kwargs)
+    else:
+        model = models.get_model(architecture["builder"], weights=None, **kwargs)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.inplace = False  # same numbers; in place it would overwrite the stored features that enter the head
+    return model
+
+
+def put_head(model: nn.Module, head: dict[str, Any]) -> nn.Module:
+    """Replace the module at `head["path"]` by the described layers."""
+    layers = [LAYERS[kind](*arguments) for kind, *arguments in head["layers"]]
+    parent, _, name = head["path"].rpartition(".")
+    setattr(model.get_submodule(parent), name, layers[0] if len(layers) == 1 else nn.Sequential(*layers))
+    return model

@@ -1,0 +1,93 @@
+"""Finding a model and its weights file by key. Free of torch: pages use it."""
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import ModelError, SettingsError
+from core.models.rows import ROWS, BlockFacts, ModelRow
+
+__all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "check_input_size", "find", "on_this_machine", "phrase", "ready",
+           "weights_folder", "weights_path"]
+
+DEFAULT = "graft-resnet10"
+NAMES = ("stage {a}, block {b}", "stage {a}, layer {b}", "stage {a}, downsampling", "stage {a}, last convolution", "stem, layer {a}",
+         "classifier, layer {a}", "encoder layer {a}", "stem", "patches", "pool", "final norm", "head")
+"""The names of blocks as keys of the translation catalogue."""
+FACTS = Path(__file__).with_name("block_facts.json")
+ASSETS = Path(__file__).parents[2] / "assets" / "weights"
+
+
+def registry(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
+    """Rows by key. Raises `ValueError` when two share one."""
+    found: dict[str, ModelRow] = {}
+    for row in rows:
+        if row.key in found:
+            raise ValueError(f"two models have the key {row.key!r}")
+        found[row.key] = row
+    return found
+
+
+def block_facts() -> dict[str, tuple[BlockFacts, ...]]:
+    """The measured blocks by model key, as `tools/make_block_facts.py` wrote them."""
+    table = json.loads(FACTS.read_text(encoding="utf-8"))
+    return {key: tuple(BlockFacts(**block) for block in blocks) for key, blocks in table.items()}
+
+
+_facts = block_facts()
+CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=_facts.get(row.key, ())) for row in ROWS)
+
+
+def find(key: str) -> ModelRow:
+    """The row with that key. Raises `ModelError` with near names when there is none."""
+    if key in CATALOG:
+        return CATALOG[key]
+    near = difflib.get_close_matches(key.lower(), CATALOG, n=3, cutoff=0.5) or [DEFAULT]
+    raise ModelError("There is no model called “{key}”.", "The nearest names are: {near}.", "Choose one of the models in the list.",
+                     key=key[:80], near=", ".join(near))
+
+
+def phrase(name: str) -> tuple[str, dict[str, int]]:
+    """A block's name as a template of the translation catalogue and its values: "stem, layer 2" -> ("stem, layer {a}", {"a": 2})."""
+    values = {chr(ord("a") + i): int(number) for i, number in enumerate(re.findall(r"\d+", name))}
+    places = iter(values)
+    return re.sub(r"\d+", lambda _: "{" + next(places) + "}", name), values
+
+
+def check_input_size(row: ModelRow, side: int | None) -> None:
+    """Raise `SettingsError` when the model can't work with pictures of `side` x `side` pixels (None: its own size, which always works)."""
+    if side is None or side == row.input_size:
+        return
+    if row.fixed_size:
+        raise SettingsError("{model} takes pictures of {size} px only.", "", "Set the input size to {size}.", model=row.title,
+                            size=row.input_size)
+    if side < row.min_size:
+        raise SettingsError("{model} needs pictures of {size} px or more.", "", "Set the input size to {size} or more.", model=row.title,
+                            size=row.min_size)
+
+
+def weights_folder(row: ModelRow) -> Path:
+    """Where the row's weights file lies or would be put: our assets, or the cache of torch.hub, found by its own rule."""
+    if row.built_in:
+        return ASSETS
+    home = os.getenv("TORCH_HOME", os.path.join(os.getenv("XDG_CACHE_HOME", "~/.cache"), "torch"))
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def weights_path(row: ModelRow) -> Path:
+    return weights_folder(row) / row.weights_file
+
+
+def on_this_machine(row: ModelRow) -> bool:
+    """Whether the row works without a network."""
+    return row.built_in or weights_path(row).is_file()
+
+
+def ready() -> list[ModelRow]:
+    """The rows that work without a network, in the order of the catalog."""
+    return [row for row in CATALOG.values() if on_this_machine(row)]

@@ -1,0 +1,157 @@
+"""The models that can be chosen, as rows of facts. Free of torch: pages read them.
+
+Accuracies, files, sizes and transforms are those of torchvision's weights enums (a test compares them).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "SqueezeNet", "EfficientNet", "ConvNeXt", "ViT", "Swin"]
+Interpolation = Literal["bilinear", "bicubic"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFacts:
+    """One block of the freeze map, of the network with its source head."""
+    name: str
+    group: str
+    parameters: int
+    macs: int
+    """Multiplications for one picture at the row's input size."""
+    note: str
+    """In plain words, what the group sees; one of the texts in `NOTES_BY_DEPTH` and `NOTES_BY_GROUP`."""
+
+
+NOTES_BY_DEPTH = ("edges and colours", "corners, stripes and simple textures", "patterns and textures", "parts of things", "whole things")
+"""What the groups of a trunk respond to, first to last (Zeiler and Fergus 2014, arXiv:1311.2901)."""
+NOTES_BY_GROUP = {
+    "patches": "cuts the picture into small squares",
+    "classifier": "combines features, as its first classes needed it",
+    "head": "sums up the picture and decides between the labels",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model with its facts. `limits`, `score_source`, `licence` and `learnt_from` are keys of the translation catalogue."""
+    key: str
+    title: str
+    family: Family
+    builder: str
+    """Name in `torchvision.models`; empty for the built-in network."""
+    weights: str
+    """Member of that builder's weights enum; empty for the built-in network."""
+    weights_file: str
+    size_bytes: int
+    parameters: int
+    """With the source head, without auxiliary heads."""
+    feature_width: int
+    """Numbers that enter the head. A new linear head for n classes has n * (feature_width + 1) parameters."""
+    score: float
+    """Published top-1 accuracy, %."""
+    limits: str
+    task: str = "image"
+    source_classes: int = 1000
+    resize_size: int = 256
+    """The shorter side is brought to this many pixels, then the middle square of `input_size` is taken."""
+    input_size: int = 224
+    min_size: int = 32
+    """Smallest picture side the network works with, in pixels."""
+    fixed_size: bool = False
+    """It works at `input_size` only."""
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    score_source: str = "ImageNet-1k validation, 1,000 classes, as published by torchvision"
+    licence: str = "BSD-3-Clause (torchvision). The ImageNet pictures it learnt from are for research use."
+    learnt_from: str = "ImageNet-1k: 1.28 million photos of 1,000 kinds of things"
+    dropped: str = ""
+    """Prefix of the source's parameters that fine-tuning leaves out."""
+    blocks: tuple[BlockFacts, ...] = ()
+    """In the order of the network; filled in by the catalog."""
+
+    @property
+    def built_in(self) -> bool:
+        return not self.weights
+
+
+ROWS: tuple[ModelRow, ...] = (
+    ModelRow(
+        key="graft-resnet10", title="Graft ResNet-10", family="ResNet", builder="", weights="",
+        weights_file="graft-resnet10.safetensors", size_bytes=10_035_040, parameters=5_008_392, feature_width=512, source_classes=200,
+        resize_size=182, input_size=160, score=49.6, score_source="Tiny ImageNet validation, 200 classes, at 96 px, measured by Graft",
+        licence="Made for Graft. The Tiny ImageNet pictures it learnt from are for research use.",
+        learnt_from="Tiny ImageNet: 100,000 small photos (64 px) of 200 kinds of things",
+        limits="Small pictures and few classes were its world: official ImageNet weights are clearly better where they can be had. "
+               "It has not been tested on medical or satellite pictures.",
+    ),
+    ModelRow(
+        key="resnet18", title="ResNet-18", family="ResNet", builder="resnet18", weights="IMAGENET1K_V1",
+        weights_file="resnet18-f37072fd.pth", size_bytes=46_830_452, parameters=11_689_512, feature_width=512, score=69.758,
+        limits="A sound first choice; larger networks separate fine differences better.",
+    ),
+    ModelRow(
+        key="resnet34", title="ResNet-34", family="ResNet", builder="resnet34", weights="IMAGENET1K_V1",
+        weights_file="resnet34-b627a593.pth", size_bytes=87_320_166, parameters=21_797_672, feature_width=512, score=73.314,
+        limits="Twice the cost of ResNet-18 for a few points more.",
+    ),
+    ModelRow(
+        key="resnet50", title="ResNet-50", family="ResNet", builder="resnet50", weights="IMAGENET1K_V1",
+        weights_file="resnet50-0676ba61.pth", size_bytes=102_530_810, parameters=25_557_032, feature_width=2048, score=76.13,
+        limits="Slow to train in full without a GPU; frozen it is affordable.",
+    ),
+    ModelRow(
+        key="vgg16", title="VGG16", family="VGG", builder="vgg16", weights="IMAGENET1K_V1",
+        weights_file="vgg16-397923af.pth", size_bytes=553_434_218, parameters=138_357_544, feature_width=4096, score=71.592,
+        limits="Very large and slow for its accuracy; kept because many courses and articles use it.",
+    ),
+    ModelRow(
+        key="inception_v3", title="Inception v3", family="Inception", builder="inception_v3", weights="IMAGENET1K_V1",
+        weights_file="inception_v3_google-0cc3c7bd.pth", size_bytes=108_950_192, parameters=23_834_568, feature_width=2048,
+        resize_size=342, input_size=299, min_size=75, score=77.294, dropped="AuxLogits.",
+        limits="Wants large pictures (299 px). Its auxiliary head is left out for fine-tuning.",
+    ),
+    ModelRow(
+        key="mobilenet_v2", title="MobileNet v2", family="MobileNet v2", builder="mobilenet_v2", weights="IMAGENET1K_V1",
+        weights_file="mobilenet_v2-b0353104.pth", size_bytes=14_213_448, parameters=3_504_872, feature_width=1280, score=71.878,
+        limits="Small and quick; its many BatchNorm layers want batches of 16 or more when they train.",
+    ),
+    ModelRow(
+        key="mobilenet_v3_small", title="MobileNet v3 small", family="MobileNet v3", builder="mobilenet_v3_small",
+        weights="IMAGENET1K_V1", weights_file="mobilenet_v3_small-047dcff4.pth", size_bytes=10_306_454, parameters=2_542_856,
+        feature_width=1024, score=67.668, limits="The quickest here; it gives up some accuracy for that.",
+    ),
+    ModelRow(
+        key="mobilenet_v3_large", title="MobileNet v3 large", family="MobileNet v3", builder="mobilenet_v3_large",
+        weights="IMAGENET1K_V1", weights_file="mobilenet_v3_large-8738ca79.pth", size_bytes=22_139_634, parameters=5_483_032,
+        feature_width=1280, score=74.042,
+        limits="Small and quick; its many BatchNorm layers want batches of 16 or more when they train.",
+    ),
+    ModelRow(
+        key="squeezenet1_0", title="SqueezeNet 1.0", family="SqueezeNet", builder="squeezenet1_0", weights="IMAGENET1K_V1",
+        weights_file="squeezenet1_0-b66bff10.pth", size_bytes=5_010_096, parameters=1_248_424, feature_width=512, score=58.092,
+        limits="The smallest file here and the least accurate. Its head is replaced by pooling and a linear layer.",
+    ),
+    ModelRow(
+        key="efficientnet_b0", title="EfficientNet B0", family="EfficientNet", builder="efficientnet_b0", weights="IMAGENET1K_V1",
+        weights_file="efficientnet_b0_rwightman-7f5810bc.pth", size_bytes=21_444_428, parameters=5_288_548, feature_width=1280,
+        interpolation="bicubic", score=77.692,
+        limits="Accurate for its size; on a processor slower than its size suggests.",
+    ),
+    ModelRow(
+        key="convnext_tiny", title="ConvNeXt tiny", family="ConvNeXt", builder="convnext_tiny", weights="IMAGENET1K_V1",
+        weights_file="convnext_tiny-983f1562.pth", size_bytes=114_419_564, parameters=28_589_128, feature_width=768, resize_size=236,
+        score=82.52, limits="The most accurate here; slow to train in full without a GPU.",
+    ),
+    ModelRow(
+        key="vit_b_16", title="ViT B/16", family="ViT", builder="vit_b_16", weights="IMAGENET1K_V1",
+        weights_file="vit_b_16-c867db91.pth", size_bytes=346_328_924, parameters=86_567_656, feature_width=768, min_size=224,
+        fixed_size=True, score=81.072, limits="Large and slow without a GPU. It takes pictures of 224 px only.",
+    ),
+    ModelRow(
+        key="swin_t", title="Swin tiny", family="Swin", builder="swin_t", weights="IMAGENET1K_V1",
+        weights_file="swin_t-704ceda3.pth", size_bytes=113_445_438, parameters=28_288_354, feature_width=768, resize_size=232,
+        interpolation="bicubic", score=81.474, limits="Accurate, but slow to train in full without a GPU.",
+    ),
+)

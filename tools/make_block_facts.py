@@ -1,0 +1,58 @@
+"""Measure the blocks of every model of the catalog and write core/models/block_facts.json.
+
+    python tools/make_block_facts.py
+
+Needs no weights and no network: the networks are laid out on torch's meta device, which knows shapes but holds no numbers.
+"""
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from core.models.architecture import rebuild
+from core.models.blocks import Network
+from core.models.build import architecture
+from core.models.catalog import FACTS
+from core.models.rows import NOTES_BY_DEPTH, NOTES_BY_GROUP, ROWS, BlockFacts, ModelRow
+from core.models.torchvision_family import blocks_of
+
+def facts_of(row: ModelRow) -> list[BlockFacts]:
+    """The blocks of the row's network with as many outputs as its source had, in order."""
+    with torch.device("meta"):
+        model = rebuild(architecture(row, row.source_classes))
+        x = torch.zeros(1, 3, row.input_size, row.input_size)
+    network = Network(model, blocks_of(row, model)).eval()
+    groups = list(dict.fromkeys(block.group for block in network.blocks))
+    facts = []
+    for i, block in enumerate(network.blocks):
+        with FlopCounterMode(display=False) as counter:
+            x = network(x, i, i + 1)
+        parameters = sum(p.numel() for p in network.parameters_of(block).values())
+        facts.append(BlockFacts(block.name, block.group, parameters, counter.get_total_flops() // 2, note(block.group, groups)))
+    return facts
+
+
+def note(group: str, groups: list[str]) -> str:
+    """What a group sees, in plain words: by its name, else by how deep it lies in the trunk."""
+    if group in NOTES_BY_GROUP:
+        return NOTES_BY_GROUP[group]
+    trunk = [name for name in groups if name not in NOTES_BY_GROUP]
+    return NOTES_BY_DEPTH[round(trunk.index(group) * (len(NOTES_BY_DEPTH) - 1) / (len(trunk) - 1))]
+
+
+def main() -> None:
+    table = {row.key: [asdict(block) for block in facts_of(row)] for row in ROWS}
+    lines = [f'  "{key}": [\n' + ",\n".join("    " + json.dumps(block, ensure_ascii=False) for block in blocks) + "\n  ]"
+             for key, blocks in table.items()]
+    FACTS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
