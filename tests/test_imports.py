@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TORCH = {"torch", "torchvision"}
-WITH_TORCH = ("core/training/", "core/models/", "core/tasks/", "core/evaluation/", "core/bundle/")
+WITH_TORCH = ("core/training/", "core/models/", "core/tasks/", "core/evaluation/", "core/bundle/", "core/jobs/worker.py")
 OF_PACKAGE = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 

@@ -38,13 +38,13 @@ INSTALLING = {
 PIP_FAILURES = (
     (("No space left", "Errno 28", "not enough space"),
      "The disk is full. Graft's libraries need about 7 GB on Linux and 2 GB elsewhere. Free some space and start again."),
+    (("CERTIFICATE_VERIFY_FAILED", "SSLError"),
+     "The Python package index could not be reached safely: its certificate was refused.\n"
+     "A company proxy often causes this. Ask for its certificate and set PIP_CERT to that file."),
     (("Name or service not known", "name resolution", "getaddrinfo failed", "nodename nor servname", "NewConnectionError", "Max retries",
       "ConnectTimeout", "Read timed out", "ReadTimeoutError", "ProxyError", "Connection refused", "Network is unreachable"),
      "The libraries could not be downloaded: there is no connection to the Python package index.\n"
      "Graft needs the network once, for its first start. Check the connection (or the proxy) and start again."),
-    (("CERTIFICATE_VERIFY_FAILED", "SSLError"),
-     "The Python package index could not be reached safely: its certificate was refused.\n"
-     "A company proxy often causes this. Ask for its certificate and set PIP_CERT to that file."),
     (("No matching distribution", "Could not find a version"),
      "A library has no version for this system. Use a 64-bit Python from 3.11 to 3.14 on 64-bit Linux, Windows 10+ or macOS 14+."),
 )

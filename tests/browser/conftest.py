@@ -1,0 +1,131 @@
+"""Browser fixtures: a real server and a real Chromium, without a plugin."""
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from tools import start
+
+ROOT = Path(__file__).parents[2]
+FAILURES = ROOT / ".pytest_cache" / "browser"
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+SERVER_TIMEOUT_S = 60
+PAGE_TIMEOUT_MS = 20_000
+
+ServeApp = Callable[..., str]
+_failed = pytest.StashKey[bool]()
+
+
+def idle(page: Page) -> None:
+    """Wait until the script run has ended; Streamlit marks the root of the app."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """One headless Chrome, Chromium or Edge for the session. Skips with the reason where there is none; with CI=true that fails."""
+    try:
+        browser = playwright.chromium.launch(executable_path=start.find_browser(), args=FLAGS)
+    except PlaywrightError as error:
+        reason = f"no browser: set CHROME to a Chrome, Chromium or Edge ({str(error).splitlines()[0]})"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def serve_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeApp]:
+    """`serve_app(path, env={})`: start a real `streamlit run path` with a workspace of its own and return its address.
+
+    `env` is added to the environment; a `GRAFT_HOME` in it is the workspace to use. Every server ends with the session, together
+    with all that it started (supervisor, workers).
+    """
+    servers: list[tuple[subprocess.Popen[bytes], str]] = []
+
+    def serve(path: Path, env: Mapping[str, str] = {}) -> str:
+        folder = tmp_path_factory.mktemp("server")
+        environment = {**os.environ, "GRAFT_HOME": str(folder / "workspace"), "PYTHONPATH": str(ROOT), **env}
+        url, log = f"http://127.0.0.1:{start.choose_port(18501, 18999)}", folder / "server.log"
+        with log.open("wb") as output:
+            server = subprocess.Popen([sys.executable, "-m", "streamlit", "run", str(path), f"--server.port={url.rpartition(':')[2]}",
+                                       "--server.address=127.0.0.1", "--server.headless=true"],
+                                      cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        servers.append((server, environment["GRAFT_HOME"]))
+        end = time.monotonic() + SERVER_TIMEOUT_S
+        while not start.answers(url):
+            if server.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"the server of {path.name} did not answer:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
+            time.sleep(0.1)
+        return url
+
+    yield serve
+    for server, home in servers:
+        _end(server, home)
+
+
+@pytest.fixture
+def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A fresh tab of 1440×900 px in English. An uncaught error in the page fails the test; a failing test leaves a picture."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", accept_downloads=True)
+    context.set_default_timeout(PAGE_TIMEOUT_MS)
+    tab = context.new_page()
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    yield tab
+    if errors or request.node.stash.get(_failed, False):
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        picture = FAILURES / (re.sub(r"[^\w.-]+", "-", request.node.nodeid).strip("-") + ".png")
+        tab.screenshot(path=picture)
+        print(f"picture of the page: {picture}")
+    context.close()
+    assert not errors, f"uncaught errors in the page: {errors}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: the quick ones speak first, and Playwright's event loop stays in the main thread until the session ends."""
+    items.sort(key=lambda item: item.path.is_relative_to(Path(__file__).parent))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[_failed] = True
+    return report
+
+
+def _end(server: subprocess.Popen[bytes], home: str) -> None:
+    """End a server and everything that works in its workspace, also what has left the server's process tree."""
+    processes = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
+    processes += [process for process in psutil.process_iter() if process.pid not in (os.getpid(), server.pid) and _works_in(process, home)]
+    start.stop(server)
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
+def _works_in(process: psutil.Process, home: str) -> bool:
+    try:
+        return process.environ().get("GRAFT_HOME") == home
+    except (psutil.Error, OSError):  # another user's, or gone
+        return False
