@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 
 try:
     import torch
+    import torchvision  # noqa: F401  (the network is built from it)
     from PIL import Image
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -122,16 +123,25 @@ def open_picture(source: Source, side: int | None = None) -> Image.Image:
             if side is not None and image.format in ("JPEG", "MPO"):
                 image.draft(None, (2 * side, 2 * side))
             if image.width * image.height > MAX_PIXELS:
-                raise PictureError("It is {width} x {height} pixels, which is too large.", width=image.width, height=image.height)
+                raise PictureError("It has more than {limit} million pixels.", limit=MAX_PIXELS // 10**6)
             return to_rgb(image)
     except (PictureError, PermissionError):
         raise
     except Image.UnidentifiedImageError as error:
-        raise PictureError("It is no picture of a kind that can be read here.") from error
+        if _is_heic(source):
+            raise PictureError("HEIC photos can't be read here yet: save it as JPEG.") from error
+        raise PictureError("It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.") from error
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise PictureError("It has far too many pixels.") from error
+        raise PictureError("It has more than {limit} million pixels.", limit=MAX_PIXELS // 10**6) from error
     except Exception as error:  # a hostile file can make a decoder raise anything
-        raise PictureError("It is damaged.") from error
+        raise PictureError("The picture is damaged.") from error
+
+
+def _is_heic(source: Source) -> bool:
+    if isinstance(source, (str, Path)):
+        with open(source, "rb") as file:
+            source = file.read(12)
+    return isinstance(source, bytes) and source[4:8] == b"ftyp" and source[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1")
 
 
 def square(image: Image.Image, preprocess: Mapping[str, Any]) -> Tensor:
@@ -209,9 +219,9 @@ def assemble(about_json: bytes, tensors: Mapping[str, Tensor]) -> Model:
         module = rebuild(about["architecture"])
         model = Model(module, tuple(about["labels"]), about["preprocess"], about["activation"], about)
         ACTIVATIONS[model.activation], INTERPOLATIONS[model.preprocess["interpolation"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, BundleError):
-            raise
+    except BundleError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise BundleError("{name} is damaged.", name="bundle.json") from error
     try:
         module.load_state_dict(dict(tensors))
