@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from core.models.catalog import CATALOG, phrase
 from tools import translations
 from tools.translations import Source, constants, entries, placeholders, sources, texts
 
 LANGUAGES = sorted(path.name for path in translations.TRANSLATIONS.iterdir() if path.is_dir())
 
-COMPOSED: frozenset[str] = frozenset()
-"""Keys that are put together while the app runs and so stand nowhere in the source."""
+FREEZE_MAP = {text for row in CATALOG.values() for block in row.blocks for text in (phrase(block.group)[0], block.note) if text}
+"""Groups and notes come from measured facts, so they stand nowhere in the source; numbers in them are placeholders."""
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -35,7 +36,7 @@ def test_entries_keep_the_placeholders(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_entry_is_left_over(language: str) -> None:
-    used = constants(sources()) | COMPOSED
+    used = constants(sources()) | FREEZE_MAP
     stale = [f"{file}: {key!r}" for file, rows in entries(language).items() for key in rows if key not in used]
     assert not stale, "entries whose English text stands nowhere in the source:\n" + "\n".join(stale)
 
@@ -47,6 +48,11 @@ def test_files_agree_on_a_text_they_share(language: str) -> None:
         for key, value in rows.items():
             other, said = seen.setdefault(key, (file, value))
             assert said == value, f"{key!r} is {said!r} in {other} and {value!r} in {file}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_freeze_map_draws_has_an_entry(language: str) -> None:
+    assert FREEZE_MAP - {key for rows in entries(language).values() for key in rows} == set()
 
 
 def _found(tmp_path: Path, code: str) -> list[str | None]:
@@ -66,6 +72,8 @@ def _found(tmp_path: Path, code: str) -> list[str | None]:
     ('_(f"Run {name}")', [None]),
     ('class Row:\n    """`label` is a key of the translation catalogue."""\n    key: str\n    label: str\nRow("a", "A label")', ["A label"]),
     ('class Row:\n    key: str\n    label: str\n    """A key of the translation catalogue."""\nRow("a", label="A label")', ["A label"]),
+    ('class Row:\n    """`label` is a key of the translation catalogue."""\n    key: str\n    label: str = "Standard"', ["Standard"]),
+    ('NAMES = ("stem", "stage {a}")\n"""Keys of the translation catalogue."""', ["stem", "stage {a}"]),
 ])
 def test_texts_are_found_where_they_stand(tmp_path: Path, code: str, expected: list[str | None]) -> None:
     assert _found(tmp_path, code) == expected

@@ -1,7 +1,7 @@
 """Which texts the interface shows, and which of them a language lacks: `python tools/translations.py missing [zh-CN]`.
 
-Texts are found in the source without running it: what stands in `_("...")`, in errors and notices, and in the fields of rows
-whose docstring calls them keys or templates "of the translation catalogue".
+Texts are found in the source without running it: what stands in `_("...")`, in errors and notices, and in fields of rows and in
+constants whose docstring calls them keys or templates "of the translation catalogue".
 """
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def texts(found: Iterable[Source]) -> list[Text]:
     """Every text of the interface with the place where it stands."""
     found = list(found)
     calls = CALLS | {name: ERROR for name in _error_kinds(found)} | _documented_rows(found)
-    return [text for source in found for text in _texts_of(source, calls)]
+    return [text for source in found for text in (*_texts_of(source, calls), *_documented_values(source, calls))]
 
 
 def constants(found: Iterable[Source]) -> set[str]:
@@ -95,12 +95,28 @@ def _documented_rows(found: Iterable[Source]) -> dict[str, Signature]:
         names = [field.target.id for field in fields]  # type: ignore[union-attr]
         said = DOCUMENTED.findall(ast.get_docstring(node) or "")
         documented = {name for sentence in said for name in re.findall(r"`(\w+)`", sentence) if name in names}
-        for field, below in zip(node.body, node.body[1:]):
-            if field in fields and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and DOCUMENTED.search(str(below.value.value)):
-                documented.add(field.target.id)  # type: ignore[union-attr]
+        documented |= {field.target.id for field in fields if field in _with_docstring(node)}  # type: ignore[union-attr]
         if documented:
             rows[node.name] = {name: names.index(name) for name in names if name in documented}
     return rows
+
+
+def _with_docstring(node: ast.Module | ast.ClassDef) -> list[ast.stmt]:
+    """Statements of a body that are followed by a docstring of their own which speaks of the catalogue."""
+    return [statement for statement, below in zip(node.body, node.body[1:])
+            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and DOCUMENTED.search(str(below.value.value))]
+
+
+def _documented_values(source: Source, rows: dict[str, Signature]) -> Iterator[Text]:
+    """Documented constants of the module, and the defaults of documented fields."""
+    values = [statement.value for statement in _with_docstring(source.tree) if isinstance(statement, (ast.Assign, ast.AnnAssign))]
+    for node in (node for node in source.tree.body if isinstance(node, ast.ClassDef) and node.name in rows):
+        values += [field.value for field in node.body if isinstance(field, ast.AnnAssign)
+                   and isinstance(field.target, ast.Name) and field.target.id in rows[node.name]]
+    for value in filter(None, values):
+        for text in _literals(value, {}):
+            if text is None or _has_words(text):
+                yield Text(text, f"{source.path}:{value.lineno}")
 
 
 def _texts_of(source: Source, calls: dict[str, Signature]) -> Iterator[Text]:
@@ -112,7 +128,7 @@ def _texts_of(source: Source, calls: dict[str, Signature]) -> Iterator[Text]:
         for parameter, position in calls.get(name, {}).items():
             argument = call.args[position] if position < len(call.args) else given.get(parameter)
             for text in _literals(argument, tables):
-                if text is None or any(letter.isalpha() for letter in _without_placeholders(text)):
+                if text is None or _has_words(text):
                     yield Text(text, f"{source.path}:{call.lineno}")
 
 
@@ -136,8 +152,9 @@ def _literals(node: ast.expr | None, tables: dict[str, ast.expr]) -> Iterator[st
             yield from _literals(tables.get(table), {})
 
 
-def _without_placeholders(template: str) -> str:
-    return "".join(literal for literal, _, _, _ in string.Formatter().parse(template))
+def _has_words(template: str) -> bool:
+    """Whether anything but placeholders, digits and signs is left to translate."""
+    return any(letter.isalpha() for literal, _, _, _ in string.Formatter().parse(template) for letter in literal)
 
 
 def main(words: list[str]) -> int:
