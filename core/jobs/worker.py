@@ -54,7 +54,7 @@ def _carry_out(folder: Path) -> str:
         if isinstance(event, Discarded):
             state = "discarded"
         if isinstance(event, Done):
-            finish(ws, spec, folder, parts, event)
+            finish(ws, spec, folder, parts)
             state = "stopped" if event.stopped else "finished"
         append(folder, event)
     return state

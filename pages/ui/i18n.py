@@ -9,6 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from core.errors import UserError
+from pages.ui.state import chosen_language
 
 Language = Literal["en", "zh-CN"]
 LANGUAGES: dict[Language, str] = {"en": "English", "zh-CN": "简体中文"}
@@ -26,7 +27,7 @@ def catalogue(language: Language) -> dict[str, str]:
 
 def language() -> Language:
     """The reader's choice, else the browser's language."""
-    chosen = st.session_state.get("language")
+    chosen = chosen_language()
     if chosen in LANGUAGES:
         return chosen
     return "zh-CN" if (st.context.locale or "").lower().startswith("zh") else "en"

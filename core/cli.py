@@ -1,0 +1,179 @@
+"""The command line: the same specs, queue, worker and log as the pages, so a run started here is seen in the browser."""
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from core import events
+from core.data.importing import import_path
+from core.data.versions import load_version
+from core.errors import UserError
+from core.evaluation.report import read_report
+from core.jobs.runs import ENDED, state_of, submit
+from core.jobs.supervisor import ensure_supervisor
+from core.models.catalog import CATALOG, find, on_this_machine
+from core.objectives import objective
+from core.owners import LOCAL_OWNER
+from core.specs import ModelSpec, RunSpec
+from core.training.presets import PRESETS, plan_for, preset_config, preset_plan
+from core.workspace import Workspace
+
+LOOK_SECONDS = 0.1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: done; 1: a problem that is explained on the error output (and, with `--json`, as the last line)."""
+    options = _parser().parse_args(arguments)
+    try:
+        answer = options.run(options)
+    except UserError as error:
+        if options.json:
+            print(json.dumps({"error": {"title": error.title.format(**error.params), "message": str(error)}}, ensure_ascii=False))
+        else:
+            print(error, file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(answer, ensure_ascii=False))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="Fine-tune pretrained networks on your own labeled files.")
+    commands = parser.add_subparsers(required=True, metavar="models|train|evaluate|predict")
+
+    def command(name: str, help: str, run: Callable[[argparse.Namespace], dict[str, Any]]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        sub.set_defaults(run=run)
+        return sub
+
+    command("models", "List the models that can be fine-tuned.", _models)
+    train = command("train", "Train a model on a folder or zip with one sub-folder a label.", _train)
+    train.add_argument("--data", required=True, metavar="DIR_OR_ZIP_OR_CSV")
+    train.add_argument("--model", required=True, metavar="KEY")
+    train.add_argument("--preset", choices=list(PRESETS), default="instant")
+    train.add_argument("--plan", choices=["head", "last-stage", "all"], help="what trains, instead of the preset's choice")
+    train.add_argument("--epochs", type=int)
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--random-weights", action="store_true", help="start from random weights: what does pretraining bring?")
+    train.add_argument("--bundle", metavar="OUT.zip", help="where to put a copy of the trained model")
+    evaluate = command("evaluate", "Measure a bundle on labeled files.", _evaluate)
+    evaluate.add_argument("bundle")
+    evaluate.add_argument("--data", required=True, metavar="DIR")
+    predict = command("predict", "Ask a bundle about files.", _predict)
+    predict.add_argument("bundle")
+    predict.add_argument("files", nargs="+")
+    return parser
+
+
+def _models(options: argparse.Namespace) -> dict[str, Any]:
+    rows = [{"key": row.key, "task": row.task, "parameters": row.parameters, "on_this_machine": on_this_machine(row)} for row in CATALOG.values()]
+    if not options.json:
+        for row in rows:
+            print(f"{row['key']:<20} {row['task']:<8} {row['parameters'] / 1e6:7.1f} M   {'ready' if row['on_this_machine'] else 'needs a download'}")
+    return {"models": rows}
+
+
+def _train(options: argparse.Namespace) -> dict[str, Any]:
+    began, ws, row = time.time(), Workspace.open(), find(options.model)
+    path = Path(options.data)
+    with _bar(options, "reading") as bar:
+        data = import_path(ws, path, name=path.stem, owner=LOCAL_OWNER, progress=bar)
+    config = replace(preset_config(options.preset), seed=options.seed)
+    if options.epochs is not None:
+        config = replace(config, epochs=options.epochs)
+    plan = plan_for(row, options.plan) if options.plan else preset_plan(row, options.preset)
+    run = submit(ws, LOCAL_OWNER, data, ModelSpec(row.key, pretrained=not options.random_weights), plan, config)
+    started = _follow(ws, run, options)
+    return _outcome(ws, run, options, started, time.time() - began)
+
+
+def _follow(ws: Workspace, run: RunSpec, options: argparse.Namespace) -> events.Started:
+    """Show the log as it grows; returns when the run has ended. Raises the run's own `UserError` when it failed."""
+    folder, offset, started = ws.run(run.id), 0, None
+    with tqdm(total=run.config.epochs, unit="epoch", disable=options.json, file=sys.stderr) as bar:
+        while True:
+            ended = state_of(folder) in ENDED  # before the log is read: what is written last is still seen
+            lines, offset = events.tail(folder / "events.jsonl", offset)
+            for event in events.decode(lines):
+                if isinstance(event, events.Started):
+                    started = event
+                elif isinstance(event, events.EpochEnd):
+                    bar.update(1)
+                    bar.set_postfix_str(f"loss {event.train_loss:.3f}" + (f", score {event.val_score:.3f}" if event.val_score is not None else ""))
+                elif isinstance(event, events.Failed):
+                    raise UserError(event.title, event.cause, event.fix, **event.params)
+            if ended:
+                break
+            ensure_supervisor(ws)
+            time.sleep(LOOK_SECONDS)
+    if started is None or state_of(folder) not in ("finished", "stopped"):
+        raise UserError("The run did not finish.", "It is {state}.", "Start it again.", state=state_of(folder))
+    return started
+
+
+def _outcome(ws: Workspace, run: RunSpec, options: argparse.Namespace, started: events.Started, seconds: float) -> dict[str, Any]:
+    folder, metric = ws.run(run.id), objective(run.data.objective).metric
+    done = next(event for event in reversed(events.read(folder / "events.jsonl")) if isinstance(event, events.Done))
+    report = read_report(folder / "report.json")
+    if options.bundle:
+        shutil.copyfile(folder / "bundle.zip", options.bundle)
+    answer: dict[str, Any] = {"run": run.id, "seconds": round(seconds, 3), "trainable_parameters": started.trainable_parameters,
+                              "metric": metric, "val_score": done.val_score, f"val_{metric}": done.val_score}
+    if report.split == "test":
+        answer |= {"test_score": report.score, f"test_{metric}": report.score}
+    if not options.json:
+        print(f"{run.name}: {metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} {report.split} items, "
+              f"{started.trainable_parameters:,} parameters trained, {seconds:.1f} s")
+    return answer
+
+
+def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    from core.evaluation.outside import evaluate_bundle
+
+    ws, path = Workspace.open(), Path(options.data)
+    with _bar(options, "reading") as bar:
+        data = import_path(ws, path, name=path.stem, owner=LOCAL_OWNER, progress=bar)
+    report = evaluate_bundle(ws, Path(options.bundle), load_version(ws, data))
+    if not options.json:
+        print(f"{report.metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} items")
+    return {"metric": report.metric, "score": report.score, report.metric: report.score, "low": report.low, "high": report.high, "n": report.n}
+
+
+def _predict(options: argparse.Namespace) -> dict[str, Any]:
+    from core.evaluation.outside import predict_files
+
+    labels, rows = predict_files(Path(options.bundle), [Path(file) for file in options.files])
+    answers = []
+    for file, row in zip(options.files, rows):
+        best = max(range(len(row)), key=row.__getitem__)
+        answers.append({"file": file, "label": labels[best], "probability": row[best], "probabilities": row})
+        if not options.json:
+            print(f"{file}: {labels[best]} {row[best]:.1%}")
+    return {"labels": list(labels), "predictions": answers}
+
+
+class _bar:
+    """A progress bar as the callback `(done, total)`."""
+
+    def __init__(self, options: argparse.Namespace, text: str) -> None:
+        self._bar = tqdm(desc=text, unit="file", disable=options.json, file=sys.stderr)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def _show(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)

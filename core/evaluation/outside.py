@@ -1,0 +1,46 @@
+"""A bundle put to work on files that its run never saw."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.bundle import predict
+from core.bundle.load import explained, load_bundle
+from core.data.versions import Version
+from core.errors import DataError
+from core.evaluation.report import Report, evaluate
+from core.workspace import Workspace
+
+
+def evaluate_bundle(ws: Workspace, bundle: Path, version: Version) -> Report:
+    """Judge a bundle on every item of a dataset. Raises `UserError` when the dataset has a label that the bundle doesn't know."""
+    model = _loaded(bundle)
+    unknown = [label for label in version.labels if label not in model.labels]
+    if unknown:
+        raise DataError("The labels don't match.", "The model knows {known}, but the data has {unknown}.",
+                        "Rename the folders, or choose data with the model's labels.", known=", ".join(model.labels), unknown=", ".join(unknown))
+    rows = predict.predict(model, (ws.blob(item.sha) for item in version.items))
+    truths = [model.labels.index(version.labels[item.label]) for item in version.items]
+    return evaluate(rows, truths, model.labels, split="test", used_for_choosing=False,
+                    shas=[item.sha for item in version.items], names=[item.name for item in version.items])
+
+
+def predict_files(bundle: Path, files: Sequence[Path]) -> tuple[tuple[str, ...], list[list[float]]]:
+    """The bundle's labels and one list of probabilities a file. Raises `UserError` that names the file that can't be read."""
+    model, rows = _loaded(bundle), []
+    for file in files:
+        try:
+            rows += predict.predict(model, [file])
+        except FileNotFoundError as error:
+            raise DataError("This file is not there.", "{file}", "Check its name.", file=str(file)) from error
+        except predict.PictureError as error:
+            raise DataError("This picture can't be read.", "{file}: {problem}", "Try another one, saved as JPEG or PNG.",
+                            file=str(file), problem=str(error)) from error
+    return model.labels, rows
+
+
+def _loaded(bundle: Path) -> predict.Model:
+    try:
+        return load_bundle(bundle)
+    except predict.BundleError as error:
+        raise explained(error) from error

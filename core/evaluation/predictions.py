@@ -1,0 +1,21 @@
+"""What a network says about one side of a dataset."""
+from __future__ import annotations
+
+import torch
+
+from core.bundle.predict import ACTIVATIONS
+from core.data.split import Split
+from core.models.blocks import Network
+from core.objectives import objective
+
+BATCH = 32
+
+
+def probabilities(network: Network, side: Split, objective_key: str) -> list[list[float]]:
+    """One list of probabilities an item, computed in float32 exactly as the bundle does."""
+    activation, rows = ACTIVATIONS[objective(objective_key).activation], []
+    network.eval()
+    with torch.inference_mode():
+        for idx in torch.arange(len(side)).split(BATCH):
+            rows += activation(network(side.inputs(idx)).float()).tolist()
+    return rows

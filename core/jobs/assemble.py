@@ -1,0 +1,51 @@
+"""Where a run's parts meet: data, network, and, when it has learnt, its report and bundle. The worker alone calls this."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.bundle.write import write_bundle, zip_bundle
+from core.data.split import Split
+from core.data.versions import Version, load_version
+from core.evaluation.predictions import probabilities
+from core.evaluation.report import Report, evaluate, write_report
+from core.models.build import architecture, build
+from core.models.blocks import Network
+from core.models.catalog import find
+from core.preprocess import Preprocess, from_row
+from core.specs import RunSpec, SplitName
+from core.tasks.registry import TASKS
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    version: Version
+    preprocess: Preprocess
+    network: Network
+    splits: dict[SplitName, Split]
+
+
+def assemble(ws: Workspace, run: RunSpec, progress: Callable[[int, int], None]) -> Parts:
+    """Read the data and build the network of a run. Raises `UserError` when either is not to be had."""
+    row, version = find(run.model.key), load_version(ws, run.data)
+    network = build(run.model, len(version.labels), run.config.seed)
+    preprocess = from_row(row, run.config.input_size)
+    splits = TASKS[run.data.task].load().splits(ws, version, preprocess, run.config.augmentation, run.config.seed, progress)
+    return Parts(version, preprocess, network, splits)
+
+
+def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report:
+    """Judge the trained network on the test items (without any: on the validation items) and write `report.json` and `bundle.zip`."""
+    name: SplitName = "test" if len(parts.splits["test"]) else "val"
+    side, items = parts.splits[name], parts.version.split(name)
+    report = evaluate(probabilities(parts.network, side, run.data.objective), side.labels.tolist(), parts.version.labels, split=name,
+                      shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective)
+    write_report(folder / "report.json", report)
+    row = find(run.model.key)
+    write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, len(parts.version.labels)),
+                 labels=parts.version.labels, preprocess=parts.preprocess, objective=run.data.objective, run=run,
+                 scores=report.scores(), source=row)
+    zip_bundle(folder / "best", folder / "bundle.zip")
+    return report

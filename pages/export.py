@@ -1,0 +1,32 @@
+"""Take home: the model as a file that works without Graft."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.models.catalog import CATALOG
+from pages.routes.tokens import mint
+from pages.ui import recipe, state
+from pages.ui.i18n import _
+from pages.ui.run_pages import ended_run
+from pages.ui.text import score_range, size
+
+ws = state.workspace()
+run, report = ended_run(_("Take home"))
+bar = recipe.place()
+bundle = ws.run(run.id) / "bundle.zip"
+left, right = st.columns([3, 2], gap="large")
+with left:
+    st.subheader(_("What is in the file"), anchor=False)
+    st.markdown("\n".join(f"- **{name}**: {what}" for name, what in (
+        ("model.safetensors", _("the weights, in a format that holds nothing but numbers")),
+        ("bundle.json", _("labels, preprocessing, scores: everything a program needs")),
+        ("predict.py", _("answers for any picture; it needs only torch, torchvision, pillow and safetensors")),
+        ("README.md", _("what the model is, how good it is and where it ends, in plain words")))))
+    st.subheader(_("Use it on another computer"), anchor=False)
+    st.code("pip install torch torchvision pillow safetensors\npython predict.py picture.jpg", language="shell")
+with right.container(border=True):
+    st.metric(_("Score (95 % range)"), score_range(report.score, report.low, report.high))
+    st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=CATALOG[run.model.key].title))
+    st.caption(_("Licence of the weights it started from: {licence}", licence=_(CATALOG[run.model.key].licence)))
+url = f"graft/bundle/{run.id}.zip?token={mint(ws, state.me(), 'bundle', run=run.id, name=run.name)}"
+recipe.fill_run(bar, run, button=_("Download model"), icon=":material/download:", link=url)

@@ -1,0 +1,33 @@
+"""Model: which network to start from, and how much of it may change."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.models.catalog import CATALOG, find, on_this_machine
+from core.training.estimate import epoch_seconds, speed
+from pages.ui import model_cards, recipe, state
+from pages.ui.components.freeze_map import Seconds, freeze_map
+from pages.ui.i18n import _
+from pages.ui.plan import map_rows, states, with_states
+
+ws, draft, version = state.workspace(), state.draft(), state.version()
+row, n_classes = find(draft.model), len(version.labels) if version else 5
+st.title(_("Model"), anchor=False)
+bar = recipe.place()
+st.subheader(_("How much may change?"), anchor=False)
+with st.container(border=True):
+    st.markdown(f"**{row.title}**  ·  " + (_("on this machine") if on_this_machine(row) else _("needs a download")))
+    plan = draft.actual_plan()
+    n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
+    seconds = Seconds(epoch_seconds([b.macs for b in row.blocks], [True] * len(row.blocks), 0, n_train, n_val, speed(ws, row.key)[0]),
+                      n_train) if n_train else None
+    chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
+                        epochs=draft.actual_config().epochs if any(b.from_epoch for b in plan.blocks) else 0)
+    if chosen != states(row, plan):
+        state.update(plan=with_states(row, plan, chosen), preset="custom", config=draft.actual_config())
+    elif version is None:
+        st.caption(_("Figures are for five labels until you choose data."))
+st.subheader(_("Which network?"), anchor=False)
+st.caption(_("A pretrained network has already learnt to see. Networks that are on this machine come first; the others need a download."))
+model_cards.grid(list(CATALOG.values()), draft.model)
+recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:", on_click=lambda: st.switch_page("train.py"))

@@ -1,0 +1,38 @@
+"""Runs: everything that was trained here."""
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.jobs.runs import list_runs
+from core.models.catalog import CATALOG
+from pages.ui import recipe, run_cards, state
+from pages.ui.empty import empty
+from pages.ui.i18n import _
+from pages.ui.text import score_range
+
+ws = state.workspace()
+st.title(_("Runs"), anchor=False)
+runs = list_runs(ws, state.me())
+if not runs:
+    empty(_("No runs yet. Every training you start is kept here."))
+    if st.button(_("Start"), type="primary", icon=":material/arrow_forward:", key="runs.start"):
+        st.switch_page("start.py")
+else:
+    rows = []
+    for run in runs:
+        glance = run_cards.summary(ws.run(run.id))
+        report = glance.report
+        rows.append({_("Name"): run.name, _("State"): run_cards.state_text(glance.state), _("Validation curve"): list(glance.curve),
+                     _("Score (95 % range)"): score_range(report.score, report.low, report.high) if report else "–",
+                     _("Model"): CATALOG[run.model.key].title if run.model.key in CATALOG else run.model.key,
+                     _("Trains"): recipe.trained_text(run.model.key, run.plan), _("Preset"): recipe.preset_text(run.config.preset),
+                     _("Started"): pd.Timestamp(run.created, unit="s", tz="UTC").tz_convert(st.context.timezone or "UTC").tz_localize(None)})
+    event = st.dataframe(pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-row", key="runs.table", column_config={
+        _("Validation curve"): st.column_config.LineChartColumn(y_min=0.0, y_max=1.0, color="primary")})
+    st.caption(_("Tick a run to open it."))
+    if event.selection.rows:
+        run = runs[event.selection.rows[0]]
+        state.look_at(run.id)
+        ended = run_cards.summary(ws.run(run.id)).report is not None
+        st.switch_page("results.py" if ended else "train.py", query_params={"run": run.id})

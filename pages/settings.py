@@ -1,0 +1,38 @@
+"""Settings: your name, sharing with a class, where things are kept."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core import owners
+from core.errors import UserError
+from core.models.catalog import find, weights_folder
+from pages.routes.owner import local_link
+from pages.ui import state
+from pages.ui.errors import show_error
+from pages.ui.i18n import _
+
+ws, who = state.workspace(), state.me()
+st.title(_("Settings"), anchor=False)
+st.subheader(_("Your name"), anchor=False)
+name = st.text_input(_("Name"), owners.display_name(ws, who), max_chars=owners.MAX_NAME, key="settings.name", label_visibility="collapsed", width=340)
+if name != owners.display_name(ws, who):
+    try:
+        owners.rename(ws, who, name)
+        st.toast(_("Saved."))
+    except UserError as error:
+        show_error(error)
+if who == owners.LOCAL_OWNER:
+    st.subheader(_("Share with a class"), anchor=False)
+    if owners.sharing(ws):
+        st.markdown(_("Others join with this code:"))
+        st.code(owners.join_code(ws), language=None)
+        st.caption(_("They see only their own data and runs. Graft still listens to this machine only, until you start it with another address."))
+        if st.button(_("Stop sharing"), key="settings.unshare"):
+            owners.stop_sharing(ws)
+            st.rerun()
+    else:
+        st.write(_("Everyone who opens this app now works as you. When you share it, each person joins with a code and has data and runs of their own."))
+        st.link_button(_("Start sharing"), local_link(ws, share=True), icon=":material/group:")
+st.subheader(_("Where things are kept"), anchor=False)
+st.markdown(f"- {_('Data and runs')}: `{ws.root}`\n- {_('Downloaded weights')}: `{weights_folder(find('resnet18'))}`")
+st.caption(_("Set GRAFT_HOME or TORCH_HOME before starting to keep them elsewhere. Nothing leaves this machine."))

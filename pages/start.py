@@ -1,0 +1,34 @@
+"""Start: bring a folder, or try a sample set; and what was done before."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.data.samples import SAMPLES
+from core.jobs.runs import list_runs
+from pages.ui import importer, run_cards, state
+from pages.ui.i18n import _
+
+RECENT = 4
+
+ws, who = state.workspace(), state.me()
+st.title(_("What should your model learn?"), anchor=False)
+st.write(_("Give it examples: a folder with one sub-folder for each label, at least two labels, about twenty pictures each. "
+           "Everything stays on this machine."))
+importer.drop_zone("start")
+st.subheader(_("Nothing at hand? Try a sample set"), anchor=False)
+columns = st.columns(len(SAMPLES) + 1)
+for column, sample in zip(columns, SAMPLES.values()):
+    with column.container(border=True, height="stretch"):
+        st.markdown(f"**{_(sample.title)}**")
+        st.caption(_(sample.description))
+        if st.button(_("Try with {name}", name=_(sample.title).lower()), key=f"start.sample.{sample.key}", icon=":material/play_arrow:"):
+            importer.begin_sample(sample.key)
+with columns[-1].container(border=True, height="stretch"):
+    st.markdown(f"**{_('What happens then?')}**")
+    st.caption(_("Graft keeps what a pretrained network already sees, and teaches it your labels. You watch it learn, try it on "
+                 "new pictures and take it home as a file."))
+importer.progress()
+recent = list_runs(ws, who)[:RECENT]
+if recent:
+    st.subheader(_("Recent runs"), anchor=False)
+    run_cards.grid(recent)

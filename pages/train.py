@@ -1,0 +1,49 @@
+"""Train: choose a preset and start; with a run in the address, watch it."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.jobs.runs import submit
+from core.models.catalog import find
+from core.specs import ModelSpec
+from core.training.estimate import estimate, speed
+from core.workspace import new_id
+from pages.ui import live, presets, recipe, settings_form, state
+from pages.ui.empty import empty
+from pages.ui.i18n import _
+from pages.ui.text import duration
+
+
+def prepare() -> None:
+    """The draft: presets first, everything else folded."""
+    ws, draft, version = state.workspace(), state.draft(), state.version()
+    st.title(_("Train"), anchor=False)
+    bar = recipe.place()
+    if draft.data is None or version is None:
+        empty(_("Choose data first: a folder with one sub-folder for each label, or a sample set."))
+        recipe.fill_draft(bar, "train", button=_("Choose data"), icon=":material/arrow_forward:", on_click=lambda: st.switch_page("start.py"))
+        return
+    row, n_train, n_val = find(draft.model), len(version.split("train")), len(version.split("val"))
+    presets.cards(row, draft, n_train, n_val, speed(ws, row.key))
+    config = settings_form.advanced(row, draft)
+    expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key))
+    text = _("About {t} on this machine: {once} once, then {epoch} for each of up to {n} epochs.", t=duration(expected.total),
+             once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
+    st.markdown(f":material/timer: {text}")
+    if not expected.measured:
+        st.caption(_("A first guess: this model has not run here yet."))
+
+    def start() -> None:
+        run = submit(ws, state.me(), draft.data, ModelSpec(row.key), draft.actual_plan(), config, draft.request)
+        state.update(request=new_id())
+        state.look_at(run.id)
+        state.put("watching", run.id)
+        st.switch_page("train.py", query_params={"run": run.id})
+
+    recipe.fill_draft(bar, "train", button=_("Start training"), icon=":material/play_arrow:", on_click=start)
+
+
+if "run" in st.query_params:
+    live.watch(st.query_params["run"])
+else:
+    prepare()

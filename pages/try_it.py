@@ -1,0 +1,31 @@
+"""Try it: a picture in, the labels' probabilities out."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.data.versions import load_version
+from core.jobs.predictor_client import client
+from pages.routes.tokens import mint
+from pages.ui import charts, recipe, state, try_panel
+from pages.ui.i18n import _
+from pages.ui.run_pages import ended_run
+
+ws = state.workspace()
+run, report = ended_run(_("Try it"))
+bar = recipe.place()
+client().warm()
+left, right = st.columns([1, 1], gap="large")
+with left:
+    picture = try_panel.choose(run, load_version(ws, run.data))
+with right:
+    if picture is None:
+        st.caption(_("Choose a sample picture, or bring one of your own. Samples come from the pictures that the model never learned from."))
+    else:
+        st.image(picture.data, width=260)
+        answer = client().predict(ws.run(run.id) / "best", [picture.data])
+        best = max(range(len(answer.labels)), key=lambda i: answer.probabilities[0][i])
+        try_panel.verdict(answer.labels[best], answer.probabilities[0][best], picture.truth)
+        st.plotly_chart(charts.probability_bars(answer.labels, answer.probabilities[0], st.context.theme.type or "light"), key="try.bars",
+                        config={"displayModeBar": False})
+url = f"graft/bundle/{run.id}.zip?token={mint(ws, state.me(), 'bundle', run=run.id, name=run.name)}"
+recipe.fill_run(bar, run, button=_("Download model"), icon=":material/download:", link=url)

@@ -1,0 +1,28 @@
+"""Tables of the data page."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.data.versions import Rejected, Version
+from pages.ui.i18n import _
+
+
+def counts_table(version: Version) -> None:
+    """Items of each label on each side of the split: what is, not what was asked for."""
+    counts = version.counts()
+    totals = [sum(counts[side][i] for side in counts) for i in range(len(version.labels))]
+    frame = pd.DataFrame({
+        _("Label"): version.labels, _("All"): totals,
+        _("Train"): [counts["train"][i] for i in range(len(version.labels))],
+        _("Validation"): [counts["val"][i] for i in range(len(version.labels))],
+        _("Test"): [counts["test"][i] for i in range(len(version.labels))]})
+    st.dataframe(frame, hide_index=True, key="data.counts", height="content" if len(frame) <= 12 else 460, column_config={
+        _("All"): st.column_config.ProgressColumn(min_value=0, max_value=max(totals), format="%d", color="primary")})
+
+
+def rejected_table(rejected: Sequence[Rejected]) -> None:
+    frame = pd.DataFrame({_("File"): [r.name for r in rejected], _("Why it was left out"): [_(r.reason, **r.params) for r in rejected]})
+    st.dataframe(frame, hide_index=True, key="data.rejected")

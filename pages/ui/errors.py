@@ -1,0 +1,28 @@
+"""Faults as people can use them: what is safe, what happened, why, and what to do now."""
+from __future__ import annotations
+
+import logging
+import traceback
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.ui.i18n import _, explain
+from pages.ui.text import md
+
+log = logging.getLogger(__name__)
+
+
+def show_error(error: UserError) -> None:
+    title, cause, fix = explain(error)
+    lines = [f"**{md(title)}**", md(cause), md(fix)]
+    st.error("  \n".join(line for line in lines if line), icon=":material/error:")
+
+
+def show_unexpected(error: Exception) -> None:
+    """Anything that is no `UserError`: it is our fault, and it says so."""
+    log.exception("a page failed", exc_info=error)
+    st.error(f"**{_('Something went wrong on this page.')}**  \n" + _("Your data and runs are safe. Reload the page; if it happens again, the details help us."),
+             icon=":material/error:")
+    with st.expander(_("Details")):
+        st.code("".join(traceback.format_exception(error)), language=None)

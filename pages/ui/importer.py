@@ -1,0 +1,75 @@
+"""Bringing data in: the drop zone, sample sets, and the progress of an import that runs in a process of its own."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.data import import_job
+from core.data.samples import SAMPLES
+from core.errors import UserError
+from core.workspace import new_id
+from pages.routes.tokens import mint
+from pages.ui import state
+from pages.ui.components.upload import upload
+from pages.ui.errors import show_error
+from pages.ui.i18n import _
+
+
+def drop_zone(place: str) -> None:
+    """Take a folder or a zip; when it has arrived, start reading it."""
+    ws, who = state.workspace(), state.me()
+    upload_id = state.get("upload") or new_id()
+    state.put("upload", upload_id)
+    done = upload(mint(ws, who, "upload", upload=upload_id), key=f"{place}.upload.{upload_id}")
+    if done and done.n:
+        state.take("upload")
+        _begin(upload_id, name=done.name or _("my pictures"))
+
+
+def begin_sample(key: str) -> None:
+    _begin(new_id(), name=_(SAMPLES[key].title).lower(), sample=key)
+
+
+def _begin(upload_id: str, *, name: str, sample: str = "") -> None:
+    import_job.start(state.workspace(), upload_id, name=name, owner=state.me(), sample=sample)
+    state.put("importing", upload_id)
+    state.put("importing.sample", sample)
+    st.rerun()
+
+
+def progress() -> None:
+    """What the running import does; leads on when it has ended. Shows why when it failed."""
+    if state.get("importing"):
+        _watch()
+    error = state.get("import.error")
+    if error:
+        show_error(error)
+
+
+@st.fragment(run_every=0.3)
+def _watch() -> None:
+    upload_id = state.get("importing")
+    if not upload_id:
+        return
+    now = import_job.status(state.workspace(), upload_id)
+    if now.state == "running":
+        text = _("Reading {done} of {total} pictures", done=now.done, total=now.total) if now.total else _("Getting ready …")
+        st.progress(now.done / now.total if now.total else 0.0, text=text)
+        if st.button(_("Cancel"), key="import.cancel"):
+            import_job.cancel(state.workspace(), upload_id)
+            state.take("importing")
+            st.rerun()
+        return
+    state.take("importing")
+    if now.state == "failed":
+        state.put("import.error", now.error)
+        st.rerun()
+    _arrived(now.data)
+
+
+def _arrived(data) -> None:
+    state.take("import.error")
+    state.update(data=data)
+    sample = state.take("importing.sample")
+    if sample:
+        state.choose_preset("instant")
+    st.switch_page("train.py" if sample else "data.py")

@@ -1,0 +1,46 @@
+"""Between the freeze map's rows (groups) and the plan's blocks."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from core.models.catalog import ModelRow
+from core.specs import BlockState, FreezePlan
+from core.training.presets import groups
+from pages.ui.components.freeze_map import Row
+from pages.ui.i18n import _
+
+
+def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
+    """The model's groups as bricks; the new head is as large as the labels make it."""
+    rows = []
+    for name in groups(row):
+        blocks = [block for block in row.blocks if block.group == name]
+        head = name == groups(row)[-1]
+        parameters = n_classes * (row.feature_width + 1) if head else sum(block.parameters for block in blocks)
+        from_epoch = min((b.from_epoch for b in plan.blocks if b.name in {block.name for block in blocks}), default=0)
+        rows.append(Row(name, _(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",
+                        parameters, sum(block.macs for block in blocks), len(blocks), locked=head, from_epoch=from_epoch))
+    return rows
+
+
+def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
+    trained = set(plan.trained())
+    return ["trained" if any(b.name in trained for b in row.blocks if b.group == name) else "frozen" for name in groups(row)]
+
+
+def with_states(row: ModelRow, plan: FreezePlan, chosen: Sequence[BlockState]) -> FreezePlan:
+    """The plan with the groups' states; a block that begins to train takes the learning-rate share of the preset's trained blocks."""
+    wanted = dict(zip(groups(row), chosen))
+    scale = min((b.lr_scale for b in plan.blocks if b.state == "trained"), default=1.0)
+    later = max((b.from_epoch for b in plan.blocks if b.state == "trained"), default=0)
+    blocks = []
+    for block, facts in zip(plan.blocks, row.blocks):
+        state = wanted[facts.group]
+        if state == block.state:
+            blocks.append(block)
+        elif state == "frozen":
+            blocks.append(replace(block, state="frozen", lr_scale=1.0, from_epoch=0))
+        else:
+            blocks.append(replace(block, state="trained", lr_scale=scale, from_epoch=later))
+    return FreezePlan(tuple(blocks))

@@ -1,0 +1,38 @@
+"""The three presets as cards: what each does and what it costs here."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.models.catalog import ModelRow
+from core.specs import PresetKey
+from core.training.estimate import estimate
+from core.training.presets import PRESETS, preset_config, preset_plan
+from pages.ui import state
+from pages.ui.i18n import _
+from pages.ui.recipe import preset_text
+from pages.ui.state import Draft
+from pages.ui.text import duration
+
+
+def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[float, bool]) -> None:
+    for column, key in zip(st.columns(len(PRESETS)), PRESETS):
+        chosen = draft.preset == key
+        with column.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{key}"):
+            cost = estimate(row, preset_plan(row, key), preset_config(key), n_train, n_val, speed)
+            st.markdown(f"**{preset_text(key)}**  :gray-badge[:material/timer: {duration(cost.total)}]")
+            st.caption(_what(key))
+            if chosen:
+                st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]")
+            elif st.button(_("Choose"), key=f"train.preset.{key}"):
+                state.choose_preset(key)
+                st.rerun()
+    if draft.preset == "custom":
+        st.caption(_("You changed the settings or the freeze map; choosing a preset sets them back."))
+
+
+def _what(key: PresetKey) -> str:
+    return {
+        "instant": _("Learns only your labels. The network itself stays as it is, so it is quick and hard to get wrong."),
+        "balanced": _("Learns your labels, then adapts the last stage with small steps. Often better when your pictures are unlike everyday photos."),
+        "thorough": _("Everything may change, and each picture is shown turned, shifted and recoloured. Best with many pictures; slow without a GPU."),
+    }[key]

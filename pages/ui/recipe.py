@@ -1,0 +1,87 @@
+"""The recipe bar under each title: what is chosen so far, each chip a way back, and the one button that leads on."""
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.data.versions import load_dataset, load_version
+from core.models.catalog import CATALOG
+from core.specs import DataSpec, FreezePlan, PresetKey, RunSpec
+from core.training.presets import groups
+from pages.ui import state
+from pages.ui.i18n import _
+from pages.ui.text import md
+
+
+def place() -> DeltaGenerator:
+    """An empty bar; fill it after the page's body, so that it never lags behind it."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="small", key="recipe")
+
+
+def fill_draft(bar: DeltaGenerator, here: str, *, button: str, icon: str, on_click: Callable[[], None], disabled: bool = False) -> None:
+    draft = state.draft()
+    with bar:
+        _chips(draft.data, draft.model, draft.actual_plan(), draft.preset, here)
+        st.space("stretch")
+        if st.button(button, type="primary", icon=icon, disabled=disabled, key="recipe.next"):
+            on_click()
+
+
+def fill_run(bar: DeltaGenerator, run: RunSpec, *, button: str, icon: str, on_click: Callable[[], None] | None = None, link: str = "") -> None:
+    """A run's record: the chips don't lead to forms, since the run is what it is. `link` makes the button a download; with neither
+    it rests."""
+    with bar:
+        version = load_version(state.workspace(), run.data)
+        name = load_dataset(state.workspace(), run.data.dataset, run.owner).name
+        trains = trained_text(run.model.key, run.plan)
+        st.markdown("  →  ".join(f":gray[{label}] **{value}**" for label, value in (
+            (_("Data"), f"{md(name)}, {len(version.items)}"), (_("Model"), CATALOG[run.model.key].title), (_("Trains"), trains),
+            (_("Preset"), preset_text(run.config.preset)))), width="content")
+        st.space("stretch")
+        if link:
+            download_link(button, link)
+        elif st.button(button, type="primary", icon=icon, disabled=on_click is None, key="recipe.next") and on_click:
+            on_click()
+
+
+def download_link(label: str, url: str) -> None:
+    """A plain link: the browser streams the file from the disk, nothing is held in memory."""
+    st.html(f'<a class="graft-download" href="{html.escape(url)}" download>{html.escape(label)}</a>', width="content")
+
+
+def trained_text(model: str, plan: FreezePlan) -> str:
+    """“head”, “stage 4 to head”, “everything”, or the groups by name."""
+    row = CATALOG[model]
+    names, trained = groups(row), set(plan.trained())
+    live = [name for name in names if any(block.group == name and block.name in trained for block in row.blocks)]
+    if len(live) == len(names):
+        return _("everything")
+    if not live:
+        return _("nothing")
+    if len(live) == 1:
+        return _(live[0])
+    if list(names[names.index(live[0]):]) == live:
+        return _("{a} to {b}", a=_(live[0]), b=_(live[-1]))
+    return ", ".join(_(name) for name in live)
+
+
+def preset_text(preset: PresetKey) -> str:
+    return {"instant": _("Instant"), "balanced": _("Balanced"), "thorough": _("Thorough"), "custom": _("Custom")}[preset]
+
+
+def _chips(data: DataSpec | None, model: str, plan: FreezePlan, preset: PresetKey, here: str) -> None:
+    ws = state.workspace()
+    what = _("none yet")
+    if data:
+        what = f"{md(load_dataset(ws, data.dataset, state.me()).name)}, {len(state.read_version(data).items)}"
+    chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), CATALOG[model].title, "model.py"),
+             ("model", _("Trains"), trained_text(model, plan), "model.py"), ("train", _("Preset"), preset_text(preset), "train.py"))
+    for position, (page, label, value, target) in enumerate(chips):
+        if position:
+            st.markdown(":gray[→]", width="content")
+        if st.button(f":gray[{label}] **{value}**", key=f"recipe.{position}", type="tertiary"):
+            if page != here:
+                st.switch_page(target)
