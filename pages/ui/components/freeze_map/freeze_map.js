@@ -27,26 +27,27 @@ function icon(name) {
 
 const boundary = plan => { const i = plan.findIndex(state => state !== 'frozen'); return i < 0 ? plan.length : i; };
 
-// Relative work of an epoch: 1 for the forward pass behind the stored part, 1 for the gradient of the inputs behind the
-// first row that learns, 1 for the gradient of the weights of each row that learns.
-function work(rows, learns, stored) {
-  const first = learns.indexOf(true);
-  return sum(rows, (row, i) => i < stored ? 0 : row.compute * (1 + (first >= 0 && i > first) + learns[i]));
+// Relative work of an epoch from the first row that learns on (what lies before is stored): 1 for the forward pass, 1 for the
+// gradient of the inputs of all but that first row, 1 for the gradient of the weights of each row that learns.
+function work(rows, plan) {
+  const first = boundary(plan);
+  return sum(rows, (row, i) => i < first ? 0 : row.compute * (1 + (i > first) + (plan[i] === 'trained')));
 }
 
 function figures({ rows, seconds, epochs }, plan) {
-  const cut = boundary(plan), all = work(rows, rows.map(() => true), 0) || 1;
-  const cost = epoch => work(rows, rows.map((row, i) => plan[i] === 'trained' && row.from_epoch <= epoch), cut) / all;
-  const stored = sum(rows, (row, i) => i < cut ? row.compute : 0);
-  const s = part => seconds ? part * seconds.all_epoch_s : null;
+  const cut = boundary(plan), all = work(rows, rows.map(() => 'trained')) || 1;
+  const during = epoch => rows.map((row, i) => epochs && row.from_epoch > epoch ? 'frozen' : plan[i]);
+  const forward = stop => sum(rows, (row, i) => i < stop ? row.compute : 0);
+  const boundaries = new Set(Array.from({ length: epochs || 1 }, (_, epoch) => boundary(during(epoch))));   // each is stored anew
+  const s = part => seconds ? part / all * seconds.all_epoch_s : null;
   return {
     cut, gap: plan.slice(cut).includes('frozen'),
     parameters: sum(rows, row => row.parameters),
     trainable: sum(rows, (row, i) => plan[i] === 'trained' ? row.parameters : 0),
     blocks: sum(rows, row => row.blocks),
     frozenBlocks: sum(rows, (row, i) => i < cut ? row.blocks : 0),
-    firstEpoch: s(cost(0)), lastEpoch: s(cost(Math.max(0, epochs - 1))), everything: s(1),
-    once: s(stored / all), onceShare: stored / (sum(rows, row => row.compute) || 1),
+    firstEpoch: s(work(rows, during(0))), lastEpoch: s(work(rows, during(Math.max(0, epochs - 1)))), everything: s(all),
+    once: s(sum([...boundaries], forward)), onceShare: forward(cut) / (forward(rows.length) || 1),
   };
 }
 
@@ -54,8 +55,10 @@ function figures({ rows, seconds, epochs }, plan) {
 
 function writer(lang, text) {
   const number = options => { const format = new Intl.NumberFormat(lang, options); return value => format.format(value); };
-  const compact = number({ notation: 'compact', maximumSignificantDigits: 3 }), exact = number({}), tenths = number({ maximumFractionDigits: 1 });
-  const percent = number({ style: 'percent', maximumSignificantDigits: 3 }), small = number({ style: 'percent', maximumSignificantDigits: 2 });
+  const compact = number({ notation: 'compact', maximumSignificantDigits: 3 });
+  const exact = number({}), tenths = number({ maximumFractionDigits: 1 });
+  const percent = number({ style: 'percent', maximumSignificantDigits: 3 });
+  const small = number({ style: 'percent', maximumSignificantDigits: 2 });
   const scaled = s => s < 90 ? ['s', s] : s < 5400 ? ['min', s / 60] : ['h', s / 3600];
   const digits = value => value < 0.05 ? '< ' + tenths(0.1) : value < 9.95 ? tenths(value) : exact(Math.round(value));
   const time = s => { const [unit, value] = scaled(s ?? 0); return s === null ? '–' : fill(text[unit], { n: digits(value) }); };
@@ -84,7 +87,8 @@ function build(root, { rows, text, epochs, disabled }, presets) {
   bar.append(chips, undo);
   bar.hidden = disabled;
 
-  const rail = attrs(make('div', 'rail'), { role: 'slider', 'aria-orientation': 'vertical', 'aria-label': text.knob, 'aria-disabled': disabled });
+  const rail = make('div', 'rail');
+  attrs(rail, { role: 'slider', 'aria-orientation': 'vertical', 'aria-label': text.knob, 'aria-disabled': disabled });
   const once = make('span', 'once'), each = make('span', 'each'), knob = make('div', 'knob'), line = make('div', 'cut');
   rail.tabIndex = disabled ? -1 : 0;
   knob.append(icon('knob'));
@@ -168,7 +172,8 @@ function draw(root, data, plan, view, { presets, active, canUndo, note }) {
   fact.epoch.big.textContent = now.trainable ? write.times(now.firstEpoch, now.lastEpoch) : '–';
   fact.epoch.small.textContent = seconds ? fill(text.versus, { a: write.time(now.everything) }) : text.unmeasured;
   fact.paid.big.textContent = cut ? write.time(now.once) : '–';
-  fact.paid.small.textContent = cut ? fill(text.paid_of, { a: now.frozenBlocks, b: now.blocks, p: write.roughly(now.onceShare) }) : text.unpaid;
+  const paidOf = { a: now.frozenBlocks, b: now.blocks, p: write.roughly(now.onceShare) };
+  fact.paid.small.textContent = cut ? fill(text.paid_of, paidOf) : text.unpaid;
 
   const kind = !now.trainable ? 'say_none' : now.gap ? 'say_gap' : cut >= presets.head ? 'say_head' : cut ? 'say_some' : 'say_all';
   const words = note ?? text[kind];
@@ -178,23 +183,29 @@ function draw(root, data, plan, view, { presets, active, canUndo, note }) {
 
 // --- the component
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function mount(component) {
+  const { data, parentElement, setStateValue } = component;
   const root = parentElement.querySelector('.fm'), { plan: given, ...rest } = data, { rows, disabled } = data, n = rows.length;
   const signature = JSON.stringify(disabled ? data : rest);
   root.send = plan => setStateValue('edit', { rev: data.rev, plan });
   if (root.signature === signature) return;   // the same map: keep what is being edited
+  root.waiting = root.matches('.drag') ? () => mount(component) : null;
+  if (root.waiting) return;                   // don't take the knob out of the hand
   root.signature = signature;
   if (!disabled && (root.rev !== data.rev || root.plan.length !== n)) {
     clearTimeout(root.timer);                 // an unsent edit of the plan before
     Object.assign(root, { rev: data.rev, plan: [...given], past: [], timer: 0 });
   }
+  const focused = [...root.querySelectorAll('[tabindex], button')].indexOf(root.getRootNode().activeElement);
 
   const lockedAt = rows.findIndex(row => row.locked), last = lockedAt < 0 ? n : lockedAt, head = lockedAt < 0 ? n - 1 : lockedAt;
   const presets = { head, ...(head > 1 ? { last: head - 1 } : {}), all: 0 };
   const view = build(root, data, presets);
-  let active = 0, anchor = 0, note = null;
-  const show = () => draw(root, data, disabled ? given : root.plan, view, { presets, active, canUndo: !disabled && root.past.length > 0, note });
+  let active = clamp(root.active ?? 0, 0, n - 1), anchor = active, note = null;
+  const show = () => disabled ? draw(root, data, given, view, { presets, active, note, canUndo: false })
+    : draw(root, data, root.plan, view, { presets, active, note, canUndo: root.past.length > 0 });
   show();
+  [...root.querySelectorAll('[tabindex], button')][focused]?.focus({ preventScroll: true });
 
   const frozenTo = k => rows.map((row, i) => row.locked || i >= k ? 'trained' : 'frozen');
   const painted = (i, j, state) => root.plan.map((old, m) => rows[m].locked || (m - i) * (m - j) > 0 ? old : state);
@@ -225,15 +236,16 @@ export default function ({ data, parentElement, setStateValue }) {
   for (const key in view.chip) view.chip[key].onclick = () => become(frozenTo(presets[key]));
 
   view.views.forEach(({ element }, i) => {
+    element.onfocus = () => { root.active = active = i; };
     element.onclick = event => {
-      active = i;
       element.focus({ preventScroll: true });
       if (event.shiftKey) become(painted(anchor, i, root.plan[anchor])); else toggle(i);
     };
   });
   view.list.onkeydown = event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const to = { ArrowDown: active + 1, ArrowUp: active - 1, Home: 0, End: n - 1 }[event.key], state = { f: 'frozen', t: 'trained' }[event.key.toLowerCase()];
+    const to = { ArrowDown: active + 1, ArrowUp: active - 1, Home: 0, End: n - 1 }[event.key];
+    const state = { f: 'frozen', t: 'trained' }[event.key.toLowerCase()];
     if (to !== undefined) {
       active = clamp(to, 0, n - 1);
       if (event.shiftKey) become(painted(anchor, active, root.plan[anchor])); else { anchor = active; show(); }
@@ -259,6 +271,7 @@ export default function ({ data, parentElement, setStateValue }) {
       rail.onpointermove = rail.onpointerup = rail.onpointercancel = null;
       root.classList.remove('drag');
       become(root.plan, before);
+      root.waiting?.();
     };
     move(event);
   };

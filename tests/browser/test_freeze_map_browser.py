@@ -1,0 +1,271 @@
+"""The freeze map under a real pointer and keyboard: what is drawn, what is counted, and what reaches Python."""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+APP = Path(__file__).parent / "apps" / "freeze_map_app.py"
+PARAMETERS = [9_536, 147_968, 525_568, 2_099_712, 8_393_728, 2_565]
+STEM, STAGE_1, STAGE_2, STAGE_3, STAGE_4, HEAD = range(6)
+
+Open = Callable[..., "Map"]
+
+
+@pytest.fixture(scope="module")
+def url(serve_app: Callable[..., str]) -> str:
+    return serve_app(APP)
+
+
+@pytest.fixture
+def open_map(page: Page, url: str) -> Open:
+    return lambda query="": Map(page, f"{url}/?{query}")
+
+
+class Map:
+    """What a reader finds on the page."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        page.goto(address)
+        self.root, self.rows, self.knob = page.locator(".fm"), page.locator(".fm .row"), page.locator(".fm .knob")
+        self.rail, self.say = page.get_by_role("slider"), page.locator(".fm .say")
+        expect(page.get_by_text("Python sees")).to_be_visible(timeout=30_000)
+        self.rows.first.wait_for()
+
+    def chip(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def big(self, name: str) -> Locator:
+        return self.root.locator(".facts > div", has=self.page.locator("dt", has_text=re.compile(name))).locator(".big")
+
+    def trains(self, *indices: int) -> None:
+        """These rows train and no others: on the rows, in the sum, and in Python."""
+        for i in range(self.rows.count()):
+            expect(self.rows.nth(i)).to_have_attribute("aria-selected", str(i in indices).lower())
+        expect(self.root).to_have_attribute("data-trainable", str(sum(PARAMETERS[i] for i in indices)))
+        states = ["trained" if i in indices else "frozen" for i in range(len(PARAMETERS))]
+        expect(self.page.get_by_text("Python sees")).to_have_text("Python sees: " + ", ".join(states))
+
+
+def test_a_click_changes_the_figures_and_reaches_python(open_map: Open) -> None:
+    map_ = open_map()
+    map_.trains(HEAD)
+    expect(map_.big("What trains")).to_have_text("0.023%")
+    map_.rows.nth(STAGE_3).click()
+    expect(map_.big("What trains")).to_have_text("18.8%")
+    expect(map_.root).to_contain_text("2.1M of 11.2M parameters")
+    expect(map_.root.get_by_title("2,102,277 of 11,179,077 parameters")).to_be_visible()
+    map_.trains(STAGE_3, HEAD)
+    map_.rows.nth(STAGE_3).click()
+    map_.trains(HEAD)
+
+
+def test_presets(open_map: Open) -> None:
+    map_ = open_map()
+    for name, percent, per_epoch, once, rows in (
+            ("Everything", "100%", "21 s", "–", range(6)), ("Last stage", "75.1%", "3.3 s", "5.5 s", (STAGE_4, HEAD)),
+            ("Head only", "0.023%", "< 0.1 s", "7.1 s", (HEAD,))):
+        map_.chip(name).click()
+        expect(map_.chip(name)).to_have_attribute("aria-pressed", "true")
+        expect(map_.root.locator("[aria-pressed=true]")).to_have_count(1)
+        expect(map_.big("What trains")).to_have_text(percent)
+        expect(map_.big("Epoch of 280 items")).to_have_text(per_epoch)
+        expect(map_.big("Paid for once")).to_have_text(once)
+        map_.trains(*rows)
+
+
+def test_shift_click_paints_the_range(open_map: Open) -> None:
+    map_ = open_map()
+    map_.rows.nth(STAGE_4).click()
+    map_.rows.nth(STAGE_1).click(modifiers=["Shift"])
+    map_.trains(STAGE_1, STAGE_2, STAGE_3, STAGE_4, HEAD)
+    map_.rows.nth(STAGE_2).click()
+    map_.rows.nth(HEAD).click(modifiers=["Shift"], force=True)
+    map_.trains(STAGE_1, HEAD)
+
+
+def test_keyboard_on_the_rows(page: Page, open_map: Open) -> None:
+    map_ = open_map()
+    map_.rows.nth(STEM).focus()
+    for key in ("ArrowDown", "ArrowDown", "Space"):
+        page.keyboard.press(key)
+    map_.trains(STAGE_2, HEAD)
+    for key in ("Shift+ArrowDown", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    map_.trains(STAGE_2, STAGE_3, STAGE_4, HEAD)
+    expect(map_.rows.nth(STAGE_4)).to_be_focused()
+    for key in ("f", "Home", "t", "End", "f"):
+        page.keyboard.press(key)
+    map_.trains(STEM, STAGE_2, STAGE_3, HEAD)
+
+
+def test_keyboard_on_the_boundary(page: Page, open_map: Open) -> None:
+    map_ = open_map()
+    map_.rail.focus()
+    expect(map_.rail).to_have_attribute("aria-valuetext", "9 of 10 blocks frozen")
+    for key in ("ArrowUp", "ArrowUp"):
+        page.keyboard.press(key)
+    map_.trains(STAGE_3, STAGE_4, HEAD)
+    expect(map_.rail).to_have_attribute("aria-valuetext", "5 of 10 blocks frozen")
+    page.keyboard.press("Home")
+    map_.trains(*range(6))
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")
+    map_.trains(HEAD)
+
+
+def test_dragging_the_knob(page: Page, open_map: Open) -> None:
+    map_ = open_map()
+    knob, target = map_.knob.bounding_box(), map_.rows.nth(STAGE_2).bounding_box()
+    assert knob and target
+    page.mouse.move(knob["x"] + 15, knob["y"] + 15)
+    page.mouse.down()
+    page.mouse.move(knob["x"] + 15, target["y"] + 2, steps=8)
+    expect(map_.root).to_have_attribute("data-trainable", str(sum(PARAMETERS[STAGE_2:])))
+    page.mouse.move(knob["x"] + 300, knob["y"] + 400, steps=4)
+    expect(map_.root).to_have_attribute("data-trainable", str(PARAMETERS[HEAD]))
+    page.mouse.move(knob["x"] + 15, target["y"] + 2, steps=4)
+    page.mouse.up()
+    map_.trains(STAGE_2, STAGE_3, STAGE_4, HEAD)
+    map_.chip("Undo").click()
+    map_.trains(HEAD)
+
+
+def test_undo_goes_back_step_by_step(page: Page, open_map: Open) -> None:
+    map_ = open_map()
+    expect(map_.chip("Undo")).to_be_hidden()
+    map_.rows.nth(STAGE_1).click()
+    map_.chip("Everything").click()
+    map_.chip("Everything").click()
+    map_.chip("Undo").click()
+    map_.trains(STAGE_1, HEAD)
+    map_.rows.nth(STEM).focus()
+    page.keyboard.press("Control+z")
+    map_.trains(HEAD)
+    expect(map_.chip("Undo")).to_be_hidden()
+
+
+def test_the_new_head_always_trains(open_map: Open) -> None:
+    map_ = open_map()
+    map_.rows.nth(HEAD).click(force=True)
+    expect(map_.say).to_have_text("The head is new: it always trains.")
+    map_.trains(HEAD)
+    map_.rows.nth(STAGE_4).click()
+    expect(map_.say).to_contain_text("The last blocks adapt")
+    map_.trains(STAGE_4, HEAD)
+
+
+def test_a_frozen_block_behind_a_trained_one_is_explained(open_map: Open) -> None:
+    map_ = open_map()
+    map_.rows.nth(STEM).click()
+    expect(map_.say).to_contain_text("can't be stored")
+    expect(map_.big("Paid for once")).to_have_text("–")
+    expect(map_.root.locator("[aria-pressed=true]")).to_have_count(0)
+
+
+def test_gradual_unfreezing_gives_a_range_of_seconds(open_map: Open) -> None:
+    map_ = open_map("gradual=1")
+    expect(map_.big("Epoch of 280 items")).to_have_text("< 0.1 → 8.1 s")
+    expect(map_.big("Paid for once")).to_have_text("17 s")
+    expect(map_.rows.nth(STAGE_3).locator(".when i")).to_have_attribute("style", re.compile("left: 40%"))
+
+
+def test_rows_that_follow_the_plan_leave_focus_and_history(page: Page, open_map: Open) -> None:
+    map_ = open_map("follow=1")
+    map_.rows.nth(STAGE_4).focus()
+    page.keyboard.press("Space")
+    map_.trains(STAGE_4, HEAD)
+    line = map_.rows.nth(STAGE_4).locator(".when i")
+    expect(line).to_have_attribute("style", re.compile("left: 20%"))
+    expect(map_.rows.nth(STAGE_4)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")
+    map_.trains(STAGE_3, STAGE_4, HEAD)
+    map_.chip("Undo").click()
+    map_.chip("Undo").click()
+    map_.trains(HEAD)
+
+
+def test_a_drag_outlasts_new_rows(page: Page, open_map: Open) -> None:
+    map_ = open_map("follow=1")
+    knob, target = map_.knob.bounding_box(), map_.rows.nth(STAGE_2).bounding_box()
+    assert knob and target
+    map_.rows.nth(STAGE_4).click()
+    map_.knob.hover()
+    page.mouse.down()
+    expect(page.get_by_text("Python sees")).to_have_text("Python sees: frozen, frozen, frozen, frozen, trained, trained")
+    page.mouse.move(knob["x"] + 15, target["y"] + 2, steps=4)
+    page.mouse.up()
+    map_.trains(STAGE_2, STAGE_3, STAGE_4, HEAD)
+    expect(map_.rows.nth(STAGE_2).locator(".when i")).to_have_attribute("style", re.compile("left: 20%"))
+
+
+def test_unknown_seconds_are_a_dash(open_map: Open) -> None:
+    map_ = open_map("unknown=1")
+    expect(map_.big("Each epoch")).to_have_text("–")
+    expect(map_.big("Paid for once")).to_have_text("–")
+    expect(map_.root).to_contain_text("not yet measured on this machine")
+
+
+def test_names_are_shown_as_text(page: Page, open_map: Open) -> None:
+    map_ = open_map("model=hostile")
+    map_.rows.first.click()
+    expect(map_.rows.nth(0).locator(".name")).to_have_text("<img src=x onerror=\"window.attacked=1\">" * 3 + "<b>note</b>")
+    expect(map_.rows.nth(1).locator(".name")).to_have_text("{a} **bold** $x$")
+    expect(map_.rows.nth(1)).to_have_attribute("aria-label", "{a} **bold** $x$: 20 parameters, frozen")
+    expect(map_.rows.nth(2).locator(".name")).to_have_text("<script>window.attacked=1</script>")
+    expect(map_.root.locator("img, script, .note b")).to_have_count(0)
+    assert page.evaluate("window.attacked") is None
+
+
+def test_a_disabled_map_ignores_pointer_and_keys(page: Page, open_map: Open) -> None:
+    map_ = open_map("off=1")
+    map_.rows.nth(STAGE_4).click(force=True)
+    map_.rows.nth(STEM).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("t")
+    box = map_.rail.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 15, box["y"] + 20)
+    expect(map_.chip("Everything")).to_be_hidden()
+    map_.trains(HEAD)
+
+
+def test_another_language_keeps_the_edit_and_its_history(page: Page, open_map: Open) -> None:
+    map_ = open_map()
+    map_.rows.nth(STAGE_4).click()
+    map_.trains(STAGE_4, HEAD)
+    page.get_by_text("Chinese").click()
+    expect(map_.chip("全部")).to_be_visible()
+    expect(map_.root).to_contain_text("1120万 个参数中的 840万 个")
+    map_.trains(STAGE_4, HEAD)
+    map_.chip("撤销").click()
+    map_.trains(HEAD)
+
+
+def test_a_new_revision_shows_the_given_plan_again(page: Page, open_map: Open) -> None:
+    map_ = open_map()
+    map_.chip("Everything").click()
+    map_.trains(*range(6))
+    page.get_by_role("button", name="Start over").click()
+    map_.trains(HEAD)
+    expect(map_.chip("Undo")).to_be_hidden()
+    map_.rows.nth(STAGE_4).click()
+    map_.trains(STAGE_4, HEAD)
+
+
+@pytest.mark.parametrize("width", [800, 1440])
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_nothing_is_cut_off(page: Page, open_map: Open, width: int, language: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    map_ = open_map(f"lang={language}&gradual=1")
+    cut = map_.root.evaluate("""root => [...root.querySelectorAll('*')].filter(e => getComputedStyle(e).display !== 'inline')
+        .filter(e => e.children.length === 0 && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)""")
+    assert cut == []
+    outside = map_.root.evaluate("""root => { const edge = root.getBoundingClientRect().right + 1;
+        return [...root.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > edge).map(e => e.className); }""")
+    assert outside == []
