@@ -134,10 +134,14 @@ def assign_splits(items: Iterable[Item], fractions: tuple[float, float, float] =
     return tuple(replace(item, split=side[item.sha]) for item in items)
 
 
+def version_key(version: Version) -> str:
+    """The id of a version, a hash of its content: the same files give the same one again."""
+    return hashlib.sha256(to_json(version)).hexdigest()[:16]
+
+
 def _write_version(ws: Workspace, dataset_id: str, version: Version) -> str:
-    data = to_json(version)
-    key = hashlib.sha256(data).hexdigest()[:16]
-    write_atomic(ws.dataset(dataset_id) / f"{key}.json", data)
+    key = version_key(version)
+    write_atomic(ws.dataset(dataset_id) / f"{key}.json", to_json(version))
     return key
 
 

@@ -1,0 +1,264 @@
+"""An import in a process of its own: hostile pictures can hurt only that one, and a closed tab or a server's restart changes nothing.
+
+    uploads/<id>/ names.jsonl files/   what the upload brought, gone when the import has ended
+                  job.json             the request, with the process that works on it
+                  status.json          written by that process; the only thing that readers need
+                  import.log  staged/
+"""
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from core.data.importing import import_sample, import_source
+from core.data.sources import upload_source
+from core.errors import DataError, NotFound, UserError
+from core.jobs.processes import ProcessId, alive, start_module, this_process
+from core.specs import DataSpec, from_json, to_json
+from core.workspace import ID, Workspace, write_atomic
+
+MEMORY_BYTES = 4 * 2**30
+"""Address space that the process may add to what it has when it starts, where the system knows such a limit."""
+WRITE_EVERY_S = 0.1
+START_WITHIN_S = 30.0
+KEEP_S = 24 * 3600.0
+"""An upload that nobody imports, and the status of an ended import, are removed after this time."""
+GRACE_S = 3.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`asked`: Unix time, seconds. `process` is None until it has been started."""
+    name: str
+    owner: str
+    sample: str
+    asked: float
+    process: ProcessId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A `UserError` as data: `title`, `cause` and `fix` are keys of the translation catalogue."""
+    title: str
+    cause: str
+    fix: str
+    params: dict[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportStatus:
+    """`done` and `total` count files; total is 0 until it is known. `dataset` and `version` are set once it is done."""
+    state: Literal["running", "done", "failed"] = "running"
+    done: int = 0
+    total: int = 0
+    dataset: str = ""
+    version: str = ""
+    fault: Fault | None = None
+    pid: int = 0
+    started: float = 0.0
+    """Of the process: Unix time, seconds."""
+
+    @property
+    def data(self) -> DataSpec | None:
+        return DataSpec(self.dataset, self.version) if self.state == "done" else None
+
+    @property
+    def error(self) -> DataError | None:
+        return DataError(self.fault.title, self.fault.cause, self.fault.fix, **self.fault.params) if self.fault else None
+
+
+DIED = Fault("The import stopped unexpectedly.", "A file was too much for the picture reader, or memory ran out.",
+             "Import it again; if it stops again, import one half of the files to find out where it is.")
+NO_MEMORY = Fault("Memory ran out during the import.", "A file needs more memory than an import may take.",
+                  "Make very large pictures smaller, then import again.")
+
+
+def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "") -> None:
+    """Import what the upload brought, or a sample set, into a new dataset. Returns at once; see `status`."""
+    folder = ws.upload(upload_id)
+    job = Job(name, owner, sample, time.time())
+    (folder / "status.json").unlink(missing_ok=True)
+    write_atomic(folder / "job.json", to_json(job))
+    child = start_module("core.data.import_job", [str(ws.root), upload_id], log=folder / "import.log")
+    try:
+        began = psutil.Process(child.pid).create_time()
+    except psutil.NoSuchProcess:
+        began = 0.0
+    _write(folder / "job.json", to_json(replace(job, process=ProcessId(child.pid, began))))
+    threading.Thread(target=child.wait, name="reap import", daemon=True).start()  # unwaited, it would become a zombie
+
+
+def status(ws: Workspace, upload_id: str) -> ImportStatus:
+    """How far an import is. One whose process died without a result has failed. Raises `NotFound` when there is none."""
+    folder = ws.upload(upload_id)
+    job = _job(folder)
+    if job is None:
+        raise NotFound("This import is not here.", "It was cancelled, or it ended long ago.", "Choose the files again.")
+    living = _lives(job)  # before the result is read: it may be written in between
+    now = _read(folder)
+    if now.state == "running" and not living:
+        log.warning("import %s died; its log is in %s", upload_id, folder)
+        now = replace(now, state="failed", fault=DIED)
+        _finish(folder, now)
+    return now
+
+
+def cancel(ws: Workspace, upload_id: str) -> None:
+    """Stop an import and remove what the upload brought. Nothing happens when there is none, or a finished dataset."""
+    folder = ws.upload(upload_id)
+    job = _job(folder)
+    if job and job.process and alive(job.process):
+        _kill(job.process)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(ws: Workspace, now: float | None = None) -> list[str]:
+    """Remove uploads that have lain still for `KEEP_S`, except those being imported. Returns their ids."""
+    gone = []
+    for folder in ws.uploads.iterdir():
+        if not folder.is_dir() or not ID.fullmatch(folder.name):
+            continue
+        job = _job(folder)
+        if (job is None or not _lives(job)) and (now or time.time()) - _last_touched(folder) > KEEP_S:
+            shutil.rmtree(folder, ignore_errors=True)
+            gone.append(folder.name)
+    return gone
+
+
+def run(ws: Workspace, upload_id: str) -> ImportStatus:
+    """Do the import in this process, keeping its status on disk. Faults a user can mend become part of the status."""
+    folder = ws.upload(upload_id)
+    job = from_json(Job, (folder / "job.json").read_bytes())
+    me = this_process()
+    now = ImportStatus(pid=me.pid, started=me.started)
+    _write(folder / "status.json", to_json(now))
+    counted = [0, 0]
+    report = _reporter(folder, now, counted)
+    try:
+        spec = _import(ws, folder, job, report)
+        result = replace(now, state="done", dataset=spec.dataset, version=spec.version)
+    except UserError as error:
+        result = replace(now, state="failed", fault=_fault(error))
+    except MemoryError:
+        log.exception("memory ran out")
+        result = replace(now, state="failed", fault=NO_MEMORY)
+    except BaseException:
+        _finish(folder, replace(now, state="failed", fault=DIED))
+        raise
+    result = replace(result, done=counted[0], total=counted[1])
+    _finish(folder, result)
+    return result
+
+
+def _import(ws: Workspace, folder: Path, job: Job, report: Callable[[int, int], None]) -> DataSpec:
+    staging = folder / "staged"
+    shutil.rmtree(staging, ignore_errors=True)
+    if job.sample:
+        return import_sample(ws, job.sample, job.owner, report, staging=staging)
+    _limit_memory()
+    with closing(upload_source(folder)) as source:
+        return import_source(ws, source, name=job.name, owner=job.owner, progress=report, staging=staging)
+
+
+def _reporter(folder: Path, base: ImportStatus, counted: list[int]) -> Callable[[int, int], None]:
+    """Keeps the newest (done, total) in `counted` and on disk, there at most once in `WRITE_EVERY_S`."""
+    written = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal written
+        counted[:] = done, total
+        if time.monotonic() - written >= WRITE_EVERY_S:
+            written = time.monotonic()
+            _write(folder / "status.json", to_json(replace(base, done=done, total=total)))
+    return report
+
+
+def _finish(folder: Path, result: ImportStatus) -> None:
+    """The result first, so that no reader sees a dead process without one; then what the upload brought goes."""
+    _write(folder / "status.json", to_json(result))
+    for name in ("files", "staged"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "names.jsonl").unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Windows refuses to replace a file while somebody reads it, which takes a moment only."""
+    for _attempt in range(50):
+        try:
+            return write_atomic(path, data)
+        except PermissionError:
+            time.sleep(0.02)
+    write_atomic(path, data)
+
+
+def _job(folder: Path) -> Job | None:
+    try:
+        return from_json(Job, (folder / "job.json").read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _read(folder: Path) -> ImportStatus:
+    try:
+        return from_json(ImportStatus, (folder / "status.json").read_bytes())
+    except FileNotFoundError:
+        return ImportStatus()
+
+
+def _lives(job: Job) -> bool:
+    """Also true while it is being started."""
+    return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
+
+
+def _kill(who: ProcessId) -> None:
+    try:
+        process = psutil.Process(who.pid)
+        process.terminate()
+        psutil.wait_procs([process], timeout=GRACE_S)
+        process.kill()
+        psutil.wait_procs([process], timeout=GRACE_S)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _last_touched(folder: Path) -> float:
+    times = [path.stat().st_mtime for path in (folder, folder / "files", folder / "names.jsonl", folder / "status.json") if path.exists()]
+    return max(times, default=0.0)
+
+
+def _fault(error: UserError) -> Fault:
+    params = {key: value if isinstance(value, (int, float)) else str(value) for key, value in error.params.items()}
+    return Fault(error.title, error.cause, error.fix, params)
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    wanted = psutil.Process().memory_info().vms + MEMORY_BYTES
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+    except (ValueError, OSError) as error:  # macOS knows the limit and may refuse it
+        log.warning("no memory limit: %s", error)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    outcome = run(Workspace.open(sys.argv[1]), sys.argv[2])
+    sys.exit(0 if outcome.state == "done" else 1)
