@@ -14,9 +14,11 @@ ws, draft, version = state.workspace(), state.draft(), state.version()
 row, n_classes = find(draft.model), len(version.labels) if version else 5
 st.title(_("Model"), anchor=False)
 bar = recipe.place()
+if not on_this_machine(row):
+    model_cards.missing_weights(row)
 st.subheader(_("How much may change?"), anchor=False)
 with st.container(border=True):
-    st.markdown(f"**{row.title}**  ·  " + (_("on this machine") if on_this_machine(row) else _("needs a download")))
+    st.markdown(f"**{row.title}**")
     plan = draft.actual_plan()
     n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
     seconds = Seconds(epoch_seconds([b.macs for b in row.blocks], [True] * len(row.blocks), 0, n_train, n_val, speed(ws, row.key)[0]),
@@ -28,6 +30,6 @@ with st.container(border=True):
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
 st.subheader(_("Which network?"), anchor=False)
-st.caption(_("A pretrained network has already learnt to see. Networks that are on this machine come first; the others need a download."))
+st.caption(_("A pretrained network has already learnt to see. Those on this machine come first; the others are fetched once."))
 model_cards.grid(list(CATALOG.values()), draft.model)
 recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:", on_click=lambda: st.switch_page("train.py"))

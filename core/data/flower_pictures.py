@@ -11,8 +11,8 @@ from core.data.flowers import COLOURS, KINDS, Colour, Kind, Shape, disc, mix, ou
 
 SIDE = 192
 """Width and height of a picture, in pixels."""
-FINE = 3
-"""Polygons have hard edges: they are drawn this many times larger and reduced."""
+SHARP = 0.5
+"""Blur below this, in pixels, is not seen."""
 
 
 def picture(kind_idx: int, number: int) -> bytes:
@@ -21,7 +21,7 @@ def picture(kind_idx: int, number: int) -> bytes:
     kind = KINDS[kind_idx]
     scene = SCENES[rng.integers(len(SCENES))](rng)
     scene = _paste(scene, _crowd(rng), blur=rng.uniform(0.5, 2.2))
-    scene = _paste(scene, _flowers(rng, kind), blur=0.35, shadow=True)
+    scene = _paste(scene, _flowers(rng, kind), blur=0, shadow=True)
     if rng.random() < 0.4:
         scene = _paste(scene, _foreground(rng), blur=rng.uniform(0.4, 1.6), shadow=True)
     return _photograph(rng, scene)
@@ -39,18 +39,18 @@ def _flowers(rng: np.random.Generator, kind: Kind) -> list[Shape]:
         squash = rng.uniform(0.86, 1.1) if kind.upright else rng.uniform(0.55, 1.0)
         lean = turn if kind.upright else rng.normal(0, 0.5)
         green = vary(rng, (86, 140, 58))
-        stem = [_placed(shape, size, centre) for shape in _stem(rng, lean, green)]
+        shapes += _placed(_stem(rng, lean, green), size, centre)
         colour = vary(rng, COLOURS[rng.choice(kind.colours)])
-        tilt = rng.uniform(0, np.pi)
-        flower = kind.build(rng, colour)
-        shapes += stem + [_placed(shape, size, centre, turn, squash, tilt) for shape in flower]
+        shapes += _placed(kind.build(rng, colour), size, centre, turn, squash, tilt=rng.uniform(0, np.pi))
     return shapes
 
 
-def _placed(shape: Shape, size: float, centre: tuple[float, float], turn: float = 0.0, squash: float = 1.0, tilt: float = 0.0) -> Shape:
-    """A shape in pixels: turned, foreshortened along the direction `tilt`, scaled to the radius `size` (share of the side), moved."""
-    points = turned(shape.points, turn - tilt) * (1, squash)
-    return Shape(turned(points, tilt, size * SIDE, (centre[0] * SIDE, centre[1] * SIDE)), shape.colour)
+def _placed(shapes: list[Shape], size: float, centre: tuple[float, float], turn: float = 0.0, squash: float = 1.0,
+            tilt: float = 0.0) -> list[Shape]:
+    """The shapes in pixels: turned, foreshortened across the direction `tilt`, scaled to the radius `size` (share of the side), moved."""
+    matrix = turned(turned(np.eye(2), turn - tilt) * (1, squash), tilt, size * SIDE)
+    at = np.array(centre) * SIDE
+    return [Shape(shape.points @ matrix + at, shape.colour) for shape in shapes]
 
 
 def _stem(rng: np.random.Generator, lean: float, green: Colour) -> list[Shape]:
@@ -65,7 +65,8 @@ def _stem(rng: np.random.Generator, lean: float, green: Colour) -> list[Shape]:
         k = rng.integers(6, 13)
         shape = outline(rng.uniform(0.1, 0.22), 0.6, 0.9, bend=rng.normal(0, 0.2))
         angle = -np.pi / 2 + rng.choice([-1, 1]) * rng.uniform(0.4, 1.2)
-        shapes += petal(shape, angle, rng.uniform(0.8, 1.6), shade(green, rng.uniform(0.8, 1.1)), shade(green, 0.8), (x[k], y[k]), crease=1.25)
+        tip = shade(green, rng.uniform(0.8, 1.1))
+        shapes += petal(shape, angle, rng.uniform(0.8, 1.6), tip, shade(green, 0.8), (x[k], y[k]), crease=1.25)
     return shapes
 
 
@@ -75,7 +76,7 @@ def _crowd(rng: np.random.Generator) -> list[Shape]:
     names = list(COLOURS)
     for _ in range(rng.integers(0, 12)):
         colour, at, size = vary(rng, COLOURS[rng.choice(names)]), tuple(rng.uniform(0, SIDE, 2)), rng.uniform(3, 17)
-        what = rng.integers(3)
+        what = rng.choice(3, p=[0.5, 0.3, 0.2])
         if what == 0:
             count, start = rng.integers(4, 9), rng.uniform(0, 6)
             points = outline(rng.uniform(0.25, 0.5), 0.7, rng.uniform(0.3, 0.9))
@@ -111,16 +112,20 @@ def _blades(rng: np.random.Generator, count: int) -> list[Shape]:
 
 def _paste(scene: Image.Image, shapes: list[Shape], blur: float, shadow: bool = False) -> Image.Image:
     """The shapes (in pixels) drawn smoothly over the scene, out of focus by `blur` pixels, with a soft shadow below them."""
-    layer = Image.new("RGBA", (SIDE * FINE, SIDE * FINE))
+    fine = 3 if blur < SHARP else 2 if blur < 1.2 else 1  # polygons have hard edges: what stays sharp is drawn larger and reduced
+    layer = Image.new("RGBa", (SIDE * fine, SIDE * fine))  # premultiplied: no dark fringes when it is reduced and blurred
     draw = ImageDraw.Draw(layer)
-    for shape in shapes:
-        draw.polygon((shape.points * FINE).ravel().tolist(), fill=tuple(int(min(max(c, 0), 255)) for c in shape.colour))
-    layer = layer.reduce(FINE)
+    fills = np.clip([shape.colour for shape in shapes] or np.empty((0, 3)), 0, 255).astype(int).tolist()
+    for shape, fill in zip(shapes, fills):
+        draw.polygon((shape.points * fine).ravel().tolist(), fill=tuple(fill))
+    layer = layer.reduce(fine)
+    if blur >= SHARP:
+        layer = layer.filter(ImageFilter.GaussianBlur(blur))
+    layer = layer.convert("RGBA")
     if shadow:
         dark = Image.new("L", scene.size)
         dark.paste(layer.getchannel("A").point(lambda a: a * 0.55), (3, 5))
         scene.paste((14, 18, 12), (0, 0), dark.filter(ImageFilter.BoxBlur(5)))
-    layer = layer.filter(ImageFilter.GaussianBlur(blur))
     scene.paste(layer, (0, 0), layer)
     return scene
 
@@ -131,11 +136,15 @@ def _clouds(rng: np.random.Generator, cells: int) -> np.ndarray:
     return np.asarray(grid.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) * 1.4
 
 
-def _gradient(rng: np.random.Generator, top: Colour, bottom: Colour) -> np.ndarray:
-    """(SIDE, SIDE, 3) running from one colour to the other, not quite straight down."""
+def _ramp(rng: np.random.Generator) -> np.ndarray:
+    """(SIDE, SIDE) from 0 at the top to 1 at the bottom, not quite straight down."""
     ramp = np.linspace(0, 1, SIDE, dtype=np.float32)
-    share = np.clip(ramp[:, None] + (ramp[None] - 0.5) * rng.uniform(-0.6, 0.6), 0, 1)[..., None]
-    return np.array(top, np.float32) * (1 - share) + np.array(bottom, np.float32) * share
+    return np.clip(ramp[:, None] + (ramp - 0.5) * np.float32(rng.uniform(-0.6, 0.6)), 0, 1)
+
+
+def _gradient(rng: np.random.Generator, top: Colour, bottom: Colour) -> np.ndarray:
+    """(SIDE, SIDE, 3) running from one colour at the top to the other."""
+    return np.array(top, np.float32) + _ramp(rng)[..., None] * (np.array(bottom, np.float32) - np.array(top, np.float32))
 
 
 def _image(pixels: np.ndarray) -> Image.Image:
@@ -144,8 +153,9 @@ def _image(pixels: np.ndarray) -> Image.Image:
 
 def _sky(rng: np.random.Generator) -> Image.Image:
     high, low = vary(rng, (84, 140, 206)), vary(rng, [(206, 226, 240), (250, 214, 170), (226, 214, 236)][rng.integers(3)])
-    cover = np.clip(_clouds(rng, 5) + 0.5 * _clouds(rng, 13) - rng.uniform(0, 1), 0, 1)[..., None]
-    return _image(_gradient(rng, high, low) * (1 - cover * 0.7) + 250 * cover * 0.7)
+    cover = np.clip(0.4 * _clouds(rng, 5) + 0.25 * _clouds(rng, 11) + 0.1 * _clouds(rng, 25) + rng.uniform(-0.2, 0.4), 0, 1)[..., None]
+    cover = 0.8 * cover ** 2 * (3 - 2 * cover)
+    return _image(_gradient(rng, high, low) * (1 - cover) + 250 * cover)
 
 
 def _meadow(rng: np.random.Generator) -> Image.Image:
@@ -180,8 +190,10 @@ def _bokeh(rng: np.random.Generator) -> Image.Image:
     names = list(COLOURS)
     scene = _image(_gradient(rng, vary(rng, (60, 92, 62), 24), vary(rng, (26, 40, 34), 18)))
     for _ in range(3):
-        shapes = [Shape(disc(rng.uniform(6, 24), tuple(rng.uniform(0, SIDE, 2))), mix(COLOURS[rng.choice(names)], (90, 130, 80), rng.uniform(0, 0.8)))
-                  for _ in range(rng.integers(3, 9))]
+        shapes = []
+        for _ in range(rng.integers(3, 9)):
+            colour = mix(COLOURS[rng.choice(names)], (90, 130, 80), rng.uniform(0, 0.8))
+            shapes.append(Shape(disc(rng.uniform(6, 24), tuple(rng.uniform(0, SIDE, 2))), colour))
         scene = Image.blend(scene, _paste(scene.copy(), shapes, blur=rng.uniform(1.5, 5)), rng.uniform(0.3, 0.7))
     return scene
 
@@ -190,7 +202,7 @@ def _planks(rng: np.random.Generator) -> Image.Image:
     """Boards of a fence or a table."""
     across = np.arange(SIDE)
     width = int(rng.integers(22, 52))
-    tones = rng.normal(0, 11, SIDE)[across // width] - 60 * ((across + 0) % width < 2)
+    tones = rng.normal(0, 11, SIDE)[across // width] - 60 * (across % width < 2)
     stretch = Image.fromarray(rng.standard_normal((8, 90)).astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     wood = np.array(vary(rng, [(176, 140, 100), (150, 152, 148), (206, 200, 188), (98, 120, 134)][rng.integers(4)]), np.float32)
     pixels = wood + (tones[None] + np.asarray(stretch) * 9)[..., None]
@@ -202,15 +214,15 @@ SCENES: tuple[Callable[[np.random.Generator], Image.Image], ...] = (_sky, _meado
 
 def _photograph(rng: np.random.Generator, scene: Image.Image) -> bytes:
     """Side light, dapples of shade, the light's warmth, exposure, grain and JPEG."""
-    light = _gradient(rng, (1.0, 1.0, 1.0), (rng.uniform(0.5, 0.95),) * 3)
+    light = 1 - rng.uniform(0.05, 0.45) * _ramp(rng)
     if rng.random() < 0.5:
-        light = light[:, ::-1] if rng.random() < 0.5 else light.swapaxes(0, 1)
+        light = light[:, ::-1] if rng.random() < 0.5 else light.T
     if rng.random() < 0.4:
-        light = light * (1 - rng.uniform(0.2, 0.45) * np.clip(_clouds(rng, int(rng.integers(4, 9))) * 1.5, 0, 1))[..., None]
+        light = light * (1 - rng.uniform(0.2, 0.45) * np.clip(_clouds(rng, int(rng.integers(4, 8))), 0, 1))
     warmth = rng.normal(0, 0.09)
-    tint = np.array([1 + warmth, 1 + rng.normal(0, 0.02), 1 - warmth], np.float32) * rng.uniform(0.78, 1.22)
-    pixels = np.asarray(scene, np.float32) * light * tint
-    pixels += rng.standard_normal(pixels.shape, np.float32) * rng.uniform(1, 5)
+    tint = np.array([1 + warmth, 1 + rng.normal(0, 0.02), 1 - warmth], np.float32) * rng.uniform(0.85, 1.3)
+    pixels = np.asarray(scene, np.float32) * (light[..., None] * tint)
+    pixels += (rng.standard_normal((SIDE, SIDE), np.float32) * rng.uniform(1, 5))[..., None]
     file = io.BytesIO()
     _image(pixels).save(file, "JPEG", quality=88)
     return file.getvalue()

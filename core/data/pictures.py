@@ -22,6 +22,7 @@ ORIENTATION = 0x0112
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS is the limit here, and an error
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about odd metadata; what matters is an exception
 _one_big_picture = threading.Lock()  # bounds memory: pictures beyond BIG_PIXELS are decoded one after the other
 
 

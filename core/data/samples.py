@@ -32,8 +32,8 @@ SAMPLES: dict[str, Sample] = {
         Sample("flowers", "Flowers", "300 drawn pictures of five kinds of flowers. Light, size, angle, colour and background vary, so only "
                "the build of the flower tells the kind.", tuple(kind.label for kind in KINDS), FLOWERS_PER_KIND * len(KINDS),
                "Apache-2.0", "Drawn by Graft on this machine"),
-        Sample("digits", "Handwritten digits", "600 real handwritten digits, 60 of each: an evenly spread third of the 1,797 that come with "
-               "scikit-learn, enlarged from 8×8 pixels.", tuple("0123456789"), DIGITS_PER_CLASS * 10, "CC BY 4.0",
+        Sample("digits", "Handwritten digits", "600 real handwritten digits, 60 of each: an evenly spread third of the 1,797 that come "
+               "with scikit-learn, enlarged from 8×8 pixels.", tuple("0123456789"), DIGITS_PER_CLASS * 10, "CC BY 4.0",
                "E. Alpaydin and C. Kaynak: Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998"),
     )
 }
@@ -66,7 +66,7 @@ def _digits() -> Iterator[tuple[str, str, bytes]]:
     for digit in range(10):
         places = np.flatnonzero(digits.target == digit)
         for number, place in enumerate(places[np.linspace(0, len(places) - 1, DIGITS_PER_CLASS).astype(int)]):
-            paper = np.round(255 - digits.images[place] * (255 / 16)).astype(np.uint8)
+            paper = np.round(255 - np.pad(digits.images[place], 1) * (255 / 16)).astype(np.uint8)  # (10, 10), ink is 0 to 16
             smooth = Image.fromarray(paper).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.BICUBIC).convert("RGB")
             file = io.BytesIO()
             smooth.save(file, "PNG")

@@ -39,18 +39,16 @@ class Pictures:
         return len(self.labels)
 
     def inputs(self, idx: Tensor) -> Tensor:
-        return predict.normalise(self._centre(self.pixels[self.rows[idx]]), self.preprocess)
+        return self._seen(self.pixels[self.rows[idx]])
 
     def augmented(self, idx: Tensor, epoch: int) -> Tensor:
         if not self.augmentation.active:
             return self.inputs(idx)
         seeds = [self.seed * 1_000_003 + epoch * 7_919_777 + int(i) for i in idx]
-        return predict.normalise(self._centre(augment(self.pixels[self.rows[idx]], self.augmentation, seeds)), self.preprocess)
+        return self._seen(augment(self.pixels[self.rows[idx]], self.augmentation, seeds))
 
-    def _centre(self, pixels: Tensor) -> Tensor:
-        size = self.preprocess.input_size
-        offset = (pixels.shape[-1] - size) // 2
-        return pixels[..., offset:offset + size, offset:offset + size]
+    def _seen(self, squares: Tensor) -> Tensor:
+        return predict.normalise(predict.centre(squares, self.preprocess), self.preprocess)
 
 
 def splits(ws: Workspace, version: Version, preprocess: Preprocess, augmentation: Augmentation, seed: int,

@@ -1,6 +1,7 @@
 """The training loop, as a generator of events: the worker writes them down, tests list them."""
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classe
                 if _asked(control) == "discard":
                     yield Discarded()
                     return
+        torch.set_num_threads(_threads(network, boundary))
         totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, weights, epoch, at, control)
         if at.stop == "discard":
             yield Discarded()
@@ -153,6 +155,11 @@ def _storable_prefix(run: RunSpec, network: Network, splits: dict[SplitName, Spl
         return 0
     prefix = network.frozen_prefix()
     return prefix if prefix and activations.fits(network, splits, prefix) else 0
+
+
+def _threads(network: Network, boundary: int) -> int:
+    """A head alone is too little work to share: several threads would mostly wait for each other."""
+    return 1 if boundary >= len(network.blocks) - 1 else os.cpu_count() or 1
 
 
 def _batches(order: Tensor, size: int) -> list[Tensor]:

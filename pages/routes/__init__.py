@@ -4,7 +4,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Mount
 from streamlit import config
 
-from pages.routes import media, owner, upload
+from pages.routes import live, media, owner, upload
 
 
 def _under_base_path(routes: list[BaseRoute]) -> list[BaseRoute]:
@@ -13,4 +13,4 @@ def _under_base_path(routes: list[BaseRoute]) -> list[BaseRoute]:
     return [Mount(f"/{base}", routes=routes)] if base else routes
 
 
-ROUTES: list[BaseRoute] = _under_base_path([*upload.ROUTES, *media.ROUTES, *owner.ROUTES])
+ROUTES: list[BaseRoute] = _under_base_path([*upload.ROUTES, *media.ROUTES, *owner.ROUTES, *live.ROUTES])

@@ -5,7 +5,9 @@ import streamlit as st
 
 from core.data import import_job
 from core.data.samples import SAMPLES
+from core.data.versions import load_dataset, spec_of
 from core.errors import UserError
+from core.specs import DataSpec
 from core.workspace import new_id
 from pages.routes.tokens import mint
 from pages.ui import state
@@ -60,13 +62,13 @@ def _watch() -> None:
             st.rerun()
         return
     state.take("importing")
-    if now.state == "failed":
-        state.put("import.error", now.error)
+    if now.fault:
+        state.put("import.error", UserError(now.fault.title, now.fault.cause, now.fault.fix, **now.fault.params))
         st.rerun()
-    _arrived(now.data)
+    _arrived(spec_of(state.workspace(), load_dataset(state.workspace(), now.dataset, state.me())))
 
 
-def _arrived(data) -> None:
+def _arrived(data: DataSpec) -> None:
     state.take("import.error")
     state.update(data=data)
     sample = state.take("importing.sample")

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.models.catalog import ModelRow, on_this_machine, weights_folder
+from core.errors import UserError
+from core.jobs import downloads
+from core.models.catalog import ModelRow, on_this_machine, ready, weights_folder
 from pages.ui import state
+from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.text import count, md, size
 
@@ -14,16 +17,46 @@ COLUMNS = 3
 
 
 def grid(rows: Sequence[ModelRow], chosen: str) -> None:
-    query = st.text_input(_("Search"), key="model.search", placeholder=_("Name or family"), icon=":material/search:", label_visibility="collapsed",
-                          width=320)
+    query = st.text_input(_("Search"), key="model.search", placeholder=_("Name or family"), icon=":material/search:",
+                          label_visibility="collapsed", width=320)
     found = [row for row in rows if (query or "").lower() in f"{row.title} {row.family}".lower()]
-    found.sort(key=lambda row: (row.key != chosen, not on_this_machine(row)))
+    found.sort(key=lambda row: not on_this_machine(row))
     for start in range(0, len(found), COLUMNS):
         for column, row in zip(st.columns(COLUMNS), found[start:start + COLUMNS]):
             with column:
                 _card(row, row.key == chosen)
     if not found:
         st.caption(_("No model of that name. Clear the search to see all."))
+
+
+def missing_weights(row: ModelRow) -> None:
+    """The chosen model has no weights here: offer to fetch them, or say which file goes where."""
+    ws = state.workspace()
+    now = downloads.status(ws, row.key)
+    with st.container(border=True):
+        if now and now.state == "running":
+            _progress(row)
+            return
+        st.markdown(f":orange[:material/download: **{_('The weights of {model} are not on this machine yet.', model=row.title)}**]")
+        if now and now.error:
+            show_error(UserError(*now.error, **now.params))
+        else:
+            st.caption(_("{size} to fetch once. Without a network: put {file} in {dir}, or use a ready model: {ready}.", size=size(row.size_bytes),
+                         file=md(row.weights_file), dir=md(str(weights_folder(row))), ready=", ".join(r.title for r in ready())))
+        if st.button(_("Download {size}", size=size(row.size_bytes)), icon=":material/download:", key=f"model.download.{row.key}"):
+            downloads.start(ws, row.key)
+            st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def _progress(row: ModelRow) -> None:
+    now = downloads.status(state.workspace(), row.key)
+    if now is None or now.state != "running":
+        if now and now.state == "done":
+            downloads.forget(state.workspace(), row.key)
+        st.rerun()
+    st.progress(now.done / now.total if now.total else 0.0,
+                text=_("Downloading {model}: {done} of {total}", model=row.title, done=size(now.done), total=size(now.total or row.size_bytes)))
 
 
 def _card(row: ModelRow, chosen: bool) -> None:
@@ -34,12 +67,11 @@ def _card(row: ModelRow, chosen: bool) -> None:
         st.caption("  \n".join((
             _("{n} parameters, {size}", n=count(row.parameters), size=size(row.size_bytes)),
             _("sees {n} × {n} pixels", n=row.input_size), _("{n} % right: {source}", n=f"{row.score:.1f}", source=_(row.score_source)))))
-        if not here:
-            st.caption(":orange[" + _("Without a network: put {file} in {dir}", file=md(row.weights_file), dir=md(str(weights_folder(row)))) + "]")
-        with st.popover(_("About"), type="tertiary", icon=":material/info:"):
-            st.markdown(f"{_('Learnt from')}: {_(row.learnt_from)}\n\n{_('Limits')}: {_(row.limits)}\n\n{_('Licence')}: {_(row.licence)}")
-        if chosen:
-            st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]")
-        elif st.button(_("Choose"), key=f"model.choose.{row.key}"):
-            state.choose_model(row.key)
-            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if chosen:
+                st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]", width="content")
+            elif st.button(_("Choose"), key=f"model.choose.{row.key}"):
+                state.choose_model(row.key)
+                st.rerun()
+            with st.popover(_("About"), type="tertiary"):
+                st.markdown(f"**{_('Learnt from')}**: {_(row.learnt_from)}\n\n**{_('Limits')}**: {_(row.limits)}\n\n**{_('Licence')}**: {_(row.licence)}")

@@ -20,7 +20,7 @@ def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
         parameters = n_classes * (row.feature_width + 1) if head else sum(block.parameters for block in blocks)
         from_epoch = min((b.from_epoch for b in plan.blocks if b.name in {block.name for block in blocks}), default=0)
         rows.append(Row(name, _(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",
-                        parameters, sum(block.macs for block in blocks), len(blocks), locked=head, from_epoch=from_epoch))
+                        parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head, from_epoch=from_epoch))
     return rows
 
 

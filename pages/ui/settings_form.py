@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import SettingsError
 from core.models.catalog import ModelRow
 from core.specs import Augmentation, TrainConfig
-from pages.ui import preview, state
+from pages.ui import state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.state import Draft
@@ -23,8 +23,6 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
         except SettingsError as error:
             show_error(error)
             return given
-        if edited.augmentation.active:
-            preview.augmented(draft, edited)
     if edited != given:
         state.update(config=edited, plan=draft.actual_plan(), preset="custom")
         st.rerun()
