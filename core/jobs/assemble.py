@@ -1,6 +1,7 @@
 """Where a run's parts meet: data, network, and, when it has learnt, its report and bundle. The worker alone calls this."""
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from core.models.catalog import find
 from core.preprocess import Preprocess, from_row
 from core.specs import RunSpec, SplitName
 from core.tasks.registry import TASKS
+from core.training.estimate import record_speed
 from core.workspace import Workspace
 
 
@@ -37,13 +39,18 @@ def assemble(ws: Workspace, run: RunSpec, progress: Callable[[int, int], None]) 
 
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report:
-    """Judge the trained network on the test items (without any: on the validation items) and write `report.json` and `bundle.zip`."""
+    """Judge the trained network on the test items (without any: on the validation items) and write `report.json` and `bundle.zip`.
+
+    The machine's speed with this model is measured on the way, for the next estimate."""
     name: SplitName = "test" if len(parts.splits["test"]) else "val"
     side, items = parts.splits[name], parts.version.split(name)
-    report = evaluate(probabilities(parts.network, side, run.data.objective), side.labels.tolist(), parts.version.labels, split=name,
+    row, began = find(run.model.key), time.perf_counter()
+    answers = probabilities(parts.network, side, run.data.objective)
+    macs = sum(block.macs for block in row.blocks) * (parts.preprocess.input_size / row.input_size) ** 2
+    record_speed(ws, row.key, macs * len(side) / (time.perf_counter() - began))
+    report = evaluate(answers, side.labels.tolist(), parts.version.labels, split=name,
                       shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective)
     write_report(folder / "report.json", report)
-    row = find(run.model.key)
     write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, len(parts.version.labels)),
                  labels=parts.version.labels, preprocess=parts.preprocess, objective=run.data.objective, run=run,
                  scores=report.scores(), source=row)
