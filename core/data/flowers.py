@@ -153,7 +153,8 @@ def tulip(rng: np.random.Generator, colour: Colour) -> list[Shape]:
     def one(lean: float, length: float, bend: float, light: float, wide: float = 1.0) -> list[Shape]:
         points = outline(width * wide, belly=0.52, tip=0.78, base=0.12, bend=bend, n=22)
         tip = shade(colour, light * rng.uniform(0.96, 1.04))
-        return petal(points, up + lean + rng.normal(0, 0.03), length * rng.uniform(0.95, 1.05), tip, shade(foot, light), at, crease=0.94, steps=9)
+        return petal(points, up + lean + rng.normal(0, 0.03), length * rng.uniform(0.95, 1.05), tip, shade(foot, light), at,
+                     crease=0.94, steps=9)
 
     shapes = one(-0.2 - spread * 0.3, 1.6, 0.06, 0.66) + one(0.2 + spread * 0.3, 1.6, -0.06, 0.7) + one(0, 1.62, 0, 0.62)
     sides = [one(-0.3 - spread * 0.5, 1.5, 0.14 - spread * 0.4, 0.9), one(0.3 + spread * 0.5, 1.5, 0.4 * spread - 0.14, 0.82)]
