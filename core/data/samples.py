@@ -29,8 +29,8 @@ class Sample:
 
 SAMPLES: dict[str, Sample] = {
     sample.key: sample for sample in (
-        Sample("flowers", "Flowers", "300 drawn pictures of five kinds of flowers. Light, size, angle, colour and background vary, so only "
-               "the build of the flower tells the kind.", tuple(kind.label for kind in KINDS), FLOWERS_PER_KIND * len(KINDS),
+        Sample("flowers", "Flowers", "300 drawn pictures of five kinds of flowers. Light, size, angle, colour and background vary, so "
+               "colour alone does not tell the kind.", tuple(kind.label for kind in KINDS), FLOWERS_PER_KIND * len(KINDS),
                "Apache-2.0", "Drawn by Graft on this machine"),
         Sample("digits", "Handwritten digits", "600 real handwritten digits, 60 of each: an evenly spread third of the 1,797 that come "
                "with scikit-learn, enlarged from 8×8 pixels.", tuple("0123456789"), DIGITS_PER_CLASS * 10, "CC BY 4.0",
