@@ -24,7 +24,7 @@ from pages.ui.i18n import Language, catalogue
 
 TERMINAL = frozenset({"done", "discarded", "failed"})
 SPOKEN = {"notice": ("text",), "failed": ("title", "cause", "fix")}
-"""By event type: fields that hold a template of the translation catalogue, filled by `params`."""
+"""By event type: the fields with sentences, which the browser gets in its reader's language and with `params` filled in."""
 
 log = logging.getLogger(__name__)
 _hub = Hub()

@@ -15,7 +15,7 @@ Theme = Literal["light", "dark"]
 
 MAX_NAME = 22
 MAX_CELLS_WITH_COUNTS = 15 * 15
-ROW_PX = 34
+ROW_PX = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Palette:
 
 PALETTES: dict[Theme, Palette] = {
     "light": Palette("#1c1c28", "#5f5f73", "#e3e3f0", "#fbfbfe", "#5b5bd6", "#b9b9ee", "#a34700", "#12705f", "#b3261e", "#f4f4fb"),
-    "dark": Palette("#ececf5", "#a9a9bd", "#2c2c3f", "#111119", "#8e8ef5", "#45457f", "#ffb454", "#4fd1b5", "#ff8a80", "#191926"),
+    "dark": Palette("#ececf5", "#a9a9bd", "#2c2c3f", "#111119", "#6a66e0", "#3d3c78", "#ffb454", "#4fd1b5", "#ff8a80", "#191926"),
 }
 
 
@@ -70,11 +70,12 @@ def confusion_figure(matrix: Sequence[Sequence[int]], labels: Sequence[str], the
     if n * n <= MAX_CELLS_WITH_COUNTS:
         heat.update(text=[[str(cell) if cell else "" for cell in row] for row in matrix], texttemplate="%{text}", textfont={"size": 13})
     figure = go.Figure([heat, _cells(matrix, labels, sums)])
-    names, places = [short(label) for label in labels], list(range(n))
+    names, places, flat = [short(label) for label in labels], list(range(n)), n <= 4
     side = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False, "automargin": True,
-            "range": [-0.5, n - 0.5], "fixedrange": True, "constrain": "domain"}
-    _dress(figure, look, height=min(1200, max(240, 110 + ROW_PX * n)))
-    figure.update_xaxes(**side, title=_("answer of the model"), side="bottom", tickangle=0 if n <= 4 else -40)
+            "range": [-0.5, n - 0.5], "fixedrange": True, "ticks": ""}
+    longest = min(MAX_NAME, max(map(len, labels), default=0))
+    _dress(figure, look, height=min(1400, 70 + (0 if flat else 5 * longest) + max(150, ROW_PX * n)))
+    figure.update_xaxes(**side, title=_("answer of the model"), side="bottom", tickangle=0 if flat else -40)
     figure.update_yaxes(**{**side, "range": [n - 0.5, -0.5]}, title=_("true label"))
     return figure
 
