@@ -1,7 +1,8 @@
-"""A page with nothing but the freeze map, for the browser tests. Query: model, lang, off, gradual, follow, unknown."""
+"""A page with nothing but the freeze map, for the browser tests. Query: model, lang, off, gradual, follow (seconds a run takes), unknown."""
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,7 @@ with st.sidebar:
         st.session_state.rev = st.session_state.get("rev", 0) + 1
 if "follow" in query:  # as on the page, where the plan decides when a row joins
     rows = [replace(row, from_epoch=2 * (row.name in st.session_state.get("joining", ()))) for row in rows]
+    time.sleep(float(query["follow"]))
 first = ["trained" if i >= len(rows) - (3 if "gradual" in query else 1) else "frozen" for i in range(len(rows))]
 with st.container(border=True):
     seconds = None if "unknown" in query else Seconds(21.0, 280)
@@ -57,3 +59,4 @@ joining = [row.name for row, choice in zip(rows, plan) if choice == "trained" an
 if "follow" in query and joining != st.session_state.get("joining", []):
     st.session_state["joining"] = joining
     st.rerun()
+st.text("Joining later: " + ", ".join(joining))

@@ -95,6 +95,7 @@ def _texts() -> dict[str, str]:
         "epoch": _("Each epoch"), "epoch_of": _("Epoch of {n} items"), "versus": _("{a} if everything trained"),
         "unmeasured": _("not yet measured on this machine"),
         "paid": _("Paid for once"), "paid_of": _("{a} of {b} blocks, {p} of the work"), "unpaid": _("no frozen part to store"),
+        "paid_early": _("for the first epochs only"),
         "s": _("{n} s"), "min": _("{n} min"), "h": _("{n} h"),
         "key_length": _("length: parameters"), "key_thickness": _("thickness: work per item"),
         "key_when": _("thin line: epochs in which it trains"),

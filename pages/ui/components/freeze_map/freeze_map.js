@@ -171,9 +171,9 @@ function draw(root, data, plan, view, { presets, active, canUndo, note }) {
   fact.epoch.label.textContent = seconds ? fill(text.epoch_of, { n: write.exact(seconds.n_items) }) : text.epoch;
   fact.epoch.big.textContent = now.trainable ? write.times(now.firstEpoch, now.lastEpoch) : '–';
   fact.epoch.small.textContent = seconds ? fill(text.versus, { a: write.time(now.everything) }) : text.unmeasured;
-  fact.paid.big.textContent = cut ? write.time(now.once) : '–';
+  fact.paid.big.textContent = now.once ? write.time(now.once) : '–';
   const paidOf = { a: now.frozenBlocks, b: now.blocks, p: write.roughly(now.onceShare) };
-  fact.paid.small.textContent = cut ? fill(text.paid_of, paidOf) : text.unpaid;
+  fact.paid.small.textContent = cut ? fill(text.paid_of, paidOf) : now.once ? text.paid_early : text.unpaid;
 
   const kind = !now.trainable ? 'say_none' : now.gap ? 'say_gap' : cut >= presets.head ? 'say_head' : cut ? 'say_some' : 'say_all';
   const words = note ?? text[kind];
