@@ -35,7 +35,7 @@ try:
 except ImportError as missing:
     if __name__ != "__main__":
         raise
-    sys.exit(f"{missing.name} is missing. Install what this needs:  pip install torch torchvision pillow safetensors")
+    sys.exit(f"This can't start: {missing}. Install what it needs:  pip install torch torchvision pillow safetensors")
 
 from core.models.architecture import rebuild  # replaced by its source in a bundle
 

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from core.bundle import predict, write
+from core.bundle.write import FILES, parity, zip_bundle
+from tests.core.bundle.insects import LABELS, PREPROCESS, RUN, SCORES, encoded, photo, trained, write_to
+
+PICTURES = [encoded(photo(1), "JPEG"), encoded(photo(2, (50, 70)), "PNG"), encoded(photo(3).convert("RGBA"), "WEBP")]
+
+
+def test_a_bundle_holds_exactly_its_files(bundle: Path) -> None:
+    assert sorted(path.name for path in bundle.iterdir()) == sorted(FILES)
+
+
+def test_weights_are_float32_and_those_of_the_network(bundle: Path, module: nn.Module) -> None:
+    saved, state = load_file(bundle / "model.safetensors"), module.state_dict()
+    assert saved.keys() == state.keys()
+    assert all(saved[name].equal(state[name]) for name in saved)
+    assert {tensor.dtype for tensor in saved.values() if tensor.is_floating_point()} == {torch.float32}
+
+
+def test_half_precision_and_other_layouts_are_saved_as_plain_float32(tmp_path: Path) -> None:
+    network = trained().half().to(memory_format=torch.channels_last)
+    saved = load_file(write_to(tmp_path / "best", network) / "model.safetensors")
+    assert saved["features.0.0.weight"].dtype == torch.float32
+    assert saved["features.0.0.weight"].equal(network.features[0][0].weight.float().contiguous())
+
+
+def test_bundle_json_says_what_it_is_and_not_whose(bundle: Path) -> None:
+    text = (bundle / "bundle.json").read_text(encoding="utf-8")
+    about = json.loads(text)
+    assert (tuple(about["labels"]), about["activation"], about["scores"]) == (LABELS, "softmax", SCORES)
+    assert about["preprocess"]["input_size"] == PREPROCESS.input_size and about["data"]["version"] == "v1"
+    assert [block["state"] for block in about["plan"]["blocks"]] == ["frozen", "trained"]
+    assert RUN.owner not in text
+
+
+def test_the_same_bundle_is_the_same_zip(bundle: Path, module: nn.Module, tmp_path: Path) -> None:
+    again = write_to(tmp_path / "again", module)
+    for name in FILES:
+        os.utime(again / name, (1, 1))
+    first, second = zip_bundle(bundle, tmp_path / "1.zip"), zip_bundle(again, tmp_path / "2.zip")
+    assert first.read_bytes() == second.read_bytes()
+    assert sorted(zipfile.ZipFile(first).namelist()) == sorted(FILES)
+
+
+def test_writing_again_replaces_the_bundle(module: nn.Module, tmp_path: Path) -> None:
+    write_to(tmp_path / "best", module)
+    write_to(tmp_path / "best", module, scores={})
+    assert json.loads((tmp_path / "best" / "bundle.json").read_text(encoding="utf-8"))["scores"] == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def test_a_failed_write_leaves_the_old_bundle(module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {path.name: path.read_bytes() for path in write_to(tmp_path / "best", module).iterdir()}
+    monkeypatch.setattr(write, "readme", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_to(tmp_path / "best", module, scores={})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "best").iterdir()} == old
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def test_the_saved_network_answers_as_the_one_in_memory(bundle: Path, module: nn.Module) -> None:
+    assert parity(bundle, module, PICTURES) <= 1e-6
+
+
+def test_parity_sees_a_network_that_changed_and_leaves_its_mode_alone(bundle: Path) -> None:
+    network = trained().train()
+    with torch.no_grad():
+        network.classifier[3].bias[0] += 0.1
+    assert parity(bundle, network, PICTURES) > 1e-3
+    assert all(part.training for part in network.modules())
+
+
+def test_the_readme_gives_score_range_and_split(bundle: Path) -> None:
+    text = (bundle / "README.md").read_text(encoding="utf-8")
+    assert "**Accuracy 93 %** (86 to 97 %): 93 of 100 right." in text and "never saw while it was trained" in text
+    assert "96 x 96" in text and "BSD-3-Clause" in text
+
+
+def test_the_readme_admits_a_score_that_was_used_for_choosing(module: nn.Module, tmp_path: Path) -> None:
+    text = (write_to(tmp_path / "best", module, scores={**SCORES, "split": "val", "used_for_choosing": True}) / "README.md").read_text(encoding="utf-8")
+    assert "also used for choosing" in text and "never saw" not in text
+
+
+def test_names_in_the_readme_are_text_and_no_markup(bundle: Path) -> None:
+    text = (bundle / "README.md").read_text(encoding="utf-8")
+    assert "# Insects \\!\\[x\\]\\(http\\://example\\.org/x\\.png\\)\n" in text
+    assert "3. b\\*e\\|e\n4. 猫\n" in text
+
+
+def test_a_name_can_not_begin_another_line(module: nn.Module, tmp_path: Path) -> None:
+    folder = write_to(tmp_path / "best", module, run=replace(RUN, name="a\n\n# b\u2028c"))
+    assert (folder / "README.md").read_text(encoding="utf-8").startswith("# a \\# b c\n")
+
+
+def test_a_folder_copied_elsewhere_still_loads(bundle: Path, tmp_path: Path) -> None:
+    assert predict.load(shutil.copytree(bundle, tmp_path / "bücher 猫")).labels == LABELS
