@@ -11,6 +11,7 @@ from typing import Literal, NotRequired, TypedDict
 import streamlit as st
 
 from core.objectives import IntervalKind
+from pages.routes.media import plotly_address
 from pages.ui.i18n import _, language
 
 RunStatus = Literal["queued", "running", "paused", "interrupted", "ended"]
@@ -40,8 +41,8 @@ def live_curves(url: str, *, key: str, height: int = 300, text: dict[str, str] |
     Returns how the run ended in the one rerun that this causes, else None. As long as `state["status"]` then still says that it
     runs, the browser asks again, once a second, five times at most. `text` replaces some of `texts()`.
     """
-    data = {"url": url, "height": height, "text": texts() | (text or {}), "lang": language(), "name": state["name"], "score": state["score"],
-            "percent": state.get("percent", False), "interval": state.get("interval"), "status": state.get("status", "running"),
+    data = {"url": url, "library": plotly_address(), "height": height, "text": texts() | (text or {}), "lang": language(),
+            "name": state["name"], "score": state["score"], "percent": state.get("percent", False), "interval": state.get("interval"), "status": state.get("status", "running"),
             "patience": state.get("patience", 0)}
     result = _component(key=key, data=data, on_ended_change=lambda: None, on_renew_change=lambda: None)
     ended = result.get("ended")

@@ -1,12 +1,11 @@
 // One chart: training, validation and the best epoch over epochs. Points are only added; what the reader zoomed stays.
 
-const PLOTLY = 'graft/vendor/plotly.min.js';
 let loading = null;
 
-function loadPlotly() {
+function loadPlotly(address) {
   return loading ??= window.Plotly ? Promise.resolve(window.Plotly) : new Promise((resolve, reject) => {
     const script = document.createElement('script');
-    script.src = new URL(PLOTLY, document.baseURI).href;
+    script.src = new URL(address, document.baseURI).href;
     script.onload = () => resolve(window.Plotly);
     script.onerror = () => { loading = null; script.remove(); reject(new Error('the chart library did not load')); };
     document.head.append(script);

@@ -131,10 +131,9 @@ function open(root, data) {
 
   // --- the charts, as soon as their library is there
   const resized = new ResizeObserver(() => charts.forEach(each => each.resize()));
-  loadPlotly().then(P => {
+  loadPlotly(data.library).then(P => {
     if (closed) return;
-    const words = { ...text, best: text.best };
-    charts = nodes.map((node, i) => chart(P, node, kinds[i], words, look()));
+    charts = nodes.map((node, i) => chart(P, node, kinds[i], text, look()));
     link(charts, yes => { whole.style.visibility = yes ? '' : 'hidden'; });
     whole.onclick = () => charts[0].listeners.reset();
     charts.forEach(each => each.draw(state));

@@ -92,7 +92,7 @@ async function send(job, onChange) {
   const deliver = async batch => {
     for (let attempt = 0; ; attempt++) {
       const body = framed(batch);
-      const { status, answer } = await request('PUT', job, body, stop.signal, loaded => { batch.loaded = Math.min(loaded, body.size); onChange(); });
+      const { status, answer } = await request('PUT', job, body, stop.signal, loaded => { batch.loaded = loaded; onChange(); });
       if (stop.signal.aborted) return;
       if (status === 200) { batch.sent = true; job.again = false; return onChange(); }
       batch.loaded = 0;
@@ -132,11 +132,16 @@ class Upload {
     root.ondragover = e => { e.preventDefault(); e.dataTransfer.dropEffect = this.open() ? 'copy' : 'none'; };
     root.ondrop = e => {
       e.preventDefault(); depth = 0; over(false);
-      const entries = [...e.dataTransfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);   // now: the list dies with the event
+      // at once: the list dies with the event
+      const entries = [...e.dataTransfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
       if (this.open() && entries.length) this.look(entries);
     };
-    this.beforeunload = e => { if (this.phase === 'sending') e.preventDefault(); };
-    addEventListener('beforeunload', this.beforeunload);
+    this.window = {
+      beforeunload: e => { if (this.phase === 'sending') e.preventDefault(); },
+      // a drop that misses would make the browser open the file in place of the app
+      dragover: e => { if (!e.defaultPrevented) { e.preventDefault(); e.dataTransfer.dropEffect = 'none'; } },
+    };
+    for (const name in this.window) addEventListener(name, this.window[name]);
   }
 
   open() { return this.phase === 'idle' || this.phase === 'failed'; }
@@ -152,7 +157,7 @@ class Upload {
   }
 
   leave() {
-    removeEventListener('beforeunload', this.beforeunload);
+    for (const name in this.window) removeEventListener(name, this.window[name]);
     this.turn++; this.job?.stop?.abort();
   }
 
@@ -172,16 +177,19 @@ class Upload {
 
   async take(all) {
     const { limits, text } = this.data, turn = ++this.turn;
-    const why = ({ path, file }) => file.size > limits.file_bytes ? 'size' : encoder.encode(path).length > limits.name_bytes ? 'name' : '';
+    const long = path => encoder.encode(path).length > limits.name_bytes;
+    const why = ({ path, file }) => file.size > limits.file_bytes ? 'size' : long(path) ? 'name' : '';
     const seen = all.filter(({ path }) => visible(path)), files = seen.filter(item => !why(item));
     const failed = seen.filter(why).map(item => ({ name: item.path, why: why(item) }));
     const bytes = sum(files, ({ file }) => file.size);
-    if (!files.length) return this.go('failed', failed.length ? { title: text.much, fix: this.most() } : { title: text.empty, fix: text.empty_fix });
-    if (files.length > limits.files || bytes > limits.total_bytes) return this.go('failed', { title: text.much, fix: this.most() });
+    if (!seen.length) return this.go('failed', { title: text.empty, fix: text.empty_fix });
+    const much = !files.length || files.length > limits.files || bytes > limits.total_bytes;
+    if (much) return this.go('failed', { title: text.much, fix: this.most() });
     const batches = batchesOf(files);
     for (const batch of batches) { batch.loaded = 0; batch.files = batch.length; batch.bytes = sum(batch, ({ file }) => file.size); }
     const stale = this.job;
-    this.job = { batches, failed, files: files.length, bytes, name: nameOf(files), token: this.data.token, lang: this.data.lang, began: performance.now() };
+    const { token, lang } = this.data;
+    this.job = { batches, failed, files: files.length, bytes, name: nameOf(files), token, lang, began: performance.now() };
     this.go('sending');
     if (stale) await request('DELETE', this.job);       // what an earlier try left behind is not part of this one
     if (turn === this.turn) this.run(turn);
@@ -193,8 +201,8 @@ class Upload {
     try { await send(job, () => this.tick()); }
     catch (problem) {
       if (!problem?.said) throw problem;
-      if (turn === this.turn) this.go('failed', { title: problem.said.title || this.data.text.failed, cause: problem.said.cause, again: true,
-        fix: problem.said.fix || this.data.text.lost });
+      const { title, cause, fix } = problem.said, { text } = this.data;
+      if (turn === this.turn) this.go('failed', { title: title || text.failed, cause, fix: fix || text.lost, again: true });
       return;
     }
     if (turn !== this.turn) return;
@@ -208,12 +216,16 @@ class Upload {
 
   cancel() { this.turn++; this.job?.stop?.abort(); this.go('idle'); }
 
-  most() { return fill(this.data.text.much_fix, { files: this.number.format(this.data.limits.files), size: this.size(this.data.limits.total_bytes) }); }
+  most() {
+    const { text, limits } = this.data;
+    return fill(text.much_fix, { files: this.number.format(limits.files), size: this.size(limits.total_bytes) });
+  }
 
   size(bytes) {
     const [unit, digits] = bytes >= 1e9 ? [1e9, 1] : bytes >= 1e6 ? [1e6, 1] : [1e3, 0];
     const name = { 1e9: 'gigabyte', 1e6: 'megabyte', 1e3: 'kilobyte' }[unit];
-    return new Intl.NumberFormat(this.data.lang, { style: 'unit', unit: name, maximumFractionDigits: digits, minimumFractionDigits: digits }).format(bytes / unit);
+    const style = { style: 'unit', unit: name, maximumFractionDigits: digits, minimumFractionDigits: digits };
+    return new Intl.NumberFormat(this.data.lang, style).format(bytes / unit);
   }
 
   // --- the picture
@@ -228,16 +240,18 @@ class Upload {
   }
 
   draw() {
-    const { root, phase } = this, { text } = this.data, focused = root.getRootNode().activeElement, had = focused && root.contains(focused);
-    root.dataset.phase = phase; root.setAttribute('aria-label', text.label);
-    root.replaceChildren(...{ idle: () => this.idle(), failed: () => this.failed(), done: () => this.done(), looking: () => this.busy(), sending: () => this.busy() }[phase]());
+    const { root, phase } = this, focused = root.getRootNode().activeElement, had = focused && root.contains(focused);
+    const views = { idle: this.idle, looking: this.busy, sending: this.busy, done: this.done, failed: this.failed };
+    root.dataset.phase = phase; root.setAttribute('aria-label', this.data.text.label);
+    root.replaceChildren(...views[phase].call(this));
     if (had) root.querySelector('button')?.focus();     // the pressed button is gone; the keyboard stays here
     this.paint();
   }
 
-  pickers(folder = 'primary') {
-    const row = make('div', 'row');
-    row.append(...this.picker('folder ' + folder, this.data.text.folder, { webkitdirectory: true, multiple: true }), ...this.picker('zip', this.data.text.zip, { accept: '.zip' }));
+  pickers() {
+    const { text } = this.data, row = make('div', 'row');
+    row.append(...this.picker('folder primary', text.folder, { webkitdirectory: true, multiple: true }),
+      ...this.picker('zip', text.zip, { accept: '.zip' }));
     return row;
   }
 
@@ -253,7 +267,8 @@ class Upload {
     box.append(make('p', 'lead', title), ...[cause, fix].filter(Boolean).map(line => make('p', 'dim', line)));
     if (!again) return [drawing('stop'), box, this.pickers()];
     const row = make('div', 'row');
-    row.append(this.button('primary retry', text.retry, () => this.run(++this.turn)), this.button('other', text.other, () => this.cancel()));
+    row.append(this.button('primary retry', text.retry, () => this.run(++this.turn)),
+      this.button('other', text.other, () => this.cancel()));
     return [drawing('stop'), box, row];
   }
 
@@ -266,7 +281,8 @@ class Upload {
   busy() {
     const { text } = this.data, row = make('div', 'figures'), bar = make('div', 'bar');
     this.lead = make('p', 'lead'); this.lead.setAttribute('role', 'status');
-    this.lead.textContent = this.phase === 'looking' ? text.looking : this.job.name ? fill(text.sending, { name: this.job.name }) : text.sending_some;
+    const sending = () => this.job.name ? fill(text.sending, { name: this.job.name }) : text.sending_some;
+    this.lead.textContent = this.phase === 'looking' ? text.looking : sending();
     this.count = make('span', 'count'); this.volume = make('span', 'volume');
     bar.setAttribute('role', 'progressbar'); bar.setAttribute('aria-label', this.lead.textContent);
     bar.append(make('i')); row.append(this.count, this.volume); this.bar = bar;
@@ -282,16 +298,19 @@ class Upload {
     if (this.phase !== 'sending') return;
     const { batches, files, bytes, again } = this.job;
     const share = batch => batch.sent ? 1 : Math.min(0.99, batch.loaded / (batch.bytes + 1));   // a request counts when it is answered
-    const sent = sum(batches, batch => Math.floor(batch.files * share(batch))), gone = sum(batches, batch => batch.bytes * share(batch));
-    const part = bytes ? gone / bytes : sent / files;
+    const sent = sum(batches, batch => Math.floor(batch.files * share(batch)));
+    const gone = sum(batches, batch => batch.bytes * share(batch)), part = bytes ? gone / bytes : sent / files;
     this.bar.firstChild.style.width = 100 * part + '%'; this.bar.setAttribute('aria-valuenow', Math.round(100 * part));
     this.count.textContent = again ? text.again : fill(text.count, { done: n(sent), total: n(files) });
     this.volume.textContent = fill(text.volume, { done: this.size(gone), total: this.size(bytes) });
   }
 }
 
-const PATHS = { folder: 'M6 20v26a4 4 0 0 0 4 4h44a4 4 0 0 0 4-4V22a4 4 0 0 0-4-4H33l-5-6H10a4 4 0 0 0-4 4v4M32 42V27M25 33l7-7 7 7',
-  check: 'M32 8a24 24 0 1 0 0 48 24 24 0 0 0 0-48M21 33l8 8 15-17', stop: 'M32 8a24 24 0 1 0 0 48 24 24 0 0 0 0-48M32 20v15M32 43v1' };
+const PATHS = {
+  folder: 'M6 20v26a4 4 0 0 0 4 4h44a4 4 0 0 0 4-4V22a4 4 0 0 0-4-4H33l-5-6H10a4 4 0 0 0-4 4v4M32 42V27M25 33l7-7 7 7',
+  check: 'M32 8a24 24 0 1 0 0 48 24 24 0 0 0 0-48M21 33l8 8 15-17',
+  stop: 'M32 8a24 24 0 1 0 0 48 24 24 0 0 0 0-48M32 20v15M32 43v1',
+};
 
 function drawing(name) {
   const [svg, path] = ['svg', 'path'].map(tag => document.createElementNS('http://www.w3.org/2000/svg', tag));
