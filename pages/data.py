@@ -21,8 +21,9 @@ bar = recipe.place()
 def _chooser() -> None:
     """Another dataset, or new files."""
     datasets = list_datasets(ws, who)
-    with st.expander(_("Use other data"), expanded=draft.data is None, key="data.other"):
+    with st.expander(_("Use other data"), expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
         importer.drop_zone("data")
+        importer.last_error()
         if datasets:
             names = {dataset.id: dataset.name for dataset in datasets}
             chosen = st.selectbox(_("Or data that is already here"), list(names), format_func=names.get, key="data.chosen",
@@ -32,6 +33,10 @@ def _chooser() -> None:
                 st.rerun()
 
 
+if importer.busy():
+    importer.progress()
+    st.stop()
+_chooser()
 if draft.data is None:
     empty(_("No data yet. Choose a folder with one sub-folder for each label."))
 else:
@@ -58,7 +63,5 @@ else:
         items.sort(key=lambda item: item.sha)
     shown = items[(page - 1) * PAGE:page * PAGE]
     thumbs.grid(draft.data.dataset, [(item.sha, version.labels[item.label]) for item in shown])
-_chooser()
-importer.progress()
 recipe.fill_draft(bar, "data", button=_("Next: model"), icon=":material/arrow_forward:", disabled=draft.data is None,
                   on_click=lambda: st.switch_page("model.py"))

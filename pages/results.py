@@ -45,8 +45,9 @@ per_class_table(report)
 st.subheader(_("Worst mistakes"), anchor=False)
 if report.mistakes:
     st.caption(_("The surest wrong answers first. Look for wrong labels among them."))
-    thumbs.grid(run.data.dataset, [(m.sha, f"{report.labels[m.predicted]} {percent(m.probability)} ← {report.labels[m.truth]}")
-                                   for m in report.mistakes[:SHOWN]])
+    thumbs.grid(run.data.dataset, [
+        (m.sha, _("taken for {label} ({p})", label=report.labels[m.predicted], p=percent(m.probability)) + "\n"
+         + _("is {label}", label=report.labels[m.truth])) for m in report.mistakes[:SHOWN]], wide=True)
 else:
     st.success(_("No mistakes on these pictures."), icon=":material/check_circle:")
 recipe.fill_run(bar, run, button=_("Try it"), icon=":material/frame_inspect:",

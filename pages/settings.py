@@ -14,8 +14,10 @@ from pages.ui.i18n import _
 ws, who = state.workspace(), state.me()
 st.title(_("Settings"), anchor=False)
 st.subheader(_("Your name"), anchor=False)
-name = st.text_input(_("Name"), owners.display_name(ws, who), max_chars=owners.MAX_NAME, key="settings.name", label_visibility="collapsed", width=340)
-if name != owners.display_name(ws, who):
+known = owners.owners(ws).get(who, "")
+name = st.text_input(_("Name"), known, max_chars=owners.MAX_NAME, key="settings.name", label_visibility="collapsed", width=340,
+                     placeholder=_("How others see you"))
+if name != known:
     try:
         owners.rename(ws, who, name)
         st.toast(_("Saved."))

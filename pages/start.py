@@ -14,7 +14,11 @@ ws, who = state.workspace(), state.me()
 st.title(_("What should your model learn?"), anchor=False)
 st.write(_("Give it examples: a folder with one sub-folder for each label, at least two labels, about twenty pictures each. "
            "Everything stays on this machine."))
+if importer.busy():
+    importer.progress()
+    st.stop()
 importer.drop_zone("start")
+importer.last_error()
 st.subheader(_("Nothing at hand? Try a sample set"), anchor=False)
 columns = st.columns(len(SAMPLES) + 1)
 for column, sample in zip(columns, SAMPLES.values()):
@@ -27,7 +31,6 @@ with columns[-1].container(border=True, height="stretch"):
     st.markdown(f"**{_('What happens then?')}**")
     st.caption(_("Graft keeps what a pretrained network already sees, and teaches it your labels. You watch it learn, try it on "
                  "new pictures and take it home as a file."))
-importer.progress()
 recent = list_runs(ws, who)[:RECENT]
 if recent:
     st.subheader(_("Recent runs"), anchor=False)

@@ -34,21 +34,25 @@ def begin_sample(key: str) -> None:
 def _begin(upload_id: str, *, name: str, sample: str = "") -> None:
     import_job.start(state.workspace(), upload_id, name=name, owner=state.me(), sample=sample)
     state.put("importing", upload_id)
+    state.take("import.error")
     state.put("importing.sample", sample)
     st.rerun()
 
 
-def progress() -> None:
-    """What the running import does; leads on when it has ended. Shows why when it failed."""
-    if state.get("importing"):
-        _watch()
+def busy() -> bool:
+    """An import is under way, and its progress should stand where the drop zone was."""
+    return bool(state.get("importing"))
+
+
+def last_error() -> None:
     error = state.get("import.error")
     if error:
         show_error(error)
 
 
 @st.fragment(run_every=0.3)
-def _watch() -> None:
+def progress() -> None:
+    """How far the import is; leads on when it has ended."""
     upload_id = state.get("importing")
     if not upload_id:
         return
@@ -69,7 +73,6 @@ def _watch() -> None:
 
 
 def _arrived(data: DataSpec) -> None:
-    state.take("import.error")
     state.update(data=data)
     sample = state.take("importing.sample")
     if sample:

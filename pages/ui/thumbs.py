@@ -18,10 +18,10 @@ def thumbs_url(dataset: str) -> str:
     return f"graft/thumb/{{sha}}?token={state.get(key)}"
 
 
-def grid(dataset: str, pictures: Iterable[tuple[str, str]], *, small: bool = False) -> None:
-    """Pictures as (sha, caption); captions are shown as plain text."""
+def grid(dataset: str, pictures: Iterable[tuple[str, str]], *, wide: bool = False) -> None:
+    """Pictures as (sha, caption); captions are shown as plain text, line by line."""
     url = thumbs_url(dataset)
     cells = "".join(
         f'<figure><img loading="lazy" alt="{html.escape(caption)}" title="{html.escape(caption)}" src="{url.format(sha=sha)}">'
-        + (f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "") + "</figure>" for sha, caption in pictures)
-    st.html(f'<div class="graft-thumbs{" small" if small else ""}">{cells}</div>')
+        + "".join(f"<figcaption>{html.escape(line)}</figcaption>" for line in caption.splitlines()) + "</figure>" for sha, caption in pictures)
+    st.html(f'<div class="graft-thumbs{" wide" if wide else ""}">{cells}</div>')
