@@ -193,18 +193,20 @@ def test_rows_that_follow_the_plan_leave_focus_and_history(page: Page, open_map:
     map_.trains(HEAD)
 
 
-def test_a_drag_outlasts_new_rows(page: Page, open_map: Open) -> None:
+@pytest.mark.parametrize("target, expected", [(STAGE_2, (STAGE_2, STAGE_3, STAGE_4, HEAD)), (STAGE_4, (STAGE_4, HEAD))])
+def test_a_drag_outlasts_new_rows(page: Page, open_map: Open, target: int, expected: tuple[int, ...]) -> None:
+    """Also one that ends where it began."""
     map_ = open_map("follow=1")
-    knob, target = map_.knob.bounding_box(), map_.rows.nth(STAGE_2).bounding_box()
-    assert knob and target
+    place = map_.rows.nth(target).bounding_box()
+    assert place
     map_.rows.nth(STAGE_4).click()
     map_.knob.hover()
     page.mouse.down()
     expect(page.get_by_text("Joining later")).to_have_text("Joining later: stage 4")
-    page.mouse.move(knob["x"] + 15, target["y"] + 2, steps=4)
+    page.mouse.move(place["x"], place["y"] + 2, steps=4)
     page.mouse.up()
-    map_.trains(STAGE_2, STAGE_3, STAGE_4, HEAD)
-    expect(map_.rows.nth(STAGE_2).locator(".when i")).to_have_attribute("style", re.compile("left: 20%"))
+    map_.trains(*expected)
+    expect(map_.rows.nth(target).locator(".when i")).to_have_attribute("style", re.compile("left: 20%"))
 
 
 def test_unknown_seconds_are_a_dash(open_map: Open) -> None:

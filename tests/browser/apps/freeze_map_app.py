@@ -1,4 +1,4 @@
-"""A page with nothing but the freeze map, for the browser tests. Query: model, lang, off, gradual, follow (seconds a run takes), unknown."""
+"""A page with nothing but the freeze map. Query: model, lang, off, gradual, follow (seconds a run takes), unknown."""
 from __future__ import annotations
 
 import sys
