@@ -85,7 +85,8 @@ def test_sharing_leaves_other_settings_alone(ws: Workspace) -> None:
     assert '"cache_limit_bytes": 7' in (ws.root / "settings.json").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("typed, kept", [("  Ada \n Lovelace\t", "Ada Lovelace"), ("x\u202egpj\x00.exe", "x gpj .exe"), ("n" * 60, "n" * 40), ("小明", "小明")])
+@pytest.mark.parametrize("typed, kept", [("  Ada \n Lovelace\t", "Ada Lovelace"),
+                                         ("x\u202egpj\x00.exe", "x gpj .exe"), ("n" * 60, "n" * 40), ("小明", "小明")])
 def test_names_are_cleaned(ws: Workspace, typed: str, kept: str) -> None:
     owner = owners.new_owner(ws, typed)
     assert owners.display_name(ws, owner) == kept

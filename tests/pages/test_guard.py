@@ -18,10 +18,10 @@ from websockets.sync.client import connect
 from core import owners
 from core.errors import NotFound
 from core.workspace import Workspace
+from pages.routes import ROUTES, _under, tokens
 from pages.routes import owner as owner_routes
-from pages.routes import tokens
 from pages.routes.guard import Caller, guarded, guarded_socket, host_allowed
-from tests.pages.served import Served, served
+from tests.pages.served import Answer, Served, served
 
 
 @guarded("probe")
@@ -77,7 +77,8 @@ def test_our_own_page_gets_through(server: Served, token: str) -> None:
     assert listen(server, token) == "local"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost@evil.example", "user@localhost", ""])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost@evil.example",
+                                  "user@localhost", ""])
 def test_a_foreign_host_is_refused_even_with_everything_else_right(server: Served, token: str, host: str) -> None:
     answer = server.ask("GET", f"/graft/probe?token={token}", host=host)
     assert answer.status in (400, 403)
@@ -95,7 +96,8 @@ def test_a_socket_to_a_foreign_host_is_refused(server: Served, token: str) -> No
     assert refused.value.response.status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:1", "", "http://127.0.0.1.evil.example"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:1", "",
+                                    "http://127.0.0.1.evil.example"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
 def test_a_foreign_origin_is_refused(server: Served, token: str, method: str, origin: str) -> None:
     assert server.ask(method, f"/graft/probe?token={token}", origin=origin).status == 403
@@ -142,7 +144,8 @@ def bad_tokens(ws: Workspace, token: str, monkeypatch: pytest.MonkeyPatch) -> di
         expired = tokens.mint(ws, "local", "probe", thing="7")
     elsewhere = Workspace.open(ws.root.parent / "elsewhere")
     return {"none": "", "tampered": tampered(token), "expired": expired, "other scope": tokens.mint(ws, "local", "upload", thing="7"),
-            "other owner": tokens.mint(ws, "somebody", "probe", thing="7"), "other workspace": tokens.mint(elsewhere, "local", "probe", thing="7"),
+            "other owner": tokens.mint(ws, "somebody", "probe", thing="7"),
+            "other workspace": tokens.mint(elsewhere, "local", "probe", thing="7"),
             "a cookie": owners.cookie_for(ws, "local"), "nonsense": "%00%ff.."}
 
 
@@ -212,8 +215,11 @@ def test_without_a_list_only_loopback_and_the_bound_address_are_ours() -> None:
             config.set_option(key, value)
 
 
-def join(server: Served, code: str, name: str = "Ada", **headers: str):
-    return server.send("POST", "/graft/join", f"name={name}&code={code}".encode(), content_type="application/x-www-form-urlencoded", **headers)
+FORM = "application/x-www-form-urlencoded"
+
+
+def join(server: Served, code: str, name: str = "Ada", **headers: str) -> Answer:
+    return server.send("POST", "/graft/join", f"name={name}&code={code}".encode(), content_type=FORM, **headers)
 
 
 def test_joining_takes_the_code_and_gives_a_cookie(server: Served, ws: Workspace) -> None:
@@ -239,7 +245,7 @@ def test_joining_from_another_site_or_under_another_name_is_refused(server: Serv
     code = owners.start_sharing(ws)
     assert join(server, code, origin="http://evil.example").status == 403
     assert join(server, code, host="evil.example", origin="http://evil.example").status == 403
-    assert server.ask("POST", "/graft/join", f"name=x&code={code}".encode(), content_type="application/x-www-form-urlencoded").status == 403
+    assert server.ask("POST", "/graft/join", f"name=x&code={code}".encode(), content_type=FORM).status == 403
     assert owners.owners(ws) == {}
 
 
@@ -270,3 +276,11 @@ def test_the_form_is_shown_only_while_sharing(server: Served, ws: Workspace) -> 
     page = server.ask("GET", "/graft/join", sec_fetch_site="cross-site", accept_language="zh-CN")
     assert page.status == 200 and 'lang="zh-CN"' in page.body.decode() and "script" not in page.headers["content-security-policy"]
     assert server.ask("GET", "/graft/join", host="evil.example").status == 403
+
+
+def test_every_route_of_ours_moves_below_a_base_path_and_answers_for_nothing_else(ws: Workspace) -> None:
+    with served(_under("tools/graft", ROUTES)) as below:
+        assert below.ask("GET", "/tools/graft/graft/vendor/plotly.min.js").status == 200
+        assert below.send("PUT", "/tools/graft/graft/upload").status == 403
+        assert below.ask("GET", "/graft/vendor/plotly.min.js").status == 404
+    assert [route.path for route in _under("tools", ROUTES)] == [f"/tools{route.path}" for route in ROUTES]

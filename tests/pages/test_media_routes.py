@@ -117,8 +117,9 @@ def test_a_bundle_is_downloaded_under_a_safe_name(server: Served, ws: Workspace)
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(content)))
 
 
-@pytest.mark.parametrize("typed, named", [("", "model.zip"), ("../..", "model.zip"), ("flowers 3.zip", "flowers 3.zip"), ("a\r\nset-cookie: x", "a set-cookie x.zip"),
-                                          ("n" * 300, "n" * 80 + ".zip"), ("\u202egpj", "gpj.zip")])
+@pytest.mark.parametrize("typed, named", [("", "model.zip"), ("../..", "model.zip"), ("flowers 3.zip", "flowers 3.zip"),
+                                          ("a\r\nset-cookie: x", "a set-cookie x.zip"), ("n" * 300, "n" * 80 + ".zip"),
+                                          ("\u202egpj", "gpj.zip")])
 def test_any_text_becomes_a_file_name(typed: str, named: str) -> None:
     assert media.file_name(typed) == named
 

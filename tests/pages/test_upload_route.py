@@ -111,8 +111,9 @@ def test_parts_and_half_lines_of_a_killed_server_are_cleaned(server: Served, ws:
 
 
 @pytest.mark.parametrize("changed, title", [
-    ({"file_bytes": 9}, "A file is too large."), ({"total_bytes": 25}, "That is too much at once."), ({"files": 2}, "Those are too many files."),
-    ({"name_bytes": 3}, "A file name is too long."), ({"spare_bytes": 2**60}, "The disk is nearly full."),
+    ({"file_bytes": 9}, "A file is too large."), ({"total_bytes": 25}, "That is too much at once."),
+    ({"files": 2}, "Those are too many files."), ({"name_bytes": 3}, "A file name is too long."),
+    ({"spare_bytes": 2**60}, "The disk is nearly full."),
 ])
 def test_each_limit_refuses_with_a_reason(server: Served, ws: Workspace, address: str, monkeypatch: pytest.MonkeyPatch,
                                          changed: dict[str, int], title: str) -> None:

@@ -1,0 +1,40 @@
+"""The Python side of the upload: what the browser is told, and what is made of its answer."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from core.workspace import Workspace
+from pages.ui.components import upload as component
+from pages.ui.components.upload import UploadResult, _result, _texts
+
+
+def test_the_answer_becomes_a_result_with_reasons_for_what_was_left_out() -> None:
+    failed = [{"name": "a.jpg", "why": "unreadable"}, {"name": "b", "why": "size"}, {"name": "c", "why": "name"}]
+    result = _result({"n": 2, "bytes": 30, "ms": 5.0, "name": "cats", "failed": failed})
+    assert isinstance(result, UploadResult) and (result.n, result.bytes, result.ms, result.name) == (2, 30, 5, "cats")
+    assert [rejected.reason.format(**rejected.params) for rejected in result.failed] == [
+        "The browser could not read it.", "It is larger than 4 GB.", "Its name, with its folders, is too long."]
+    assert _result(None) is None
+
+
+def test_every_text_the_script_shows_is_given_and_none_is_left_over() -> None:
+    script = (Path(component.__file__).parent / "upload.js").read_text(encoding="utf-8")
+    used = set(re.findall(r"\btext\.(\w+)", script))
+    assert used == set(_texts())
+
+
+def test_it_stands_on_a_page_and_has_no_result_at_first(ws: Workspace) -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from core.workspace import Workspace
+        from pages.routes.tokens import mint
+        from pages.ui.components.upload import upload
+
+        st.write(str(upload(mint(Workspace.open(), "local", "upload", upload="upload7"), key="data.upload")))
+
+    shown = AppTest.from_function(page).run(timeout=30)
+    assert not shown.exception and shown.markdown[0].value == "None"
