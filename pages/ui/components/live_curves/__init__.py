@@ -42,8 +42,8 @@ def live_curves(url: str, *, key: str, height: int = 300, text: dict[str, str] |
     runs, the browser asks again, once a second, five times at most. `text` replaces some of `texts()`.
     """
     data = {"url": url, "library": plotly_address(), "height": height, "text": texts() | (text or {}), "lang": language(),
-            "name": state["name"], "score": state["score"], "percent": state.get("percent", False), "interval": state.get("interval"), "status": state.get("status", "running"),
-            "patience": state.get("patience", 0)}
+            "name": state["name"], "score": state["score"], "percent": state.get("percent", False), "interval": state.get("interval"),
+            "status": state.get("status", "running"), "patience": state.get("patience", 0)}
     result = _component(key=key, data=data, on_ended_change=lambda: None, on_renew_change=lambda: None)
     ended = result.get("ended")
     return ended["type"] if isinstance(ended, dict) and ended.get("type") in ("done", "discarded", "failed") else None
