@@ -111,7 +111,8 @@ def test_a_failed_installation_leaves_no_stamp_and_says_why(venv: Path, requirem
 
 @pytest.mark.parametrize("said, advice", [
     ("WARNING: Retrying ... NewConnectionError\nERROR: No matching distribution found for filelock==4.2.11", "no connection"),
-    ("ERROR: No matching distribution found for torch==2.15.0", "no version for this system"),
+    ("ERROR: Could not find a version that satisfies the requirement torch==2.15.0 (from versions: 2.9.0, 2.10.0)", "no version for this"),
+    ("ERROR: Could not find a version that satisfies the requirement filelock==4.2.11 (from versions: none)", "or none of its versions"),
     ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'))\nMax retries exceeded", "certificate"),
     ("something else", "the last lines above say why"),
 ])

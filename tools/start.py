@@ -45,6 +45,9 @@ PIP_FAILURES = (
       "ConnectTimeout", "Read timed out", "ReadTimeoutError", "ProxyError", "Connection refused", "Network is unreachable"),
      "The libraries could not be downloaded: there is no connection to the Python package index.\n"
      "Graft needs the network once, for its first start. Check the connection (or the proxy) and start again."),
+    (("from versions: none",),
+     "A library could not be found: there is no connection to the Python package index, or none of its versions fits this system.\n"
+     "Graft needs the network for its first start, and a 64-bit Python from 3.11 to 3.14 on 64-bit Linux, Windows 10+ or macOS 14+."),
     (("No matching distribution", "Could not find a version"),
      "A library has no version for this system. Use a 64-bit Python from 3.11 to 3.14 on 64-bit Linux, Windows 10+ or macOS 14+."),
 )
@@ -58,6 +61,15 @@ def say(sentence: str) -> None:
     print(sentence, flush=True)
 
 
+def result_of(process: subprocess.Popen) -> int:
+    """Its exit code. Ctrl-C reaches it from the terminal as well, and it is given the time to clean up behind itself."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
 # ---- Python and the libraries
 
 def python_in(venv: Path) -> Path:
@@ -65,8 +77,9 @@ def python_in(venv: Path) -> Path:
 
 
 def newer_python() -> str | None:
-    """Another Python on this machine that is new enough, newest first."""
-    return next(filter(None, (shutil.which("python3.%d" % minor) for minor in range(14, NEEDED[1] - 1, -1))), None)
+    """Another Python on this machine that is new enough and starts, newest first."""
+    found = filter(None, (shutil.which("python3.%d" % minor) for minor in range(14, NEEDED[1] - 1, -1)))
+    return next((path for path in found if subprocess.run([path, "-c", ""], stderr=subprocess.DEVNULL).returncode == 0), None)
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> None:
@@ -211,7 +224,10 @@ def run_app(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a supervisor's stop reaches the server too
     threading.Thread(target=announce, args=(server, f"http://127.0.0.1:{port}", browser), daemon=True).start()
     try:
-        return server.wait()
+        code = server.wait()
+        if code:
+            say(f"Graft ended by itself, with code {code}; the lines above may say why. Your data and runs are safe.")
+        return 1 if code else 0
     except KeyboardInterrupt:  # the terminal has sent it to the server as well
         say("\nStopping Graft ...")
         return 0
@@ -282,7 +298,7 @@ def run_tests(words: list[str]) -> int:
     else:
         say("No browser could be found or installed: set CHROME to a Chrome, Chromium or Edge. The tests in a browser "
             + ("will fail." if os.environ.get("CI") == "true" else "are skipped."))
-    return subprocess.run([str(python), "-m", "pytest", *words], cwd=ROOT, env=environment).returncode
+    return result_of(subprocess.Popen([str(python), "-m", "pytest", *words], cwd=ROOT, env=environment))
 
 
 COMMANDS = {"app": run_app, "test": run_tests}
@@ -296,7 +312,7 @@ def main(words: list[str]) -> int:
     try:
         other = newer_python() if sys.version_info[:2] < NEEDED else None
         if other:
-            return subprocess.run([other, __file__, *words]).returncode
+            return result_of(subprocess.Popen([other, __file__, *words]))
         check_python()
         return COMMANDS[words[0]](words[1:])
     except StartProblem as problem:
