@@ -159,7 +159,8 @@ def _check_archive(archive: zipfile.ZipFile, size_bytes: int, name: str, limits:
         raise DataError("“{file}” is not safe to unpack.", "Some of its files share the same bytes, so that it unpacks into far more.",
                         "Pack the folder again with the zip program of your system.", file=name)
     if total > limits.ratio_from_bytes and total > limits.ratio * size_bytes:
-        raise DataError("“{file}” is not safe to unpack.", "It is {packed} and claims to hold {unpacked}; the most is {limit} times its size.",
+        raise DataError("“{file}” is not safe to unpack.",
+                        "It is {packed} and claims to hold {unpacked}; the most is {limit} times its size.",
                         "Pack the folder again with the zip program of your system.", file=name, packed=size_text(size_bytes),
                         unpacked=size_text(total), limit=limits.ratio)
 

@@ -20,7 +20,8 @@ def test_one_folder_a_class_with_any_folders_around(wrapper: str) -> None:
     assert [place.name for place in arrange(names).places] == ["cat/1.jpg", "dog/2.jpg", "dog/inner/3.jpg"]
 
 
-@pytest.mark.parametrize("train, val, test", [("train", "val", "test"), ("Training", "validation", "TESTING"), ("train_set", "valid", "test-set")])
+@pytest.mark.parametrize("train, val, test", [("train", "val", "test"), ("Training", "validation", "TESTING"),
+                                              ("train_set", "valid", "test-set")])
 @pytest.mark.parametrize("wrapper", ["", "set/"])
 def test_splits_above_the_classes(train: str, val: str, test: str, wrapper: str) -> None:
     names = [f"{wrapper}{side}/{label}/1.jpg" for side in (train, val, test) for label in ("a", "b")]

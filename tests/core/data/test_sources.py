@@ -90,7 +90,8 @@ def test_archives_inside_are_left_out_and_never_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name, clean", [
-    ("../../etc/passwd", "etc/passwd"), ("/abs/1.jpg", "abs/1.jpg"), ("C:\\pets\\cat\\1.jpg", "C:/pets/cat/1.jpg"), ("./a//b/./1.jpg", "a/b/1.jpg"),
+    ("../../etc/passwd", "etc/passwd"), ("/abs/1.jpg", "abs/1.jpg"), ("C:\\pets\\cat\\1.jpg", "C:/pets/cat/1.jpg"),
+    ("./a//b/./1.jpg", "a/b/1.jpg"),
     ("cat/a\x00\x1b[31m.jpg", "cat/a[31m.jpg"), ("cat/gpj\u202e.exe", "cat/gpj.exe"), ("cafe\u0301/1.jpg", "café/1.jpg"),
     ("bad\udcff/1.jpg", "bad\ufffd/1.jpg"), (" cat / 1.jpg ", "cat/1.jpg"), ("..", ""), ("👩‍🔬/1.jpg", "👩‍🔬/1.jpg"),
 ])
@@ -148,7 +149,8 @@ def test_an_entry_gives_no_more_than_it_claims(tmp_path: Path) -> None:
             assert len(file.read(10**7)) <= 100
 
 
-@pytest.mark.parametrize("limits, title", [(Limits(entries=2), "“{file}” holds too many files."), (Limits(total_bytes=8), "“{file}” is too large.")])
+@pytest.mark.parametrize("limits, title", [(Limits(entries=2), "“{file}” holds too many files."),
+                                           (Limits(total_bytes=8), "“{file}” is too large.")])
 def test_limits_hold_for_every_kind_of_source(tmp_path: Path, limits: Limits, title: str) -> None:
     files = {f"cat/{number}.jpg": b"abc" for number in range(3)}
     for error in (refusal(folder_source, write_tree(tmp_path / "tree", files), limits),
@@ -225,7 +227,8 @@ def test_a_broken_list_of_files_is_refused(tmp_path: Path, lines: str, title: st
     assert refusal(upload_source, tmp_path).title == title
 
 
-@pytest.mark.parametrize("name, title", [("labels.csv", "“{file}” can't be imported yet."), ("all.tar.gz", "“{file}” can't be opened here."),
+@pytest.mark.parametrize("name, title", [("labels.csv", "“{file}” can't be imported yet."),
+                                         ("all.tar.gz", "“{file}” can't be opened here."),
                                          ("one.jpg", "“{file}” is a single file.")])
 def test_a_lone_file_is_refused_with_its_way_out(tmp_path: Path, name: str, title: str) -> None:
     assert refusal(upload_source, staged(tmp_path / "up", {name: b"x"})).title == title
