@@ -137,4 +137,7 @@ def take(key: str) -> Any:
 
 
 def chosen_language() -> str:
-    return draft().language if owner() else st.session_state.get("language", "")
+    """Empty until the reader has chosen one. Asked for every text of a page, so it opens no file once the draft is there."""
+    if "draft" in st.session_state:
+        return st.session_state["draft"].language
+    return draft().language if owner() else ""
