@@ -89,8 +89,8 @@ def _how_good(objective_key: str, scores: dict[str, Any]) -> str:
     show = (lambda value: f"{100 * value:.0f} %") if row.percent else (lambda value: f"{value:.3g}")
     low, high = (f"{100 * scores[key]:.0f}" if row.percent else f"{scores[key]:.3g}" for key in ("low", "high"))
     unit = " %" if row.percent else ""
-    said = (f"**{row.metric_label} {show(scores['score'])}** ({low} to {high}{unit}): {scores['k']} of {scores['n']} right. The true rate is "
-            f"likely {low} to {high}{unit}: such a range holds in 95 of 100 tests.")
+    said = (f"**{row.metric_label} {show(scores['score'])}** ({low} to {high}{unit}): {scores['k']} of {scores['n']} right. The true rate "
+            f"is likely {low} to {high}{unit}: such a range holds in 95 of 100 tests.")
     if scores["used_for_choosing"]:
         return (f"{said}\n\nThis was measured on the validation items, which were also used for choosing the best moment of the training. "
                 "The score flatters: expect a little less on new pictures.")

@@ -45,7 +45,8 @@ class _Ended(Exception):
 class PredictorClient:
     """One warm child process; requests of all threads wait in line for it."""
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "core.bundle.predictor"), answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "core.bundle.predictor"),
+                 answer_seconds: float = ANSWER_SECONDS) -> None:
         self._command, self._answer_seconds = list(command), answer_seconds
         self._lock, self._ids = threading.Lock(), itertools.count(1)
         self._child: _Child | None = None

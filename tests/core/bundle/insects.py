@@ -24,7 +24,8 @@ SOURCE = find("mobilenet_v3_small")
 PREPROCESS = from_row(SOURCE, input_size=96)
 RUN = RunSpec("run1", "Insects ![x](http://example.org/x.png)", "owner-secret", 1.7e9, DataSpec("insects", "v1"), ModelSpec(SOURCE.key),
               FreezePlan((BlockPlan("stem", "frozen"), BlockPlan("head", "trained"))), TrainConfig())
-SCORES = {"metric": "accuracy", "score": 0.93, "low": 0.8625, "high": 0.9657, "n": 100, "k": 93, "split": "test", "used_for_choosing": False}
+SCORES = {"metric": "accuracy", "score": 0.93, "low": 0.8625, "high": 0.9657, "n": 100, "k": 93, "split": "test",
+          "used_for_choosing": False}
 
 
 def photo(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:

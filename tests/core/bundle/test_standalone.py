@@ -7,8 +7,34 @@ import pytest
 
 from core.bundle.standalone import MARKER, merge, standalone
 
-PROGRAM = '"""Doc."""\nfrom __future__ import annotations\n\nimport json\nfrom torch import Tensor, nn\n\nMARK\nA = 1\n\n\ndef main() -> int:\n    return helper()\n'
-PART = '"""What it is.\n\nMore."""\nfrom __future__ import annotations\n\nimport json\nimport math as m\nfrom torch import nn, optim\n\nB = 2\n\n\ndef helper() -> int:\n    return B\n'
+PROGRAM = '''"""Doc."""
+from __future__ import annotations
+
+import json
+from torch import Tensor, nn
+
+MARK
+A = 1
+
+
+def main() -> int:
+    return helper()
+'''
+PART = '''"""What it is.
+
+More."""
+from __future__ import annotations
+
+import json
+import math as m
+from torch import nn, optim
+
+B = 2
+
+
+def helper() -> int:
+    return B
+'''
 
 
 def test_the_marker_gives_way_to_the_other_source() -> None:

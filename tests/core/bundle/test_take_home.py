@@ -50,9 +50,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def needed() -> set[str]:
     """Import names of the four libraries and of all that they require, extras left out."""
+    def plain(name: str) -> str:
+        return re.sub(r"[-_.]+", "-", name).lower()
+
     waiting, found = list(FOUR), set()
     while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        name = plain(waiting.pop())
         if name in found:
             continue
         try:
@@ -61,7 +64,7 @@ def needed() -> set[str]:
             continue  # required on other systems only
         found.add(name)
         waiting += [re.match(r"[\w.-]+", line)[0] for line in wanted if "extra ==" not in line]
-    return {module for module, names in packages_distributions().items() if found & {re.sub(r"[-_.]+", "-", name).lower() for name in names}}
+    return {module for module, names in packages_distributions().items() if found & {plain(name) for name in names}}
 
 
 def test_the_unzipped_bundle_alone_gives_the_probabilities_of_the_app(bundle: Path, module: nn.Module, tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_without_torch_it_says_what_to_install(bundle: Path) -> None:
     code = "import sys, runpy; sys.modules['torch'] = None; sys.argv = ['predict.py', 'x.jpg']; runpy.run_path(%r, run_name='__main__')"
     run = subprocess.run([sys.executable, "-I", "-c", code % str(bundle / "predict.py")], capture_output=True, text=True, timeout=60)
     assert run.returncode == 1 and "Traceback" not in run.stderr
-    assert "import of torch halted; None in sys.modules. Install what it needs:  pip install torch torchvision pillow safetensors" in run.stderr
+    assert "import of torch halted" in run.stderr and "pip install torch torchvision pillow safetensors" in run.stderr
 
 
 def picture(folder: Path, name: str = "photo.png") -> str:

@@ -90,7 +90,8 @@ def test_the_readme_gives_score_range_and_split(bundle: Path) -> None:
 
 
 def test_the_readme_admits_a_score_that_was_used_for_choosing(module: nn.Module, tmp_path: Path) -> None:
-    text = (write_to(tmp_path / "best", module, scores={**SCORES, "split": "val", "used_for_choosing": True}) / "README.md").read_text(encoding="utf-8")
+    folder = write_to(tmp_path / "best", module, scores={**SCORES, "split": "val", "used_for_choosing": True})
+    text = (folder / "README.md").read_text(encoding="utf-8")
     assert "also used for choosing" in text and "never saw" not in text
 
 

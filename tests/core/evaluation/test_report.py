@@ -38,7 +38,8 @@ def test_confusion_rows_are_true_labels() -> None:
 
 
 def test_the_most_confident_mistake_comes_first() -> None:
-    assert report().mistakes == (Mistake(SHAS[3], "4.jpg", 0, 1, 0.9), Mistake(SHAS[1], "2.jpg", 0, 1, 0.6), Mistake(SHAS[4], "5.jpg", 1, 0, 0.4))
+    assert report().mistakes == (Mistake(SHAS[3], "4.jpg", 0, 1, 0.9), Mistake(SHAS[1], "2.jpg", 0, 1, 0.6),
+                                 Mistake(SHAS[4], "5.jpg", 1, 0, 0.4))
 
 
 def test_only_the_worst_of_many_mistakes_are_kept() -> None:
