@@ -1,6 +1,8 @@
 """Settings: your name, sharing with a class, where things are kept."""
 from __future__ import annotations
 
+import html
+
 import streamlit as st
 
 from core import owners
@@ -34,7 +36,8 @@ if who == owners.LOCAL_OWNER:
             st.rerun()
     else:
         st.write(_("Everyone who opens this app now works as you. When you share it, each person joins with a code and has data and runs of their own."))
-        st.link_button(_("Start sharing"), local_link(ws, share=True), icon=":material/group:")
+        # in this very tab: the link signs it in as the owner of what is here, at the moment in which others are asked for the code
+        st.html(f'<a class="graft-link" href="{local_link(ws, share=True)}" target="_self">{html.escape(_("Start sharing"))}</a>')
 st.subheader(_("Where things are kept"), anchor=False)
 st.markdown(f"- {_('Data and runs')}: `{ws.root}`\n- {_('Downloaded weights')}: `{weights_folder(find('resnet18'))}`")
 st.caption(_("Set GRAFT_HOME or TORCH_HOME before starting to keep them elsewhere. Nothing leaves this machine."))

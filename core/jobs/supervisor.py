@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from core.data.import_job import sweep
 from core.errors import UserError
 from core.jobs.processes import start_module
 from core.jobs.runs import ENDED, state_of, wish_of, write_exit, write_failure
@@ -112,6 +113,7 @@ def main() -> None:
     try:
         with FileLock(ws.root / "supervisor.lock", timeout=0):
             log.info("supervisor started")
+            sweep(ws)
             supervise(ws)
     except Timeout:
         log.info("another supervisor is at work")

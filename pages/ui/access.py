@@ -9,4 +9,4 @@ from pages.ui.i18n import _
 def join_page() -> None:
     st.title(_("Join this Graft"), anchor=False)
     st.write(_("The person who runs it has a join code for you."))
-    st.html(f'<a href="graft/join" target="_self">{_("Join")}</a>')
+    st.html(f'<a class="graft-download" href="graft/join" target="_self">{_("Join")}</a>')

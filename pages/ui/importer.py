@@ -5,8 +5,6 @@ import streamlit as st
 
 from core.data import import_job
 from core.data.samples import SAMPLES
-from core.data.versions import load_dataset, spec_of
-from core.errors import UserError
 from core.specs import DataSpec
 from core.workspace import new_id
 from pages.routes.tokens import mint
@@ -66,10 +64,10 @@ def progress() -> None:
             st.rerun()
         return
     state.take("importing")
-    if now.fault:
-        state.put("import.error", UserError(now.fault.title, now.fault.cause, now.fault.fix, **now.fault.params))
+    if now.data is None:
+        state.put("import.error", now.error)
         st.rerun()
-    _arrived(spec_of(state.workspace(), load_dataset(state.workspace(), now.dataset, state.me())))
+    _arrived(now.data)
 
 
 def _arrived(data: DataSpec) -> None:
