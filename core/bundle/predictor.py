@@ -4,12 +4,15 @@ It speaks JSON, a line each way, and ends when its input closes:
 
     -> {"id": 1, "op": "predict", "bundle": "path of a folder or zip", "files": ["path", …]}
     <- {"id": 1, "labels": […], "probabilities": [[…], …], "seconds": 0.02}       one row a file
+    -> {"id": 2, "op": "preview", "files": ["path", …], "preprocess": {…}, "augmentation": {…}}
+    <- {"id": 2, "pictures": ["base64 of a JPEG", …]}                             one a file, changed as training would
     <- {"id": 1, "error": {"title": …, "cause": …, "fix": …, "params": {…}}}      the fields of a `UserError`
 
 The first line it says, `{"ready": true}`, means that it has imported everything.
 """
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -17,7 +20,7 @@ import signal
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +28,9 @@ from typing import Any, BinaryIO
 from core.bundle import predict
 from core.bundle.load import explained, load_bundle
 from core.errors import DataError, UserError
+from core.preprocess import Preprocess
+from core.specs import Augmentation, from_json
+from core.tasks.images import preview
 
 KEPT_BUNDLES = 4
 log = logging.getLogger(__name__)
@@ -57,10 +63,7 @@ def _version(path: Path) -> tuple[object, ...]:
 def answer(bundles: Bundles, request: dict[str, Any]) -> dict[str, Any]:
     """The reply to one request, an error included."""
     try:
-        began = time.perf_counter()
-        model = bundles.get(Path(request["bundle"]))
-        rows = [_predicted(model, file, position) for position, file in enumerate(request["files"], 1)]
-        return {"id": request["id"], "labels": model.labels, "probabilities": rows, "seconds": time.perf_counter() - began}
+        return {"id": request["id"], **OPERATIONS[request["op"]](bundles, request)}
     except UserError as error:
         return _refusal(request, error)
     except predict.BundleError as error:
@@ -69,6 +72,22 @@ def answer(bundles: Bundles, request: dict[str, Any]) -> dict[str, Any]:
         log.exception("prediction failed")
         return _refusal(request, UserError("The prediction failed.", "{kind}: {text}", "Try again with another picture.",
                                            kind=type(error).__name__, text=str(error)[:300]))
+
+
+def _predict(bundles: Bundles, request: dict[str, Any]) -> dict[str, Any]:
+    began = time.perf_counter()
+    model = bundles.get(Path(request["bundle"]))
+    rows = [_predicted(model, file, position) for position, file in enumerate(request["files"], 1)]
+    return {"labels": model.labels, "probabilities": rows, "seconds": time.perf_counter() - began}
+
+
+def _preview(bundles: Bundles, request: dict[str, Any]) -> dict[str, Any]:
+    pictures = preview([Path(file) for file in request["files"]], Preprocess.from_dict(request["preprocess"]),
+                       from_json(Augmentation, json.dumps(request["augmentation"])))
+    return {"pictures": [base64.b64encode(picture).decode("ascii") for picture in pictures]}
+
+
+OPERATIONS: dict[str, Callable[[Bundles, dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "preview": _preview}
 
 
 def _predicted(model: predict.Model, file: str, position: int) -> list[float]:

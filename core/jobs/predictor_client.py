@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import itertools
 import json
 import queue
@@ -10,11 +11,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.preprocess import Preprocess
+from core.specs import Augmentation
 
 PROJECT = Path(__file__).parents[2]
 ANSWER_SECONDS = 60.0
@@ -71,10 +74,13 @@ class PredictorClient:
             for file, picture in zip(files, pictures):
                 file.write_bytes(picture)
             reply = self._ask({"op": "predict", "bundle": str(bundle), "files": [str(file) for file in files]})
-        if "error" in reply:
-            error = reply["error"]
-            raise UserError(error["title"], error["cause"], error["fix"], **error["params"])
         return Prediction(tuple(reply["labels"]), tuple(tuple(row) for row in reply["probabilities"]), reply["seconds"])
+
+    def preview(self, files: Sequence[Path], preprocess: Preprocess, augmentation: Augmentation) -> list[bytes]:
+        """The pictures as training might show them: one JPEG a file, each changed by the augmentation. Raises `UserError`."""
+        reply = self._ask({"op": "preview", "files": [str(file) for file in files], "preprocess": preprocess.to_dict(),
+                           "augmentation": asdict(augmentation)})
+        return [base64.b64decode(picture) for picture in reply["pictures"]]
 
     def close(self) -> None:
         """End the child; the next request starts another."""
@@ -84,15 +90,22 @@ class PredictorClient:
             self._child = None
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply; an error that the child explains is raised as `UserError`."""
         with self._lock:
             for _ in range(2):
                 child = self._running()
                 try:
-                    return self._exchange(child, {"id": next(self._ids), **request})
+                    reply = self._exchange(child, {"id": next(self._ids), **request})
+                    break
                 except (_Ended, BrokenPipeError, ConnectionError):
                     _end(child)
-        raise UserError("The prediction failed.", "The process that predicts has ended twice without an answer. Perhaps memory is short.",
-                        "Try a smaller picture, or close other programs.")
+            else:
+                raise UserError("The prediction failed.", "The process that predicts has ended twice without an answer. Perhaps memory is short.",
+                                "Try a smaller picture, or close other programs.")
+        if "error" in reply:
+            error = reply["error"]
+            raise UserError(error["title"], error["cause"], error["fix"], **error["params"])
+        return reply
 
     def _running(self) -> _Child:
         if self._child is None or self._child.process.poll() is not None:

@@ -2,14 +2,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from core.bundle import predict
@@ -63,6 +65,19 @@ def splits(ws: Workspace, version: Version, preprocess: Preprocess, augmentation
         labels = torch.tensor([item.label for item in items], dtype=torch.long)
         return Pictures(pixels, rows, labels, tuple(item.sha for item in items), preprocess, augmentation, seed)
     return {name: side(version.split(name)) for name in ("train", "val", "test")}
+
+
+def preview(files: Sequence[Path], preprocess: Preprocess, augmentation: Augmentation) -> list[bytes]:
+    """Each picture as training might show it, as a JPEG of input_size pixels."""
+    pixels = torch.stack([predict.square(predict.open_picture(file, preprocess.resize_size), preprocess) for file in files])
+    changed = predict.centre(augment(pixels, augmentation, range(len(files))), preprocess)
+    return [_jpeg(picture) for picture in changed]
+
+
+def _jpeg(pixels: Tensor) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(out, "JPEG", quality=85)
+    return out.getvalue()
 
 
 def _decoded(ws: Workspace, shas: list[str], preprocess: Preprocess, progress: Callable[[int, int], None]) -> np.ndarray:

@@ -16,6 +16,7 @@ Theme = Literal["light", "dark"]
 MAX_NAME = 22
 MAX_CELLS_WITH_COUNTS = 15 * 15
 ROW_PX = 36
+TOOLS = ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale", "toImage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ def confusion_figure(matrix: Sequence[Sequence[int]], labels: Sequence[str], the
     sums = [sum(row) for row in matrix]
     # right answers rise from 0 to 1 and mistakes fall from 0 to -1, so that one scale colours both
     shares = [[(1 if i == j else -1) * cell / sums[i] if sums[i] else 0.0 for j, cell in enumerate(row)] for i, row in enumerate(matrix)]
-    heat = go.Heatmap(z=shares, zmin=-1, zmax=1, zmid=0, colorscale=[[0, look.bad], [0.5, look.empty], [1, look.learns]], showscale=False,
-                      xgap=2, ygap=2, hoverinfo="skip")
+    heat = go.Heatmap(z=shares, zmin=-1, zmax=1, zmid=0, colorscale=[[0, look.bad], [0.5, look.empty], [1, look.learns]],
+                      showscale=False, xgap=2, ygap=2, hoverinfo="skip")
     if n * n <= MAX_CELLS_WITH_COUNTS:
         heat.update(text=[[str(cell) if cell else "" for cell in row] for row in matrix], texttemplate="%{text}", textfont={"size": 13})
     figure = go.Figure([heat, _cells(matrix, labels, sums)])
@@ -98,11 +99,13 @@ def class_counts_figure(labels: Sequence[str], counts: Mapping[SplitName, Sequen
         ("train", _("training"), look.learns), ("val", _("validation"), look.validation), ("test", _("test"), look.test))
     figure = go.Figure([
         go.Bar(x=list(counts[split]), y=places, orientation="h", name=name, marker={"color": colour, "line": {"width": 0}},
-               text=[short(label, 60) for label in labels], textposition="none", hovertemplate=f"<b>%{{text}}</b><br>{plain(name)}: %{{x}}<extra></extra>")
+               text=[short(label, 60) for label in labels], textposition="none",
+               hovertemplate=f"<b>%{{text}}</b><br>{plain(name)}: %{{x}}<extra></extra>")
         for split, name, colour in rows if any(counts.get(split, ()))])
     _dress(figure, look, height=max(120, 70 + 28 * len(labels)))
     figure.update_layout(barmode="stack", bargap=0.35, showlegend=len(figure.data) > 1,
-                         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal", "itemclick": False, "itemdoubleclick": False})
+                         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal",
+                                 "itemclick": False, "itemdoubleclick": False})
     figure.update_xaxes(gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=6)
     figure.update_yaxes(**_names(labels))
     return figure
@@ -148,8 +151,8 @@ def _names(labels: Sequence[str]) -> dict[str, Any]:
 
 def _dress(figure: go.Figure, look: Palette, height: int) -> None:
     figure.update_layout(
-        height=height, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", margin={"l": 8, "r": 16, "t": 8, "b": 8}, dragmode=False,
-        font={"color": look.ink, "size": 13}, modebar={"remove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale", "toImage"]},
+        height=height, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", margin={"l": 8, "r": 16, "t": 8, "b": 8},
+        dragmode=False, font={"color": look.ink, "size": 13}, modebar={"remove": TOOLS},
         hoverlabel={"bgcolor": look.paper, "bordercolor": look.grid, "font": {"color": look.ink}})
     figure.update_xaxes(color=look.dim)
     figure.update_yaxes(color=look.dim, tickfont={"color": look.ink})

@@ -4,11 +4,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.models.catalog import ModelRow
+from core.models.catalog import ModelRow, phrase
 from core.specs import BlockState, FreezePlan
 from core.training.presets import groups
 from pages.ui.components.freeze_map import Row
 from pages.ui.i18n import _
+
+
+def group_name(name: str) -> str:
+    """A block or group as the reader's language has it: “stage 3”, “第 3 段”."""
+    template, values = phrase(name)
+    return _(template, **values)
 
 
 def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
@@ -18,10 +24,16 @@ def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
         blocks = [block for block in row.blocks if block.group == name]
         head = name == groups(row)[-1]
         parameters = n_classes * (row.feature_width + 1) if head else sum(block.parameters for block in blocks)
-        from_epoch = min((b.from_epoch for b in plan.blocks if b.name in {block.name for block in blocks}), default=0)
-        rows.append(Row(name, _(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",
+        mine = [b for b in plan.blocks if b.name in {block.name for block in blocks}]
+        from_epoch = 0 if head else joins_at(plan) if all(b.state == "frozen" for b in mine) else min(b.from_epoch for b in mine if b.state == "trained")
+        rows.append(Row(name, group_name(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",
                         parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head, from_epoch=from_epoch))
     return rows
+
+
+def joins_at(plan: FreezePlan) -> int:
+    """The epoch in which a block that is unfrozen now would begin: with the last of those that the plan already trains."""
+    return max((block.from_epoch for block in plan.blocks if block.state == "trained"), default=0)
 
 
 def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
@@ -33,7 +45,6 @@ def with_states(row: ModelRow, plan: FreezePlan, chosen: Sequence[BlockState]) -
     """The plan with the groups' states; a block that begins to train takes the learning-rate share of the preset's trained blocks."""
     wanted = dict(zip(groups(row), chosen))
     scale = min((b.lr_scale for b in plan.blocks if b.state == "trained"), default=1.0)
-    later = max((b.from_epoch for b in plan.blocks if b.state == "trained"), default=0)
     blocks = []
     for block, facts in zip(plan.blocks, row.blocks):
         state = wanted[facts.group]
@@ -42,5 +53,5 @@ def with_states(row: ModelRow, plan: FreezePlan, chosen: Sequence[BlockState]) -
         elif state == "frozen":
             blocks.append(replace(block, state="frozen", lr_scale=1.0, from_epoch=0))
         else:
-            blocks.append(replace(block, state="trained", lr_scale=scale, from_epoch=later))
+            blocks.append(replace(block, state="trained", lr_scale=scale, from_epoch=joins_at(plan)))
     return FreezePlan(tuple(blocks))

@@ -13,6 +13,7 @@ from core.specs import DataSpec, FreezePlan, PresetKey, RunSpec
 from core.training.presets import groups
 from pages.ui import state
 from pages.ui.i18n import _
+from pages.ui.plan import group_name
 from pages.ui.text import md
 
 
@@ -62,10 +63,10 @@ def trained_text(model: str, plan: FreezePlan) -> str:
     if not live:
         return _("nothing")
     if len(live) == 1:
-        return _(live[0])
+        return group_name(live[0])
     if list(names[names.index(live[0]):]) == live:
-        return _("{a} to {b}", a=_(live[0]), b=_(live[-1]))
-    return ", ".join(_(name) for name in live)
+        return _("{a} to {b}", a=group_name(live[0]), b=group_name(live[-1]))
+    return ", ".join(group_name(name) for name in live)
 
 
 def preset_text(preset: PresetKey) -> str:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.errors import SettingsError
+from core.errors import SettingsError, UserError
 from core.models.catalog import ModelRow
 from core.specs import Augmentation, TrainConfig
-from pages.ui import state
+from pages.ui import preview, state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.state import Draft
@@ -23,6 +23,11 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
         except SettingsError as error:
             show_error(error)
             return given
+        if edited.augmentation.active and draft.data:
+            try:
+                preview.augmented(draft.data, row.key, edited.augmentation)
+            except UserError as error:
+                show_error(error)
     if edited != given:
         state.update(config=edited, plan=draft.actual_plan(), preset="custom")
         st.rerun()

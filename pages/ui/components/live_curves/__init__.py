@@ -53,10 +53,11 @@ def texts() -> dict[str, str]:
     """What the browser writes; it fills the {placeholders} itself."""
     return {
         "loss": _("Loss"), "lossTitle": _("Loss: how wrong, lower is better"), "epoch": _("Epoch"), "epochAt": _("epoch {e}"),
-        "training": _("training"), "validation": _("validation"), "best": _("best epoch, which is kept"),
+        "training": _("training"), "validation": _("validation"), "best": _("best epoch"),
         "percent": _("{n} %"), "range": _("({low}–{high})"), "of": _("{e} of {n}"),
         "s": _("{n} s"), "min": _("{n} min"), "h": _("{n} h"), "moment": _("a few seconds"),
-        "time": _("Time"), "left": _("about {t} left"), "inAll": _("in all"), "leftLater": _("known after two epochs"), "slower": _("slower than before"),
+        "time": _("Time"), "left": _("about {t} left"), "inAll": _("in all"),
+        "leftLater": _("known after two epochs"), "slower": _("slower than before"),
         "bestSoFar": _("Best so far"), "bestAt": _("{score}, epoch {e}"), "bestTrain": _("{score} in training, epoch {e}"),
         "trainingIs": _("validation · training {loss}"),
         "patience": _("Patience"), "stopsAfter": _("Stops after {n} more epochs without gain"),

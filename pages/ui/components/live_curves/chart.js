@@ -37,9 +37,11 @@ function chart(P, node, kind, words, look) {
   // Colours of the theme, as [changes of the traces, changes of the layout]
   function painted({ ink, dim, grid, paper, font, train, val }) {
     return [{ 'line.color': [train, val, ink], 'line.width': [1.4, 2.8, 0], 'line.shape': 'linear',
-              'marker.color': [train, val, ink], 'marker.size': [1, 7, 15], 'marker.symbol': ['circle', 'circle', 'circle-open'],
+              'marker.color': [train, val, ink], 'marker.size': [1, 7, 15],
+              'marker.symbol': ['circle', 'circle', 'circle-open'],
               'marker.line.color': [train, paper, ink], 'marker.line.width': [0, 1, 2] },
-            { 'font.color': dim, 'font.family': font, 'font.size': 12, 'yaxis.gridcolor': grid, 'xaxis.linecolor': grid, 'xaxis.showline': true,
+            { 'font.color': dim, 'font.family': font, 'font.size': 12,
+              'yaxis.gridcolor': grid, 'xaxis.linecolor': grid, 'xaxis.showline': true,
               'xaxis.spikecolor': dim, 'hoverlabel.bgcolor': paper, 'hoverlabel.bordercolor': grid, 'hoverlabel.font.color': ink }];
   }
 

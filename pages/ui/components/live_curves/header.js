@@ -13,8 +13,8 @@ const MAX_DOTS = 10;
 
 // Figures as the reader's language writes them
 function figures({ text, percent, interval }) {
-  const loss = v => v === null || v === undefined ? '–' : v !== 0 && Math.abs(v) < 0.001 ? v.toExponential(1) : v.toFixed(Math.abs(v) < 1 ? 3 : 2);
-  const score = v => v === null || v === undefined ? '–' : percent ? fill(text.percent, { n: Math.round(100 * v) }) : loss(v);
+  const loss = v => (v ?? null) === null ? '–' : v !== 0 && Math.abs(v) < 0.001 ? v.toExponential(1) : v.toFixed(Math.abs(v) < 1 ? 3 : 2);
+  const score = v => (v ?? null) === null ? '–' : percent ? fill(text.percent, { n: Math.round(100 * v) }) : loss(v);
   const range = (v, n) => {
     if (!interval || v === null || !n) return '';
     const [low, high] = wilson(v, n).map(bound => percent ? Math.round(100 * bound) : loss(bound));
@@ -29,7 +29,8 @@ function header(data) {
   const { text } = data, figure = figures(data);
   const phase = el('span', 'lc-phase'), lost = el('span', 'lc-lost', text.reconnecting), done = el('span', 'lc-done');
   const line = el('div', 'lc-line'), bar = el('div', 'lc-bar'), once = el('i', 'lc-once'), each = el('i', 'lc-each');
-  lost.hidden = true; once.append(el('b')); each.append(el('b')); once.hidden = true; once.title = text.once;
+  const under = el('div', 'lc-under');
+  lost.hidden = true; once.append(el('b')); each.append(el('b')); once.hidden = true;
   bar.setAttribute('role', 'progressbar'); bar.setAttribute('aria-label', text.progress);
   bar.setAttribute('aria-valuemin', 0); bar.setAttribute('aria-valuemax', 100);
   line.append(phase, lost, done); bar.append(once, each);
@@ -78,6 +79,7 @@ function header(data) {
     bar.dataset.still = state.ended || status !== 'running' ? 'yes' : '';
     once.hidden = !state.prepared;
     once.dataset.what = state.prepared ?? '';
+    set(under, state.prepared === 'storing' ? text.once : '');
     const now = state.preparing, prep = state.step || !now ? 1 : now.total ? now.done / now.total : 0;
     once.firstChild.style.width = `${100 * prep}%`;
     each.firstChild.style.width = `${100 * share(state)}%`;
@@ -111,12 +113,10 @@ function header(data) {
   }
 
   function showPatience(left) {
-    const told = fill(text.stopsAfter, { n: left }), { big, small } = cell.patience;
-    if (data.patience > MAX_DOTS) { cell.patience(fill(text.of, { e: left, n: data.patience }), ''); big.title = told; return; }
-    big.title = told; big.setAttribute('aria-label', told); big.setAttribute('role', 'img');
-    big.classList.add('lc-dots');
-    set(big, '●'.repeat(left) + '○'.repeat(Math.max(0, data.patience - left)));
-    set(small, '');
+    const { big } = cell.patience, dots = data.patience <= MAX_DOTS;
+    big.classList.toggle('lc-dots', dots); big.ariaHidden = dots;
+    cell.patience(dots ? '●'.repeat(left) + '○'.repeat(Math.max(0, data.patience - left)) : fill(text.of, { e: left, n: data.patience }),
+                  fill(text.stopsAfter, { n: left }));
   }
 
   function showSentences(state) {
@@ -138,25 +138,30 @@ function header(data) {
   }
 
   function fillTable() {
-    if (!folded.open || !known || body.childElementCount === known.epochs.length && body.generation === known.generation) return;
+    if (!folded.open || !known || (body.childElementCount === known.epochs.length && body.generation === known.generation)) return;
+    const best = bestOf(known);
     body.generation = known.generation;
     body.replaceChildren(...known.epochs.map(e => {
-      const row = el('tr', e.best ? 'lc-was-best' : '');
-      const name = el('th', '', String(e.epoch)); name.scope = 'row';
-      row.append(name, ...[figure.loss(e.trainLoss), figure.loss(e.valLoss), figure.score(e.trainScore), figure.score(e.valScore)].map(v => el('td', '', v)));
+      const row = el('tr', e === best ? 'lc-best' : ''), name = el('th', '', String(e.epoch));
+      name.scope = 'row';
+      const losses = [e.trainLoss, e.valLoss].map(figure.loss), scores = [e.trainScore, e.valScore].map(figure.score);
+      row.append(name, ...[...losses, ...scores].map(value => el('td', '', value)));
       return row;
     }));
   }
 
-  return { top: [line, bar, cells], bottom: [narrator, earlier, folded], summary, show, lose(yes) { lost.hidden = !yes; } };
+  return { top: [line, bar, under, cells], bottom: [narrator, earlier, folded], summary, show, lose(yes) { lost.hidden = !yes; } };
 }
 
 let serial = 0;
 
 function headRow(text, score) {
   const head = el('thead'), row = el('tr');
-  for (const name of [text.epoch, `${text.loss}, ${text.training}`, `${text.loss}, ${text.validation}`, `${score}, ${text.training}`, `${score}, ${text.validation}`]) {
-    const cell = el('th', '', name); cell.scope = 'col'; row.append(cell);
+  const pairs = [text.loss, score].flatMap(what => [text.training, text.validation].map(split => `${what}, ${split}`));
+  for (const name of [text.epoch, ...pairs]) {
+    const cell = el('th', '', name);
+    cell.scope = 'col';
+    row.append(cell);
   }
   head.append(row);
   return head;

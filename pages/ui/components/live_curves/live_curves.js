@@ -8,20 +8,23 @@ const OVER = new Set(['ended', 'interrupted']);
 
 function open(root, data) {
   const { text } = data, top = header(data);
-  let state = blank(), offset = 0, status = data.status, name = data.name, url = data.url, send = () => {};
+  let state = blank(), offset = 0, { status, name, url } = data, send = () => {};
   let charts = [], eta = { left: null, at: 0, slower: false }, shownAt = 0, closed = false, ownTitle = null, pageTitle = '';
 
   // --- what stands on the page
   const panels = el('div', 'lc-panels'), legend = legendOf(text), whole = el('button', 'lc-whole', text.whole);
   const kinds = [
-    { title: text.lossTitle, train: 'loss', val: 'valLoss', mean: 'trainLoss', floor: 0, ceiling: null, tickformat: '', hoverformat: '.3f' },
+    { title: text.lossTitle, train: 'loss', val: 'valLoss', mean: 'trainLoss', floor: 0, ceiling: null,
+      tickformat: '', hoverformat: '.3f' },
     { title: data.score, train: 'score', val: 'valScore', mean: 'trainScore', floor: null, ceiling: data.percent ? 1.02 : null,
       tickformat: data.percent ? '.0%' : '', hoverformat: data.percent ? '.0%' : '.3f' },
   ];
   const nodes = kinds.map(kind => {
     const panel = el('section', 'lc-panel'), title = el('h4', '', kind.title), frame = el('div', 'lc-frame'), node = el('div', 'lc-plot');
     title.id = `lc-title-${++serial}`;
-    frame.setAttribute('role', 'img'); frame.setAttribute('aria-labelledby', title.id); frame.setAttribute('aria-describedby', top.summary.id);
+    frame.setAttribute('role', 'img');
+    frame.setAttribute('aria-labelledby', title.id);
+    frame.setAttribute('aria-describedby', top.summary.id);
     frame.style.height = `${data.height}px`;
     frame.append(node); panel.append(title, frame); panels.append(panel);
     return node;
@@ -94,8 +97,8 @@ function open(root, data) {
   }
 
   // --- the socket
-  let socket = null, fails = 0, retry = 0, lostTimer = 0, renewed = 0;
-  const finished = () => state.ended !== null || OVER.has(status) && offset > 0;
+  let socket = null, greeted = false, fails = 0, retry = 0, lostTimer = 0, renewed = -Infinity;
+  const finished = () => state.ended !== null || OVER.has(status) && greeted;
   function connect() {
     clearTimeout(retry); retry = 0;
     if (closed || socket || finished()) return;
@@ -105,7 +108,7 @@ function open(root, data) {
     const mine = socket = new WebSocket(address);
     mine.onmessage = e => {
       if (closed || mine !== socket) return;
-      fails = 0; clearTimeout(lostTimer); lostTimer = 0; top.lose(false);
+      greeted = true; fails = 0; clearTimeout(lostTimer); lostTimer = 0; top.lose(false);
       take(JSON.parse(e.data));
       if (finished()) hangUp();
     };
@@ -146,6 +149,8 @@ function open(root, data) {
   connect();
   return {
     update(component) {
+      // Python may know of the end before the last events are here: they are fetched before the line goes dead
+      if (OVER.has(component.data.status) && !OVER.has(status) && !state.ended) { hangUp(); greeted = false; }
       ({ status, name, url } = component.data);
       send = component.setTriggerValue;
       if (state.ended) tellEnd();
