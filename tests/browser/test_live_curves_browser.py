@@ -53,7 +53,8 @@ def epoch(number: int, t: float | None = None, score: float | None = None, best:
     """An epoch with its steps; its validation score rises by 2 % an epoch."""
     last = number * PER_EPOCH
     return [*(step(n, t) for n in range(last - PER_EPOCH + 1, last + 1)),
-            EpochEnd(number, last, 2.0 / last, 0.5, 2.2 / last, 0.5 + number / 50 if score is None else score, best, left, t=t or time.time())]
+            EpochEnd(number, last, 2.0 / last, 0.5, 2.2 / last, 0.5 + number / 50 if score is None else score, best, left,
+                     t=t or time.time())]
 
 
 def visit(page: Page, url: str, log: Path, **query: object) -> None:
@@ -101,7 +102,7 @@ def test_the_ring_stays_at_the_best_epoch(page: Page, url: str, log: Path) -> No
     assert plot(page, SCORE, "data[2].x") == [1] and plot(page, LOSS, "data[2].y") == plot(page, LOSS, "data[1].y")[:1]
     expect(cell(page, "Best so far")).to_contain_text("52 %")
     expect(cell(page, "Best so far")).to_contain_text(re.compile(r"\(39–65\)\s*Accuracy, epoch 1"))
-    expect(cell(page, "Patience")).to_contain_text("●●●●○")
+    expect(cell(page, "Patience")).to_contain_text("●●●●○Stops after 4 more epochs without gain")
 
 
 def test_the_readers_zoom_survives_updates_and_reruns(page: Page, url: str, log: Path) -> None:
@@ -192,6 +193,26 @@ def test_an_interrupted_run_keeps_no_socket(page: Page, url: str, log: Path) -> 
     expect(page.locator(".lc-phase")).to_have_text("Not running")
 
 
+def test_the_last_events_are_fetched_when_python_knows_of_the_end_first(page: Page, url: str, log: Path) -> None:
+    held: list[WebSocketRoute] = []
+
+    def first_is_held_back(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        if not held:
+            server.on_message(lambda text: None if '"done"' in str(text) else route.send(text))
+            server.on_close(lambda code, reason: None)
+        held.append(route)
+
+    page.route_web_socket(re.compile(r"/graft/live/"), first_is_held_back)
+    put(log, STARTED, *epoch(1))
+    visit(page, url, log)
+    wait_for_points(page, 1, VAL)
+    put(log, *epoch(2), Done(2, 2, 0.54, 3.0))
+    page.get_by_text("ended", exact=True).click()
+    expect(page.locator(".lc-phase")).to_have_text("Done")
+    assert plot(page, SCORE, "data[1].x") == [1, 2] and len(held) == 2
+
+
 def test_a_lost_connection_is_told_and_taken_up_where_it_broke(page: Page, url: str, log: Path) -> None:
     opened: list[WebSocketRoute] = []
     gate = {"open": True}
@@ -244,6 +265,7 @@ def test_the_curves_can_be_read_as_a_table(page: Page, url: str, log: Path) -> N
     rows = page.locator(".lc-table tbody tr")
     expect(rows).to_have_count(2)
     expect(rows.nth(1)).to_have_text(re.compile("2.*0.250.*0.275.*50 %.*54 %"))
+    expect(page.locator(".lc-table tr.lc-best th")).to_have_text(["2"])
     put(log, *epoch(3))
     expect(rows).to_have_count(3)
     frame = page.locator(".lc-frame").first
@@ -280,8 +302,10 @@ def test_a_narrow_page_stacks_the_charts(page: Page, url: str, log: Path) -> Non
     visit(page, url, log)
     wide = [page.locator(".lc-panel").nth(i).bounding_box() for i in (0, 1)]
     page.set_viewport_size({"width": 640, "height": 900})
-    page.wait_for_function("(() => { const [a, b] = [...document.querySelectorAll('.lc .main-svg:first-child')].map(n => n.getBoundingClientRect());"
-                           " return b.top > a.bottom && a.width > 450; })()")
+    page.wait_for_function("""() => {
+        const [above, below] = [...document.querySelectorAll('.lc .main-svg:first-child')].map(node => node.getBoundingClientRect());
+        return below.top > above.bottom && above.width > 450;
+    }""")
     assert wide[0] and wide[1] and wide[0]["y"] == wide[1]["y"]
 
 

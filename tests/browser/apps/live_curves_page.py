@@ -13,6 +13,8 @@ st.session_state.setdefault("endings", 0)
 status = "ended" if st.session_state["endings"] else query.get("status", "running")
 
 st.button("rerun", key="rerun")
+if st.toggle("ended", key="known"):
+    status = "ended"
 if st.toggle("shown", value=True, key="shown"):
     ended = live_curves(live_url(Workspace.open(), LOCAL_OWNER, query["run"], language()), key=f"live.{query['run']}",
                         state={"name": "flowers-3", "score": _("Accuracy"), "percent": True, "interval": "wilson", "status": status,
