@@ -17,8 +17,9 @@ __all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "check_input_size", "
 
 DEFAULT = "graft-resnet10"
 NAMES = ("stage {a}, block {b}", "stage {a}, layer {b}", "stage {a}, downsampling", "stage {a}, last convolution", "stem, layer {a}",
-         "classifier, layer {a}", "encoder layer {a}", "stem", "patches", "pool", "final norm", "head")
-"""The names of blocks as keys of the translation catalogue."""
+         "classifier, layer {a}", "encoder layer {a}", "layers {a}–{b}", "stage {a}", "stem", "patches", "pool", "final norm",
+         "classifier", "head")
+"""The names of blocks and groups as keys of the translation catalogue."""
 FACTS = Path(__file__).with_name("block_facts.json")
 ASSETS = Path(__file__).parents[2] / "assets" / "weights"
 
@@ -53,7 +54,7 @@ def find(key: str) -> ModelRow:
 
 
 def phrase(name: str) -> tuple[str, dict[str, int]]:
-    """A block's name as a template of the translation catalogue and its values: "stem, layer 2" -> ("stem, layer {a}", {"a": 2})."""
+    """A block's or group's name as a template of the translation catalogue and its values: "stem, layer 2" -> ("stem, layer {a}", {"a": 2})."""
     values = {chr(ord("a") + i): int(number) for i, number in enumerate(re.findall(r"\d+", name))}
     places = iter(values)
     return re.sub(r"\d+", lambda _: "{" + next(places) + "}", name), values
