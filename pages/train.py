@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.jobs.predictor_client import client
 from core.jobs.runs import submit
 from core.models.catalog import find
 from core.specs import ModelSpec
@@ -23,6 +24,7 @@ def prepare() -> None:
         empty(_("Choose data first: a folder with one sub-folder for each label, or a sample set."))
         recipe.fill_draft(bar, "train", button=_("Choose data"), icon=":material/arrow_forward:", on_click=lambda: st.switch_page("start.py"))
         return
+    client().warm()  # so that Try it answers at once
     row, n_train, n_val = find(draft.model), len(version.split("train")), len(version.split("val"))
     presets.cards(row, draft, n_train, n_val, speed(ws, row.key))
     config = settings_form.advanced(row, draft)
