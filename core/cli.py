@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import shutil
 import sys
@@ -23,7 +24,7 @@ from core.jobs.supervisor import ensure_supervisor
 from core.models.catalog import CATALOG, find, on_this_machine
 from core.objectives import objective
 from core.owners import LOCAL_OWNER
-from core.specs import ModelSpec, RunSpec
+from core.specs import DataSpec, ModelSpec, RunSpec
 from core.training.presets import PRESETS, plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
@@ -31,18 +32,24 @@ LOOK_SECONDS = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: done; 1: a problem that is explained on the error output (and, with `--json`, as the last line)."""
+    """0: done; 1: a problem that is explained on the error output (with `--json` as the last line); 130: interrupted by Ctrl+C."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console may lack the letters of a label
     try:
         answer = options.run(options)
     except UserError as error:
         if options.json:
-            print(json.dumps({"error": {"title": error.title.format(**error.params), "message": str(error)}}, ensure_ascii=False))
+            print(json.dumps({"error": {"title": error.title.format(**error.params), "message": str(error)}}))
         else:
             print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted. A run that has been started goes on; it is seen in the browser.", file=sys.stderr)
+        return 130
     if options.json:
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json.dumps(answer))
     return 0
 
 
@@ -84,17 +91,30 @@ def _models(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
-    began, ws, row = time.time(), Workspace.open(), find(options.model)
-    path = Path(options.data)
-    with _bar(options, "reading") as bar:
-        data = import_path(ws, path, name=path.stem, owner=LOCAL_OWNER, progress=bar)
-    config = replace(preset_config(options.preset), seed=options.seed)
-    if options.epochs is not None:
-        config = replace(config, epochs=options.epochs)
+    began, ws, row = time.monotonic(), Workspace.open(), find(options.model)
+    preset = preset_config(options.preset)
+    config = replace(preset, seed=options.seed, epochs=preset.epochs if options.epochs is None else options.epochs)
     plan = plan_for(row, options.plan) if options.plan else preset_plan(row, options.preset)
+    if options.bundle:
+        _check_target(Path(options.bundle))
+    data = _import(ws, options)
     run = submit(ws, LOCAL_OWNER, data, ModelSpec(row.key, pretrained=not options.random_weights), plan, config)
     started = _follow(ws, run, options)
-    return _outcome(ws, run, options, started, time.time() - began)
+    return _outcome(ws, run, options, started, time.monotonic() - began)
+
+
+def _import(ws: Workspace, options: argparse.Namespace) -> DataSpec:
+    path = Path(options.data)
+    whole = path.resolve()  # "." has no name of its own
+    with _bar(options, "reading") as bar:
+        return import_path(ws, path, name=whole.name if path.is_dir() else whole.stem, owner=LOCAL_OWNER, progress=bar)
+
+
+def _check_target(path: Path) -> None:
+    """Known before the training, not after it."""
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise UserError("The model can't be put there.", "{file} is a folder, or lies in one that does not exist.",
+                        "Name a zip file in a folder that is there.", file=str(path))
 
 
 def _follow(ws: Workspace, run: RunSpec, options: argparse.Namespace) -> events.Started:
@@ -107,6 +127,8 @@ def _follow(ws: Workspace, run: RunSpec, options: argparse.Namespace) -> events.
             for event in events.decode(lines):
                 if isinstance(event, events.Started):
                     started = event
+                elif isinstance(event, events.Preparing):
+                    bar.set_postfix_str(f"{event.what} {event.done}/{event.total}")
                 elif isinstance(event, events.EpochEnd):
                     bar.update(1)
                     bar.set_postfix_str(f"loss {event.train_loss:.3f}" + (f", score {event.val_score:.3f}" if event.val_score is not None else ""))
@@ -124,26 +146,25 @@ def _follow(ws: Workspace, run: RunSpec, options: argparse.Namespace) -> events.
 def _outcome(ws: Workspace, run: RunSpec, options: argparse.Namespace, started: events.Started, seconds: float) -> dict[str, Any]:
     folder, metric = ws.run(run.id), objective(run.data.objective).metric
     done = next(event for event in reversed(events.read(folder / "events.jsonl")) if isinstance(event, events.Done))
-    report = read_report(folder / "report.json")
+    report = read_report(folder / "report.json") if (folder / "report.json").is_file() else None  # none without items held back
     if options.bundle:
         shutil.copyfile(folder / "bundle.zip", options.bundle)
     answer: dict[str, Any] = {"run": run.id, "seconds": round(seconds, 3), "trainable_parameters": started.trainable_parameters,
                               "metric": metric, "val_score": done.val_score, f"val_{metric}": done.val_score}
-    if report.split == "test":
+    if report and report.split == "test":
         answer |= {"test_score": report.score, f"test_{metric}": report.score}
     if not options.json:
-        print(f"{run.name}: {metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} {report.split} items, "
-              f"{started.trainable_parameters:,} parameters trained, {seconds:.1f} s")
+        quality = f"{metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} {report.split} items" if report \
+            else "not measured, since no item was held back"
+        print(f"{run.name}: {quality}, {started.trainable_parameters:,} parameters trained, {seconds:.1f} s")
     return answer
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from core.evaluation.outside import evaluate_bundle
 
-    ws, path = Workspace.open(), Path(options.data)
-    with _bar(options, "reading") as bar:
-        data = import_path(ws, path, name=path.stem, owner=LOCAL_OWNER, progress=bar)
-    report = evaluate_bundle(ws, Path(options.bundle), load_version(ws, data))
+    ws = Workspace.open()
+    report = evaluate_bundle(ws, Path(options.bundle), load_version(ws, _import(ws, options)))
     if not options.json:
         print(f"{report.metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} items")
     return {"metric": report.metric, "score": report.score, report.metric: report.score, "low": report.low, "high": report.high, "n": report.n}

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,9 +96,20 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        _replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Windows refuses while somebody has the old file open to read it, which never takes long."""
+    for wait_s in (0.01, 0.03, 0.1, 0.3, None):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if sys.platform != "win32" or wait_s is None:
+                raise
+            time.sleep(wait_s)
 
 
 def _checked(key: str, length: int | None = None) -> str:

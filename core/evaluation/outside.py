@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.bundle import predict
-from core.bundle.load import explained, load_bundle
+from core.bundle.load import load_bundle
 from core.data.versions import Version
 from core.errors import DataError
 from core.evaluation.report import Report, evaluate
@@ -14,7 +14,7 @@ from core.workspace import Workspace
 
 def evaluate_bundle(ws: Workspace, bundle: Path, version: Version) -> Report:
     """Judge a bundle on every item of a dataset. Raises `UserError` when the dataset has a label that the bundle doesn't know."""
-    model = _loaded(bundle)
+    model = load_bundle(bundle)
     unknown = [label for label in version.labels if label not in model.labels]
     if unknown:
         raise DataError("The labels don't match.", "The model knows {known}, but the data has {unknown}.",
@@ -27,7 +27,7 @@ def evaluate_bundle(ws: Workspace, bundle: Path, version: Version) -> Report:
 
 def predict_files(bundle: Path, files: Sequence[Path]) -> tuple[tuple[str, ...], list[list[float]]]:
     """The bundle's labels and one list of probabilities a file. Raises `UserError` that names the file that can't be read."""
-    model, rows = _loaded(bundle), []
+    model, rows = load_bundle(bundle), []
     for file in files:
         try:
             rows += predict.predict(model, [file])
@@ -38,9 +38,3 @@ def predict_files(bundle: Path, files: Sequence[Path]) -> tuple[tuple[str, ...],
                             file=str(file), problem=str(error)) from error
     return model.labels, rows
 
-
-def _loaded(bundle: Path) -> predict.Model:
-    try:
-        return load_bundle(bundle)
-    except predict.BundleError as error:
-        raise explained(error) from error

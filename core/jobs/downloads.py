@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import psutil
+from filelock import FileLock
 
 from core.errors import UserError
-from core.jobs.processes import ProcessId, alive, start_module, this_process
+from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
 from core.models.catalog import find
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
@@ -36,11 +36,12 @@ class Download:
 
 def start(ws: Workspace, key: str) -> None:
     """Begin to fetch the weights of a model, unless that is under way."""
-    now = status(ws, key)
-    if now is None or now.state != "running":
-        child = start_module("core.jobs.downloads", [str(ws.root), find(key).key], log=ws.root / "downloads.log")
-        _children.append(child)  # kept, so that it can be waited for and does not stay behind as a zombie
-        write_atomic(_path(ws, key), to_json(Download(process=ProcessId(child.pid, psutil.Process(child.pid).create_time()))))
+    with _starting(ws, key):
+        now = status(ws, key)
+        if now is None or now.state != "running":
+            child = start_module("core.jobs.downloads", [str(ws.root), find(key).key], log=ws.root / "downloads.log")
+            _children.append(child)  # kept, so that it can be waited for and does not stay behind as a zombie
+            write_atomic(_path(ws, key), to_json(Download(process=process_id(child.pid))))
 
 
 _children: list[subprocess.Popen[bytes]] = []
@@ -68,6 +69,13 @@ def _path(ws: Workspace, key: str) -> Path:
     return ws.root / "downloads" / f"{find(key).key}.json"
 
 
+def _starting(ws: Workspace, key: str) -> FileLock:
+    """Held while a download is started: a second tab waits, and the child says nothing before its parent has named it."""
+    lock = _path(ws, key).with_suffix(".lock")
+    lock.parent.mkdir(exist_ok=True)
+    return FileLock(lock)
+
+
 def main() -> None:
     """The child: fetch and report. Here torch is imported."""
     from core.models.weights import download
@@ -79,6 +87,8 @@ def main() -> None:
         if time.monotonic() - last > WRITE_SECONDS:
             last = time.monotonic()
             write_atomic(_path(ws, row.key), to_json(Download("running", done, total, me)))
+    with _starting(ws, row.key):
+        pass
     try:
         download(row, report)
         result = Download("done", row.size_bytes, row.size_bytes, me)

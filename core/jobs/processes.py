@@ -1,6 +1,7 @@
 """Processes that outlive the one that started them, and how to tell that one is still the same."""
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,32 +11,47 @@ from pathlib import Path
 import psutil
 
 PROJECT = Path(__file__).parents[2]
+WALL_SECONDS = 2.0
+"""Linux derives start times from a boot time in whole seconds, which follows corrections of the clock."""
+UPTIME_SECONDS = 0.05
+LOG_BYTES = 5 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """A pid alone is not enough: the system gives it to somebody else later. `started`: Unix time, seconds."""
+    """A pid alone is not enough: the system gives it to somebody else later. `started`: Unix time, seconds;
+    `uptime`: seconds from the machine's boot to its start, which on Linux stays exact when the clock is set."""
     pid: int
     started: float
+    uptime: float | None = None
+
+
+def process_id(pid: int) -> ProcessId:
+    """Raises `psutil.NoSuchProcess` when there is none."""
+    started = psutil.Process(pid).create_time()
+    return ProcessId(pid, started, started - psutil.boot_time())
 
 
 def this_process() -> ProcessId:
-    me = psutil.Process()
-    return ProcessId(me.pid, me.create_time())
+    return process_id(os.getpid())
 
 
 def alive(who: ProcessId) -> bool:
-    """Same pid, same start time, and not a zombie."""
+    """Same pid, same start time (by the clock or since the boot), and not a zombie."""
     try:
-        process = psutil.Process(who.pid)
-        return abs(process.create_time() - who.started) < 0.5 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        now = process_id(who.pid)
+        same = abs(now.started - who.started) < WALL_SECONDS or (
+            who.uptime is not None and now.uptime is not None and abs(now.uptime - who.uptime) < UPTIME_SECONDS)
+        return same and psutil.Process(who.pid).status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # denied: it belongs to somebody else, so it is none of ours
         return False
 
 
 def start_module(module: str, arguments: Sequence[str], *, log: Path, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """`python -m module …` in a session of its own: closing the terminal or ending the server does not reach it."""
+    """`python -m module …` in a session of its own: closing the terminal or ending the server does not reach it.
+    What it prints is added to `log`, which begins anew once it has grown large."""
     flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" \
         else {"start_new_session": True}
-    with log.open("ab") as out:
+    mode = "wb" if log.is_file() and log.stat().st_size > LOG_BYTES else "ab"
+    with log.open(mode) as out:
         return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=PROJECT, stdin=stdin, stdout=out, stderr=out, **flags)

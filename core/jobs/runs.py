@@ -1,21 +1,27 @@
 """Runs on disk: submit, look up, steer. The folder is the protocol: whoever can read it knows the run."""
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
+
 from core import events
-from core.data.versions import load_dataset
-from core.errors import NotAllowed, NotFound, UserError
+from core.data.versions import load_dataset, load_version
+from core.errors import NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
+from core.models.catalog import check_input_size, find
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.workspace import Workspace, new_id, write_atomic
 
 RunState = Literal["queued", "preparing", "running", "finished", "stopped", "discarded", "failed", "interrupted"]
 ENDED: frozenset[RunState] = frozenset({"finished", "stopped", "discarded", "failed", "interrupted"})
 Wish = Literal["keep", "discard"]
+END_BYTES = 1 << 16
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +32,22 @@ class Exit:
 
 
 def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: FreezePlan, config: TrainConfig, request: str = "") -> RunSpec:
-    """Put a run into the queue. The same `request` (an id that a form makes once) never makes a second run."""
-    if request and (path := ws.run(request) / "run.json").is_file():
-        return from_json(RunSpec, path.read_bytes())
-    name = _next_name(ws, owner, load_dataset(ws, data.dataset, owner).name)
-    run = RunSpec(request or new_id(), name, owner, time.time(), data, model, plan, config)
-    write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))
+    """Put a run into the queue. The same `request` (an id that a form makes once) never makes a second run.
+
+    Raises `NotAllowed` for somebody else's dataset or request, `NotFound` when the data is gone, `ModelError` for an unknown
+    model, and `SettingsError` when plan or input size don't fit it.
+    """
+    row, dataset = find(model.key), load_dataset(ws, data.dataset, owner)
+    load_version(ws, data)
+    check_input_size(row, config.input_size)
+    if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
+        raise SettingsError("The freeze map is that of another model.", "It does not have the blocks of {model}.",
+                            "Choose the model again, then what may change.", model=row.title)
+    with FileLock(ws.runs / ".lock"):  # two tabs at once must not get one name, nor make one request twice
+        if request and (ws.run(request) / "run.json").is_file():
+            return load_run(ws, request, owner)
+        run = RunSpec(request or new_id(), _next_name(ws, owner, dataset.name), owner, time.time(), data, model, plan, config)
+        write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))
     return run
 
 
@@ -47,9 +63,17 @@ def load_run(ws: Workspace, run_id: str, owner: str) -> RunSpec:
 
 
 def list_runs(ws: Workspace, owner: str) -> list[RunSpec]:
-    """The owner's runs, newest first."""
-    found = (from_json(RunSpec, path.read_bytes()) for path in ws.runs.glob("*/run.json"))
-    return sorted((run for run in found if run.owner == owner), key=lambda run: -run.created)
+    """The owner's runs, newest first. One that can't be read is left out and logged: the others must stay within reach."""
+    found = (_readable(path) for path in ws.runs.glob("*/run.json"))
+    return sorted((run for run in found if run is not None and run.owner == owner), key=lambda run: -run.created)
+
+
+def _readable(path: Path) -> RunSpec | None:
+    try:
+        return from_json(RunSpec, path.read_bytes())
+    except (SettingsError, FileNotFoundError) as error:
+        log.warning("run %s is left out: %s", path.parent.name, error)
+        return None
 
 
 def steer(ws: Workspace, run: RunSpec, wish: Wish) -> None:
@@ -81,10 +105,14 @@ def write_exit(folder: Path, state: RunState) -> None:
     write_atomic(folder / "exit.json", to_json(Exit(state, time.time())))
 
 
-def write_failure(folder: Path, error: UserError, detail: str = "") -> None:
-    params = {key: value if isinstance(value, (int, float)) else str(value) for key, value in error.params.items()}
-    append(folder, events.Failed(error.title, error.cause, error.fix, params, detail))
+def write_failure(folder: Path, error: UserError) -> None:
+    append(folder, failure(error))
     write_exit(folder, "failed")
+
+
+def failure(error: UserError, detail: str = "") -> events.Failed:
+    params = {key: value if isinstance(value, (int, float)) else str(value) for key, value in error.params.items()}
+    return events.Failed(error.title, error.cause, error.fix, params, detail)
 
 
 def append(folder: Path, event: events.Event) -> None:
@@ -93,8 +121,10 @@ def append(folder: Path, event: events.Event) -> None:
 
 
 def _has_steps(folder: Path) -> bool:
+    """Looks at the end of the log first: this is asked several times a second, and a log grows to megabytes."""
     path = folder / "events.jsonl"
-    return path.is_file() and b'"type":"step"' in events.tail(path)[0]
+    size = path.stat().st_size if path.is_file() else 0
+    return any(b'"type":"step"' in events.tail(path, start)[0] for start in dict.fromkeys((max(0, size - END_BYTES), 0)))
 
 
 def _next_name(ws: Workspace, owner: str, dataset: str) -> str:

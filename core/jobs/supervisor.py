@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
 import time
@@ -12,23 +13,29 @@ from filelock import FileLock, Timeout
 
 from core.data.import_job import sweep
 from core.errors import UserError
+from core.events import Discarded
 from core.jobs.processes import start_module
-from core.jobs.runs import ENDED, state_of, wish_of, write_exit, write_failure
+from core.jobs.runs import ENDED, RunState, append, state_of, wish_of, write_exit, write_failure
 from core.specs import RunSpec, from_json
 from core.workspace import Workspace
 
 SLOTS = 1
 LOOK_SECONDS = 0.1
 IDLE_SECONDS = 900.0
+LOCK_SECONDS = 2.0
+"""Whoever asks whether a supervisor is there holds its lock for a moment: a new one must not take that for another supervisor."""
+WARM_AGAIN_SECONDS = 60.0
+"""A warm worker that ended by itself is not replaced before this: where the libraries are broken, none would live long."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """`ended`: folders that need no second look."""
+    """`ended`: folders that need no second look. `warm_from`: when a warm worker may be started, by the monotonic clock."""
     ended: set[str] = field(default_factory=set)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
     warm: subprocess.Popen[bytes] | None = None
+    warm_from: float = 0.0
 
 
 def ensure_supervisor(ws: Workspace) -> None:
@@ -39,12 +46,12 @@ def ensure_supervisor(ws: Workspace) -> None:
     except Timeout:
         return
     lock.release()
-    _started[:] = [process for process in _started if process.poll() is None]  # a child that ended must be waited for
-    if not _started:
-        _started.append(start_module("core.jobs.supervisor", [str(ws.root)], log=ws.root / "supervisor.log"))
+    child = _started.get(ws.root)
+    if child is None or child.poll() is not None:  # else it is on its way; asking also removes the remains of one that ended
+        _started[ws.root] = start_module("core.jobs.supervisor", [str(ws.root)], log=ws.root / "supervisor.log")
 
 
-_started: list[subprocess.Popen[bytes]] = []
+_started: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def supervise(ws: Workspace) -> None:
@@ -66,8 +73,9 @@ def _look(ws: Workspace, seen: _Seen) -> bool:
     for folder in ws.runs.iterdir():
         if folder.name in seen.ended or not (folder / "run.json").is_file():
             continue
-        state = state_of(folder)
+        state = _state(folder)
         if state in ENDED:
+            shutil.rmtree(folder / "activations", ignore_errors=True)  # a worker that was killed could not
             seen.ended.add(folder.name)
         elif state == "queued":
             waiting.append((folder.joinpath("run.json").stat().st_mtime, folder))
@@ -75,13 +83,23 @@ def _look(ws: Workspace, seen: _Seen) -> bool:
             running += 1
     for _, folder in sorted(waiting):
         if wish_of(folder) != "go":
+            append(folder, Discarded())
             write_exit(folder, "discarded")
         elif running < SLOTS:
             _start(ws, folder, seen)
             running += 1
-    if not running and (seen.warm is None or seen.warm.poll() is not None):
-        seen.warm = _new_worker(ws)
+    if not running:
+        _keep_warm(ws, seen)
     return bool(waiting or running)
+
+
+def _state(folder: Path) -> RunState:
+    """One damaged folder must not keep all others waiting."""
+    try:
+        return state_of(folder)
+    except UserError as error:
+        log.warning("run %s is left out: %s", folder.name, error)
+        return "failed"
 
 
 def _start(ws: Workspace, folder: Path, seen: _Seen) -> None:
@@ -93,14 +111,25 @@ def _start(ws: Workspace, folder: Path, seen: _Seen) -> None:
         return
     worker = seen.warm if seen.warm and seen.warm.poll() is None else _new_worker(ws)
     seen.warm = None
-    worker.stdin.write(f"{folder}\n".encode())  # type: ignore[union-attr]
-    worker.stdin.close()  # type: ignore[union-attr]
+    try:
+        worker.stdin.write(f"{folder}\n".encode())  # type: ignore[union-attr]
+        worker.stdin.close()  # type: ignore[union-attr]
+    except OSError:
+        log.warning("a worker ended while it was given a run")  # its exit is seen below
     seen.children.append(worker)
     while worker.poll() is None and not (folder / "worker.json").is_file():
         time.sleep(0.02)
     if not (folder / "worker.json").is_file():
         write_failure(folder, UserError("The training process did not start.", "It ended with code {code}.",
                                         "Start the run again; the log of the workspace says more.", code=worker.returncode))
+
+
+def _keep_warm(ws: Workspace, seen: _Seen) -> None:
+    if seen.warm and seen.warm.poll() is not None:
+        log.warning("a waiting worker ended with code %s", seen.warm.returncode)
+        seen.warm, seen.warm_from = None, time.monotonic() + WARM_AGAIN_SECONDS
+    if seen.warm is None and time.monotonic() >= seen.warm_from:
+        seen.warm = _new_worker(ws)
 
 
 def _new_worker(ws: Workspace) -> subprocess.Popen[bytes]:
@@ -111,7 +140,7 @@ def main() -> None:
     ws = Workspace.open(sys.argv[1])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        with FileLock(ws.root / "supervisor.lock", timeout=0):
+        with FileLock(ws.root / "supervisor.lock", timeout=LOCK_SECONDS):
             log.info("supervisor started")
             sweep(ws)
             supervise(ws)

@@ -4,83 +4,102 @@ Started ahead of time, it imports everything and waits for the folder of a run o
 """
 from __future__ import annotations
 
+import errno
 import logging
-import os
 import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from core.errors import UserError
-from core.events import Discarded, Done, Event, Preparing
+from core.events import Discarded, Done, Preparing
 from core.jobs.processes import this_process
-from core.jobs.runs import append, wish_of, write_exit, write_failure
+from core.jobs.runs import RunState, append, failure, wish_of, write_exit
 from core.specs import RunSpec, from_json, to_json
 from core.workspace import Workspace, write_atomic
 
 CONTROL_SECONDS = 0.1
 PROGRESS_SECONDS = 0.1
+Control = Callable[[], Literal["go", "keep", "discard"]]
 log = logging.getLogger(__name__)
 
 
 def run(folder: Path) -> None:
     """Carry out the run in `folder` and write `exit.json`, whatever happens."""
     write_atomic(folder / "worker.json", to_json(this_process()))
-    logging.basicConfig(filename=folder / "worker.log", level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=True)
+    logging.basicConfig(filename=folder / "worker.log", level=logging.INFO, format="%(asctime)s %(name)s %(message)s", encoding="utf-8",
+                        force=True)
+    last = None
     try:
         state = _carry_out(folder)
-        write_exit(folder, state)
     except UserError as error:
         log.exception("run failed")
-        write_failure(folder, error, traceback.format_exc())
+        state, last = "failed", failure(error, traceback.format_exc())
     except Exception as error:  # the last line of defence: whatever it is, the page must be able to say so
         log.exception("run failed")
-        write_failure(folder, _named(error), traceback.format_exc())
-    finally:
-        shutil.rmtree(folder / "activations", ignore_errors=True)
+        state, last = "failed", failure(_named(error), traceback.format_exc())
+    shutil.rmtree(folder / "activations", ignore_errors=True)  # before the last words: it may be what has filled the disk
+    if last:
+        append(folder, last)
+    else:
+        (folder / "best.safetensors").unlink(missing_ok=True)  # it is in the bundle, or was discarded
+    write_exit(folder, state)
 
 
-def _carry_out(folder: Path) -> str:
+def _carry_out(folder: Path) -> RunState:
     from core.jobs.assemble import assemble, finish
     from core.training.fit import fit
 
     spec = from_json(RunSpec, (folder / "run.json").read_bytes())
-    ws = Workspace.open(folder.parent.parent)
-    parts = assemble(ws, spec, _Reporter(folder).report)
-    state = "finished"
-    for event in fit(spec, parts.network, parts.splits, len(parts.version.labels), folder, _control(folder)):
+    ws, control, state = Workspace.open(folder.parent.parent), _control(folder), "finished"
+    try:
+        parts = assemble(ws, spec, _Reporter(folder, control))
+    except _Unwanted:
+        append(folder, Discarded())
+        return "discarded"
+    for event in fit(spec, parts.network, parts.splits, len(parts.version.labels), folder, control):
         if isinstance(event, Discarded):
             state = "discarded"
         if isinstance(event, Done):
             finish(ws, spec, folder, parts)
             state = "stopped" if event.stopped else "finished"
         append(folder, event)
-    return state
+    return state  # type: ignore[return-value]
+
+
+class _Unwanted(Exception):
+    """The user discarded the run before it had anything to train."""
 
 
 class _Reporter:
-    """Writes progress of the preparation, a few times a second."""
+    """Takes the progress of the preparation: writes it down a few times a second, and ends it when the run is discarded."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.last = folder, 0.0
+    def __init__(self, folder: Path, control: Control) -> None:
+        self._folder, self._control, self._last = folder, control, 0.0
 
-    def report(self, done: int, total: int) -> None:
-        if done == total or time.monotonic() - self.last > PROGRESS_SECONDS:
-            self.last = time.monotonic()
-            append(self.folder, Preparing("reading", done, total))
+    def reading(self, done: int, total: int) -> None:
+        self.fetching(done, total)
+        if done == total or time.monotonic() - self._last > PROGRESS_SECONDS:
+            self._last = time.monotonic()
+            append(self._folder, Preparing("reading", done, total))
+
+    def fetching(self, done: int, total: int) -> None:
+        if self._control() == "discard":
+            raise _Unwanted
 
 
-def _control(folder: Path):
-    """The user's wish, looked up a few times a second."""
+def _control(folder: Path) -> Control:
+    """The user's wish, looked up a few times a second. The first one counts."""
     last, wish = 0.0, "go"
 
-    def look() -> str:
+    def look() -> Literal["go", "keep", "discard"]:
         nonlocal last, wish
         if wish == "go" and time.monotonic() - last > CONTROL_SECONDS:
             last, wish = time.monotonic(), wish_of(folder)
-        return wish
+        return wish  # type: ignore[return-value]
     return look
 
 
@@ -89,23 +108,23 @@ def _named(error: Exception) -> UserError:
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return UserError("Out of memory.", "The machine has no room for this model at this batch size.",
                          "Halve the batch size, choose a smaller input size or a smaller model.")
-    if isinstance(error, OSError) and error.errno == 28:
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:  # the second: as safetensors says it
         return UserError("The disk is full.", "The run could not be saved.", "Free some space and start the run again.")
+    if "Expected more than 1 value per channel" in text:
+        return UserError("The batches are too small.", "BatchNorm can't learn from a single value.",
+                         "Choose a batch size of 8 or more, or a larger input size.")
     if isinstance(error, FileNotFoundError):
         return UserError("A file of the dataset is gone.", "{file} is no longer in the workspace.",
-                         "Upload the data again and start the run again.", file=Path(error.filename or "").name)
+                         "Upload the data again and start the run again.", file=Path(error.filename or text).name)
     return UserError("The training stopped unexpectedly.", "{kind}: {text}", "Start the run again; its log is below.",
                      kind=type(error).__name__, text=text[:300])
 
 
 def main() -> None:
-    import torch
-
     import core.jobs.assemble  # noqa: F401  (imported while waiting, so that a run starts at once)
     import core.tasks.images  # noqa: F401
     import core.training.fit  # noqa: F401
-    torch.set_num_threads(os.cpu_count() or 1)
-    folder = sys.stdin.readline().strip()
+    folder = sys.stdin.buffer.readline().decode("utf-8").strip()
     if folder:
         run(Path(folder))
 

@@ -1,15 +1,11 @@
 """Image classification: pictures are decoded once into an array of bytes, then served as batches."""
 from __future__ import annotations
 
-import hashlib
 import io
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -19,10 +15,8 @@ from core.data.versions import Item, Version
 from core.preprocess import Preprocess
 from core.specs import Augmentation, SplitName
 from core.tasks.augment import augment
+from core.tasks.pixels import decoded
 from core.workspace import Workspace
-
-DECODER = "1"
-"""Part of the cache key: change it when the same file and preprocessing would give other pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ def splits(ws: Workspace, version: Version, preprocess: Preprocess, augmentation
            progress: Callable[[int, int], None]) -> dict[SplitName, Pictures]:
     """The three sides, decoded once for each (pictures, size) and kept in the workspace's cache."""
     order = sorted({item.sha for item in version.items})
-    pixels = torch.from_numpy(_decoded(ws, order, preprocess, progress))
+    pixels = torch.from_numpy(decoded(ws, order, preprocess, progress))
     place = {sha: i for i, sha in enumerate(order)}
 
     def side(items: tuple[Item, ...]) -> Pictures:
@@ -78,31 +72,3 @@ def _jpeg(pixels: Tensor) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(out, "JPEG", quality=85)
     return out.getvalue()
-
-
-def _decoded(ws: Workspace, shas: list[str], preprocess: Preprocess, progress: Callable[[int, int], None]) -> np.ndarray:
-    """All pictures as (n, 3, R, R) uint8, mapped from a file that is written once."""
-    side = preprocess.resize_size
-    key = hashlib.sha256("\n".join([DECODER, str(side), preprocess.interpolation, *shas]).encode()).hexdigest()[:24]
-    path = ws.activations / f"pixels-{key}.npy"
-    if not path.exists():
-        temporary = path.with_name(f"{path.stem}-{os.getpid()}.part")
-        try:
-            _decode_into(temporary, [ws.blob(sha) for sha in shas], preprocess, progress)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return np.load(path, mmap_mode="c")
-
-
-def _decode_into(path: Path, files: list[Path], preprocess: Preprocess, progress: Callable[[int, int], None]) -> None:
-    side = preprocess.resize_size
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(files), 3, side, side))
-
-    def decode(i: int) -> None:
-        array[i] = predict.square(predict.open_picture(files[i], side), preprocess).numpy()
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes and resizes without holding the interpreter's lock
-        for done, _ in enumerate(pool.map(decode, range(len(files))), 1):
-            progress(done, len(files))
-    array.flush()

@@ -1,6 +1,7 @@
 """The frozen part runs once: its outputs are stored and feed the trained rest in every epoch."""
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.data.split import Split
 from core.events import Preparing
 from core.models.blocks import Network
 from core.specs import SplitName
-from core.data.split import Split
 
 BATCH = 32
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
+
+
+SPARE_BYTES = 1 << 30
+"""Stays free on the disk: writing to a mapped file on a full one would end the process without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +38,21 @@ class Stored:
         return self.outputs[idx]
 
 
-def fits(network: Network, splits: dict[SplitName, Split], boundary: int) -> bool:
-    """Whether the outputs of all training and validation items stay within the budget."""
+def fits(network: Network, splits: dict[SplitName, Split], boundary: int, folder: Path) -> bool:
+    """Whether the outputs of all training and validation items stay within the budget, and within what is free on the disk of `folder`."""
     with torch.inference_mode():
         one = network(splits["train"].inputs(torch.tensor([0])), stop=boundary)
-    return one.nbytes * sum(len(splits[name]) for name in ("train", "val")) <= BUDGET_BYTES
+    needed = one.nbytes * sum(len(splits[name]) for name in ("train", "val"))
+    return needed <= BUDGET_BYTES and needed + SPARE_BYTES <= shutil.disk_usage(folder).free
 
 
 def store(network: Network, splits: dict[SplitName, Split], boundary: int, folder: Path) -> Iterator[Preparing | dict[SplitName, Stored]]:
     """Run blocks 0 … boundary - 1 once over training and validation items. Yields progress, then the two `Stored` sides.
+    `folder` holds them, and nothing else.
 
     The blocks must be frozen (in `eval()`): then what is stored is what the plain loop would compute in every epoch.
     """
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier boundary needed
     folder.mkdir(exist_ok=True)
     stored: dict[SplitName, Stored] = {}
     total, done = sum(len(splits[name]) for name in ("train", "val")), 0

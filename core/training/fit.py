@@ -1,9 +1,9 @@
 """The training loop, as a generator of events: the worker writes them down, tests list them."""
 from __future__ import annotations
 
-import os
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from core.data.split import Split
 from core.errors import UserError
-from core.events import Discarded, Done, EpochEnd, Event, Saved, Started, Step
+from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started, Step
 from core.models.blocks import Network
-from core.specs import RunSpec, SplitName
+from core.specs import FreezePlan, RunSpec, SplitName
 from core.training import activations
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss
@@ -30,7 +30,9 @@ EVALUATION_BATCH = 64
 
 @dataclass(slots=True)
 class _Progress:
-    """Where the run stands. `best` orders epochs: the higher score first, then the lower loss."""
+    """Where the run stands. `best` orders epochs: the higher score first, then the lower loss. Patience is counted from epoch index
+    `patience_from` on, when every block that is to train does."""
+    patience_from: int
     step: int = 0
     best: tuple[float, float] = (float("-inf"), float("-inf"))
     best_epoch: int = 0
@@ -46,36 +48,42 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classe
     Raises `UserError` when nothing would learn or the loss is no longer a number. The order of items is a function of
     (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
     """
-    began, plan, config = time.time(), run.plan, run.config
-    network.freeze(plan.trained())
-    if not trained_parameters(network):
-        raise UserError("Nothing would learn.", "Every block is frozen.", "Train at least one block: the head is the usual choice.")
+    threads = torch.get_num_threads()
+    try:
+        yield from _fit(run, network, splits, n_classes, folder, control, threads)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control,
+         threads: int) -> Iterator[Event]:
+    began, plan, config = time.monotonic(), run.plan, run.config
+    _check_learns(network, plan)
     steps_per_epoch = len(_batches(torch.arange(len(splits["train"])), config.batch_size))
     yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_classes, trained_parameters(network),
                   sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu")
     loss, weights = LOSSES[run.data.objective], _class_weights(splits["train"].labels, n_classes) if config.class_weights else None
-    optimizer, at = build_optimizer(network, plan, config), _Progress()
+    optimizer = build_optimizer(network, plan, config)
+    at = _Progress(max(block.from_epoch for block in plan.blocks if block.state == "trained" and block.from_epoch < config.epochs))
     sides, boundary = splits, 0
     for epoch in range(config.epochs):
-        network.freeze(plan.trained_at(epoch))
-        if (prefix := _storable_prefix(run, network, splits)) != boundary:
-            for stored in activations.store(network, splits, prefix, folder / "activations"):
-                if isinstance(stored, dict):
-                    sides, boundary = stored, prefix
-                else:
-                    yield stored
-                if _asked(control) == "discard":
-                    yield Discarded()
-                    return
-        torch.set_num_threads(_threads(network, boundary))
-        totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, weights, epoch, at, control)
+        if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
+            network.freeze(plan.trained_at(epoch))
+            prefix = network.frozen_prefix() if config.store_activations and not config.augmentation.active else 0
+            if prefix != boundary:
+                torch.set_num_threads(threads)
+                sides, boundary = splits, 0  # lets go of what was stored before
+                sides, boundary = yield from _store(network, splits, prefix, folder, control, at)
+            torch.set_num_threads(1 if _is_small(network, boundary) else threads)
+        if at.stop not in ("discard", "keep"):
+            totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, weights, epoch, at, control)
         if at.stop == "discard":
             yield Discarded()
             return
         if at.stop == "keep" and at.best_epoch:
             break
         yield _end_epoch(run, network, sides, boundary, loss, epoch, totals, at)
-        if at.best_epoch == epoch + 1 and time.time() - at.saved_at > SAVE_SECONDS:
+        if at.best_epoch == epoch + 1 and time.monotonic() - at.saved_at > SAVE_SECONDS:
             yield _save(at, folder)
         if at.stop:
             break
@@ -83,15 +91,48 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classe
     restore_trained(network, at.best_tensors)
     network.freeze(())
     score = at.best[0] if len(splits["val"]) else None
-    yield Done(at.best_epoch, epoch + 1, score, time.time() - began, early=at.stop == "early", stopped=at.stop == "keep")
+    yield Done(at.best_epoch, epoch + 1, score, time.monotonic() - began, early=at.stop == "early" and epoch + 1 < config.epochs,
+               stopped=at.stop == "keep")
+
+
+def _check_learns(network: Network, plan: FreezePlan) -> None:
+    """Leaves every block awake that the plan ever trains."""
+    network.freeze(plan.trained_at(0))
+    at_first = trained_parameters(network)
+    network.freeze(plan.trained())
+    if not trained_parameters(network):
+        raise UserError("Nothing would learn.", "Every block is frozen.", "Train at least one block: the head is the usual choice.")
+    if not at_first:
+        raise UserError("Nothing would learn.", "No block trains in the first epoch.",
+                        "Let one block train from the start: the head is the usual choice.")
+
+
+def _store(network: Network, splits: dict[SplitName, Split], prefix: int, folder: Path, control: Control,
+           at: _Progress) -> Generator[Event, None, tuple[dict[SplitName, Split], int]]:
+    """The sides to train on, with the outputs of `prefix` frozen blocks where there is room for them, and how many blocks these are.
+    Sets `at.stop` when asked to end and there is nothing left to do for it."""
+    if not prefix:
+        return splits, 0
+    if not activations.fits(network, splits, prefix, folder):
+        yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
+        return splits, 0
+    for stored in activations.store(network, splits, prefix, folder / "activations"):
+        if isinstance(stored, dict):
+            return stored, prefix  # type: ignore[return-value]
+        yield stored
+        wish = _asked(control)
+        if wish == "discard" or (wish == "keep" and at.best_epoch):
+            at.stop = wish
+            break
+    return splits, 0
 
 
 def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: torch.optim.Optimizer, loss: Loss,
-                 weights: Tensor | None, epoch: int, at: _Progress, control: Control) -> Iterator[Event]:
+                 weights: Tensor | None, epoch: int, at: _Progress, control: Control) -> Generator[Event, None, list[float]]:
     """One pass over the training items; returns (mean loss, mean score). Sets `at.stop` when asked to end."""
     config, order = run.config, torch.randperm(len(side), generator=torch.Generator().manual_seed(run.config.seed * 100_003 + epoch))
     batches = _batches(order, config.batch_size)
-    total, window, reported = torch.zeros(3), torch.zeros(3), time.time()  # sums of (loss, score, items)
+    total, window, reported = torch.zeros(3), torch.zeros(3), time.monotonic()  # sums of (loss, score, items)
     for position, idx in enumerate(batches):
         rate = rate_at(config.schedule, config.learning_rate, at.step, config.epochs * len(batches))
         set_rate(optimizer, rate)
@@ -105,11 +146,11 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
         at.step += 1
         window += torch.stack([value.detach() * len(idx), loss.correct(logits.detach(), y).sum(), torch.tensor(float(len(idx)))])
         last = position == len(batches) - 1
-        if last or time.time() - reported > REPORT_SECONDS or (position + 1) % max(1, len(batches) // REPORTS_PER_EPOCH) == 0:
+        if last or time.monotonic() - reported > REPORT_SECONDS or (position + 1) % max(1, len(batches) // REPORTS_PER_EPOCH) == 0:
             mean_loss, mean_score, _ = (window / window[2]).tolist()
-            _refuse_nan(mean_loss, rate)
+            _refuse_nan(mean_loss, config.learning_rate)
             yield Step(epoch + 1, at.step, mean_loss, mean_score, rate)
-            total, window, reported = total + window, torch.zeros(3), time.time()
+            total, window, reported = total + window, torch.zeros(3), time.monotonic()
         at.stop = _asked(control)
         if at.stop:
             break
@@ -121,11 +162,15 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
                totals: list[float], at: _Progress) -> EpochEnd:
     """Evaluate, remember the network when it is the best so far, count patience."""
     val_loss, val_score = _evaluate(network, sides["val"], boundary, loss) if len(sides["val"]) else (None, None)
+    if val_loss is not None:
+        _refuse_nan(val_loss, run.config.learning_rate)
     rank = (float(epoch), 0.0) if val_score is None else (val_score, -val_loss)
     best = rank > at.best
     if best:
         at.best, at.best_epoch, at.best_tensors, at.waited = rank, epoch + 1, copy_trained(network, run.plan), 0
-    else:
+        if not all(tensor.isfinite().all() for tensor in at.best_tensors.values()):  # seen by no loss where there is no validation
+            _refuse_nan(float("nan"), run.config.learning_rate)
+    elif epoch >= at.patience_from:
         at.waited += 1
     patience = run.config.patience
     left = max(0, patience - at.waited) if patience and val_score is not None else None
@@ -149,17 +194,9 @@ def _evaluate(network: Network, side: Split, boundary: int, loss: Loss) -> tuple
     return mean_loss, mean_score
 
 
-def _storable_prefix(run: RunSpec, network: Network, splits: dict[SplitName, Split]) -> int:
-    """How many leading blocks may be computed once in this phase of the run; 0: none."""
-    if run.config.augmentation.active or not run.config.store_activations:
-        return 0
-    prefix = network.frozen_prefix()
-    return prefix if prefix and activations.fits(network, splits, prefix) else 0
-
-
-def _threads(network: Network, boundary: int) -> int:
+def _is_small(network: Network, boundary: int) -> bool:
     """A head alone is too little work to share: several threads would mostly wait for each other."""
-    return 1 if boundary >= len(network.blocks) - 1 else os.cpu_count() or 1
+    return boundary >= len(network.blocks) - 1
 
 
 def _batches(order: Tensor, size: int) -> list[Tensor]:
@@ -177,7 +214,7 @@ def _class_weights(labels: Tensor, n_classes: int) -> Tensor:
 
 
 def _refuse_nan(loss: float, rate: float) -> None:
-    if loss != loss or loss == float("inf"):
+    if not math.isfinite(loss):
         raise UserError("The loss is no longer a number.", "At learning rate {rate} the training broke.",
                         "Start again with a learning rate of {better}.", rate=f"{rate:.2g}", better=f"{rate / 10:.1g}")
 
@@ -189,5 +226,5 @@ def _asked(control: Control) -> Literal["", "keep", "discard"]:
 
 def _save(at: _Progress, folder: Path) -> Saved:
     save_trained(folder / "best.safetensors", at.best_tensors)
-    at.saved_at = time.time()
+    at.saved_at = time.monotonic()
     return Saved(at.best_epoch)
