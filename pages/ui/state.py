@@ -73,11 +73,17 @@ def _stored_draft() -> Draft:
         return fresh
     try:
         stored = from_json(Draft, path.read_bytes())
+    except UserError:  # another version wrote it
+        return fresh
+    try:
         if stored.data:
             load_dataset(workspace(), stored.data.dataset, me())
-        return replace(stored, model=stored.model if stored.model in CATALOG else DEFAULT, request=stored.request or new_id())
-    except UserError:  # the dataset is gone, or another version wrote the draft: begin anew
-        return fresh
+            read_version(stored.data)
+    except UserError:  # the data is gone: begin anew
+        return replace(fresh, language=stored.language)
+    if stored.model not in CATALOG:  # its plan went with it
+        stored = replace(stored, model=DEFAULT, plan=None)
+    return replace(stored, request=stored.request or new_id())
 
 
 def choose_model(key: str) -> None:
@@ -102,12 +108,9 @@ def read_version(spec: DataSpec) -> Version:
 
 
 def run_id() -> str | None:
-    """The run in the URL, else the one looked at last."""
-    found = st.query_params.get("run") or st.session_state.get("run")
-    if found:
-        st.session_state["run"] = found
-        st.query_params["run"] = found
-    return found
+    """The run in the URL, else the one looked at last. A page that found it to be the reader's own says so by `look_at`: another
+    one would be asked for, and refused, again and again."""
+    return st.query_params.get("run") or st.session_state.get("run")
 
 
 def look_at(run: str) -> None:
