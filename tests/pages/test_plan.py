@@ -1,0 +1,68 @@
+"""The freeze map shows groups, a plan has blocks: nothing is lost on the way there and back."""
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from core.models.catalog import CATALOG, DEFAULT, ModelRow, find
+from core.specs import BlockState, FreezePlan
+from core.training.presets import PRESETS, groups, plan_for, preset_plan
+from pages.ui.plan import group_name, joins_at, map_rows, states, with_states
+
+ROW = find(DEFAULT)
+ALL: list[BlockState] = ["trained"] * len(groups(ROW))
+HEAD_ONLY: list[BlockState] = ["frozen"] * (len(groups(ROW)) - 1) + ["trained"]
+
+
+def at(plan: FreezePlan, group: str, row: ModelRow = ROW) -> set[tuple[str, float, int]]:
+    """How the blocks of a group are planned."""
+    return {(block.state, block.lr_scale, block.from_epoch) for block, facts in zip(plan.blocks, row.blocks) if facts.group == group}
+
+
+@pytest.mark.parametrize("key", CATALOG)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_plan_that_nobody_edited_comes_back_unchanged(key: str, preset: str) -> None:
+    plan = preset_plan(find(key), preset)
+    assert with_states(find(key), plan, states(find(key), plan)) == plan
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_choice_of_groups_comes_back_as_chosen(preset: str) -> None:
+    plan = preset_plan(ROW, preset)
+    for choice in product(("frozen", "trained"), repeat=len(ALL) - 1):
+        edited = with_states(ROW, plan, [*choice, "trained"])
+        assert states(ROW, edited) == [*choice, "trained"]
+        assert [block.name for block in edited.blocks] == [block.name for block in ROW.blocks]
+
+
+def test_a_block_that_begins_to_train_joins_with_the_preset_s_own() -> None:
+    plan = preset_plan(ROW, "balanced")
+    last, before = groups(ROW)[-2], groups(ROW)[-3]
+    edited = with_states(ROW, plan, [*HEAD_ONLY[:-3], "trained", "trained", "trained"])
+    assert at(edited, before) == at(edited, last) == {("trained", 0.1, 4)} and at(edited, groups(ROW)[-1]) == {("trained", 1.0, 0)}
+
+
+def test_a_block_that_is_frozen_again_forgets_its_rate_and_its_epoch() -> None:
+    edited = with_states(ROW, preset_plan(ROW, "balanced"), HEAD_ONLY)
+    assert edited == plan_for(ROW, "head") and joins_at(edited) == 0
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_the_bricks_add_up_to_the_network_with_a_head_for_the_labels(n_classes: int) -> None:
+    for row in CATALOG.values():
+        bricks = map_rows(row, preset_plan(row, "instant"), n_classes)
+        trunk = sum(block.parameters for block in row.blocks if block.group != groups(row)[-1])
+        assert sum(brick.parameters for brick in bricks) == trunk + n_classes * (row.feature_width + 1)
+        assert [brick.locked for brick in bricks] == [False] * (len(bricks) - 1) + [True]
+        assert bricks[-1].note == f"your {n_classes} labels"
+
+
+def test_a_frozen_brick_says_when_it_would_join() -> None:
+    balanced = map_rows(ROW, preset_plan(ROW, "balanced"), 5)
+    assert [brick.from_epoch for brick in balanced] == [4] * (len(balanced) - 1) + [0]
+    assert {brick.from_epoch for brick in map_rows(ROW, preset_plan(ROW, "instant"), 5)} == {0}
+
+
+def test_a_group_s_name_keeps_its_number() -> None:
+    assert group_name("stage 3") == "stage 3"
