@@ -13,15 +13,16 @@ from core.models.blocks import Network
 from core.models.catalog import ModelRow, find
 from core.models.rows import Family
 from core.models.torchvision_family import blocks_of
-from core.models.weights import Progress, load_into
+from core.models.weights import Progress, fetch, load_into
 from core.specs import ModelSpec
 
 HEAD_PATH: dict[Family, str] = {
     "ResNet": "fc", "VGG": "classifier.6", "Inception": "fc", "MobileNet v2": "classifier.1", "MobileNet v3": "classifier.3",
     "SqueezeNet": "classifier", "EfficientNet": "classifier.1", "ConvNeXt": "classifier.2", "ViT": "heads.head", "Swin": "head",
 }
-HEAD_STD = 0.01
-"""Small, so that the first predictions are nearly even and the first gradients into trained blocks are gentle."""
+HEAD_STD = 0.001
+"""Small, so that the first predictions are nearly even, also where features are large (SqueezeNet has no normalisation), and the
+first gradients into trained blocks are gentle; not zero, or those blocks would not learn in the first step."""
 
 
 def build(spec: ModelSpec, n_outputs: int, seed: int, progress: Progress | None = None) -> Network:
@@ -33,9 +34,7 @@ def build(spec: ModelSpec, n_outputs: int, seed: int, progress: Progress | None 
     row = find(spec.key)
     plan = architecture(row, n_outputs)
     with own_randomness(seed):
-        model = source_module(plan)
-        if spec.pretrained:
-            load_into(model, row, progress)
+        model = _source(spec, row, plan, progress)
         put_head(model, plan["head"])
     _start_head(model.get_submodule(plan["head"]["path"]), seed)
     return Network(model, blocks_of(row, model))
@@ -45,10 +44,17 @@ def build_source(spec: ModelSpec, seed: int = 0, progress: Progress | None = Non
     """The network with the head it was published with (auxiliary heads left out). Raises as `build`."""
     row = find(spec.key)
     with own_randomness(seed):
-        model = source_module(architecture(row, row.source_classes))
-        if spec.pretrained:
-            load_into(model, row, progress)
+        model = _source(spec, row, architecture(row, row.source_classes), progress)
     return Network(model, blocks_of(row, model, source=True))
+
+
+def _source(spec: ModelSpec, row: ModelRow, plan: dict[str, Any], progress: Progress | None) -> nn.Module:
+    if spec.pretrained:
+        fetch(row, progress)  # first: laying out a large network takes seconds, and would be in vain without its weights
+    model = source_module(plan)
+    if spec.pretrained:
+        load_into(model, row)
+    return model
 
 
 def architecture(row: ModelRow, n_outputs: int) -> dict[str, Any]:

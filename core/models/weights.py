@@ -34,13 +34,17 @@ _answers: dict[str, tuple[float, bool]] = {}
 """Host and port -> when it was tried and whether it answered: a dead network is waited for once, not once a model."""
 
 
-def load_into(model: nn.Module, row: ModelRow, progress: Progress | None = None) -> None:
-    """Put the row's weights into the model with its source head; fp16 files become the model's fp32.
-
-    Fetches the file when it is missing. Raises `ModelError` when it can't be had, can't be read, or does not fit.
-    """
+def fetch(row: ModelRow, progress: Progress | None = None) -> None:
+    """Make sure that the row's file is on this machine. Raises `ModelError` as `download` does."""
     if not on_this_machine(row):
         download(row, progress or (lambda done, total: None))
+
+
+def load_into(model: nn.Module, row: ModelRow) -> None:
+    """Put the row's weights, which are on this machine, into the model with its source head; fp16 files become the model's fp32.
+
+    Raises `ModelError` when the file can't be read or does not fit.
+    """
     state = _read(row)
     for name in [name for name in state if row.dropped and name.startswith(row.dropped)]:
         del state[name]  # in place: the mapping carries the version marks that older files are converted by
