@@ -87,7 +87,8 @@ def _cells(matrix: Sequence[Sequence[int]], labels: Sequence[str], sums: Sequenc
     words = [(_("{k} of {n}: right") if i == j else _("{k} of {n}: a mistake")).format(k=matrix[i][j], n=sums[i]) for i, j in places]
     return go.Scatter(
         x=[j for _i, j in places], y=[i for i, _j in places], mode="markers", customdata=places, showlegend=False,
-        marker={"size": 28, "symbol": "square", "opacity": 0}, selected={"marker": {"opacity": 0.25}}, unselected={"marker": {"opacity": 0}},
+        marker={"size": 28, "symbol": "square", "opacity": 0},
+        selected={"marker": {"opacity": 0.25}}, unselected={"marker": {"opacity": 0}},
         text=[f"<b>{short(labels[i], 60)} → {short(labels[j], 60)}</b><br>{said}" for (i, j), said in zip(places, words)],
         hovertemplate="%{text}<extra></extra>")
 

@@ -115,14 +115,14 @@ def test_the_readers_zoom_survives_updates_and_reruns(page: Page, url: str, log:
     expect(button).to_be_visible()
     x, y = plot(page, LOSS, "layout.xaxis.range"), plot(page, LOSS, "layout.yaxis.range")
     assert 1 < x[0] < x[1] < 6 and plot(page, SCORE, "layout.xaxis.range") == x
-    put(log, *epoch(6), step(25, loss=40.0))
-    wait_for_points(page, 25)
+    put(log, *(event for n in range(6, 12) for event in epoch(n)), step(45, loss=40.0))  # beyond both axes as they were
+    wait_for_points(page, 45)
     page.get_by_role("button", name="rerun").click()
-    put(log, step(26))
-    wait_for_points(page, 26)
+    put(log, step(46))
+    wait_for_points(page, 46)
     assert (plot(page, LOSS, "layout.xaxis.range"), plot(page, LOSS, "layout.yaxis.range")) == (x, y)
     button.click()
-    assert plot(page, LOSS, "layout.xaxis.range") == [0, 10] and plot(page, LOSS, "layout.yaxis.range")[1] > 39
+    assert plot(page, LOSS, "layout.xaxis.range") == [0, 20] and plot(page, LOSS, "layout.yaxis.range")[1] > 39
     expect(button).to_be_hidden()
 
 
@@ -167,6 +167,14 @@ def test_python_is_told_once_that_the_run_has_ended(page: Page, url: str, log: P
     page.get_by_role("button", name="rerun").click()
     page.wait_for_timeout(1500)
     expect(page.get_by_text("Python was told 1 times: done")).to_be_visible()
+
+
+def test_python_that_still_draws_an_ended_run_as_running_is_not_told_for_ever(page: Page, url: str, log: Path) -> None:
+    put(log, STARTED, *epoch(1), Done(1, 1, 0.52, 3.0))
+    visit(page, url, log, stubborn=1)
+    expect(page.get_by_text("Python was told 4 times: done")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(4000)
+    expect(page.get_by_text("Python was told 4 times: done")).to_be_visible()
 
 
 def test_an_ended_run_shows_its_whole_history_and_keeps_no_socket(page: Page, url: str, log: Path) -> None:

@@ -1,4 +1,4 @@
-"""The curves of the run in the address: `?run=&status=&patience=`, and how often Python was told that it ended."""
+"""The curves of the run in the address: `?run=&status=&patience=&stubborn=`, and how often Python was told that it ended."""
 import streamlit as st
 
 from core.owners import LOCAL_OWNER
@@ -10,7 +10,7 @@ from pages.ui.i18n import _, language
 st.set_page_config(page_title="Scratch", layout="wide")
 query = st.query_params
 st.session_state.setdefault("endings", 0)
-status = "ended" if st.session_state["endings"] else query.get("status", "running")
+status = "ended" if st.session_state["endings"] and "stubborn" not in query else query.get("status", "running")
 
 st.button("rerun", key="rerun")
 if st.toggle("ended", key="known"):

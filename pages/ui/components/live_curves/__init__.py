@@ -38,8 +38,8 @@ class LiveState(TypedDict):
 def live_curves(url: str, *, key: str, height: int = 300, text: dict[str, str] | None = None, state: LiveState) -> Ending | None:
     """Draw the curves of the run at `url` (from `pages.routes.live.live_url`), each `height` px high.
 
-    Returns how the run ended in the one rerun that this causes, else None. As long as `state["status"]` then still says that it
-    runs, the browser asks again, once a second, five times at most. `text` replaces some of `texts()`.
+    Returns how the run ended in the one rerun that this causes, else None. As long as `state["status"]` still says that it runs,
+    the browser tells it again, every three seconds, four times at most. `text` replaces some of `texts()`.
     """
     data = {"url": url, "library": plotly_address(), "height": height, "text": texts() | (text or {}), "lang": language(),
             "name": state["name"], "score": state["score"], "percent": state.get("percent", False), "interval": state.get("interval"),

@@ -68,7 +68,7 @@ function header(data) {
     const valLoss = ends?.valLoss ?? null, trainLoss = state.train.at(-1)?.loss ?? ends?.trainLoss ?? null;
     if (valLoss === null) cell.loss(figure.loss(trainLoss), trainLoss === null ? '' : text.training);
     else cell.loss(figure.loss(valLoss), fill(text.trainingIs, { loss: figure.loss(trainLoss) }));
-    if (data.patience) showPatience(ends?.patienceLeft ?? data.patience);
+    if (data.patience) showPatience(ends?.patienceLeft ?? data.patience, state.ended);
     showSentences(state);
     set(summary, summarise(state));
     if (folded.open) fillTable();
@@ -112,11 +112,11 @@ function header(data) {
     set(cell.best.small, best ? fill(best.valScore === null ? text.bestTrain : text.bestAt, { score: data.score, e: best.epoch }) : '');
   }
 
-  function showPatience(left) {
+  function showPatience(left, ended) {
     const { big } = cell.patience, dots = data.patience <= MAX_DOTS;
     big.classList.toggle('lc-dots', dots); big.ariaHidden = dots;
     cell.patience(dots ? '●'.repeat(left) + '○'.repeat(Math.max(0, data.patience - left)) : fill(text.of, { e: left, n: data.patience }),
-                  fill(text.stopsAfter, { n: left }));
+                  ended ? '' : fill(text.stopsAfter, { n: left }));
   }
 
   function showSentences(state) {

@@ -3,7 +3,7 @@
 const TICK_MS = 1000;               // figures beside the curves change once a second, curves and bar with every message
 const BACKOFF_MS = [300, 1000, 2000, 4000, 8000];
 const LOST_AFTER_MS = 800;          // a shorter gap is not worth a word
-const RENEW_AFTER = 3, ASK_AGAIN_MS = 1000, ASK_AT_MOST = 5;
+const RENEW_AFTER = 3, ASK_AGAIN_MS = 3000, ASK_AT_MOST = 4;
 const OVER = new Set(['ended', 'interrupted']);
 
 function open(root, data) {
@@ -86,14 +86,18 @@ function open(root, data) {
     charts.forEach(each => each.draw(state));
     const turned = state.ended !== before.ended || Boolean(state.preparing) !== Boolean(before.preparing) || !before.step;
     if (turned || state.preparing || performance.now() - shownAt >= TICK_MS) tick();
-    if (state.ended) { if (!before.ended) asked = 0; tellEnd(); }
+    if (state.ended && !before.ended) { asked = 0; tellEnd(); }
   }
 
-  // --- Python is told once that the run has ended, and again only while it still draws it as running
+  // --- Python is told that the run has ended; again only while it goes on drawing it as running, and not for ever
   let asked = 0, telling = 0;
   function tellEnd() {
     if (OVER.has(status) || asked >= ASK_AT_MOST || telling) return;
-    telling = setTimeout(() => { telling = 0; asked += 1; send('ended', { type: state.ended.type }); }, asked ? ASK_AGAIN_MS : 250);
+    telling = setTimeout(() => {
+      telling = 0; asked += 1;
+      send('ended', { type: state.ended.type });
+      tellEnd();
+    }, asked ? ASK_AGAIN_MS : 250);
   }
 
   // --- the socket
@@ -153,7 +157,7 @@ function open(root, data) {
       if (OVER.has(component.data.status) && !OVER.has(status) && !state.ended) { hangUp(); greeted = false; }
       ({ status, name, url } = component.data);
       send = component.setTriggerValue;
-      if (state.ended) tellEnd();
+      if (OVER.has(status)) { clearTimeout(telling); telling = 0; }
       if (finished()) hangUp(); else connect();
       tick();
     },
