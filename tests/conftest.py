@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setenv("HF_HUB_OFFLINE", "1")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         patch.setenv(name, "2")
+    patch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait by spinning take the cores from everything else
     patch.setenv("PYTHONUTF8", "1")
     patch.setenv("STREAMLIT_CLIENT_SHOW_ERROR_DETAILS", "full")  # a redacted exception tells a failing test nothing
     config.stash[_own] = (folder, patch)
