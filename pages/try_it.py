@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.data.pictures import check_and_thumbnail
 from core.data.versions import load_version
+from core.errors import UserError
 from core.jobs.predictor_client import client
 from pages.routes.tokens import mint
 from pages.ui import charts, recipe, state, try_panel
+from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.run_pages import ended_run
 
@@ -21,11 +24,15 @@ with right:
     if picture is None:
         st.caption(_("Choose a sample picture, or bring one of your own. Samples come from the pictures that the model never learned from."))
     else:
-        st.image(picture.data, width=260)
-        answer = client().predict(ws.run(run.id) / "best", [picture.data])
-        best = max(range(len(answer.labels)), key=lambda i: answer.probabilities[0][i])
-        try_panel.verdict(answer.labels[best], answer.probabilities[0][best], picture.truth)
-        st.plotly_chart(charts.probability_bars(answer.labels, answer.probabilities[0], st.context.theme.type or "light"), key="try.bars",
-                        config={"displayModeBar": False})
+        try:
+            answer = client().predict(ws.run(run.id) / "best", [picture.data])
+        except UserError as error:
+            show_error(error)
+        else:
+            st.image(check_and_thumbnail(picture.data).thumb_jpeg, width=260)  # as the model saw it: upright, of any format
+            best = max(range(len(answer.labels)), key=lambda i: answer.probabilities[0][i])
+            try_panel.verdict(answer.labels[best], answer.probabilities[0][best], picture.truth)
+            st.plotly_chart(charts.probability_bars(answer.labels, answer.probabilities[0], st.context.theme.type or "light"), key="try.bars",
+                            config={"displayModeBar": False})
 url = f"graft/bundle/{run.id}.zip?token={mint(ws, state.me(), 'bundle', run=run.id, name=run.name)}"
 recipe.fill_run(bar, run, button=_("Download model"), icon=":material/download:", link=url)

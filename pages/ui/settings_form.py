@@ -55,8 +55,10 @@ def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
     with two:
         st.markdown(f"**{_('Pictures')}**")
         batch = st.number_input(_("Batch size"), 1, 1024, given.batch_size, key=f"train.batch.{rev}", help=_("How many pictures make one step."))
-        size = st.number_input(_("Input size (pixels)"), row.min_size, 512, given.input_size or row.input_size, step=32, disabled=row.fixed_size,
-                               key=f"train.size.{rev}.{row.key}", help=_("Larger shows finer detail and costs more time."))
+        least, most = (row.input_size, row.input_size) if row.fixed_size else (row.min_size, 1024)
+        size = st.number_input(_("Input size (pixels)"), least, most, min(max(given.input_size or row.input_size, least), most), step=32,
+                               disabled=row.fixed_size, key=f"train.size.{rev}.{row.key}",
+                               help=_("Larger shows finer detail and costs more time."))
         weights = st.toggle(_("Rare labels count more"), given.class_weights, key=f"train.weights.{rev}",
                             help=_("Class weights: each label matters as much, however many pictures it has."))
         seed = st.number_input(_("Seed"), 0, 2**31 - 1, given.seed, key=f"train.seed.{rev}", help=_("The same seed gives the same run again."))

@@ -87,7 +87,9 @@ def _stored_draft() -> Draft:
 
 
 def choose_model(key: str) -> None:
-    update(model=key, plan=None)
+    """Another model has blocks and an input size of its own; all other settings stay."""
+    config = draft().config
+    update(model=key, plan=None, config=replace(config, input_size=None) if config else None)
 
 
 def choose_preset(preset: PresetKey) -> None:
