@@ -51,8 +51,8 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Visit:
     def open_page(page: str = "start.py", *, run: str = "", locale: str = "en-US") -> AppTest:
         shown = AppTest.from_file(str(ROUTER), default_timeout=60)
         shown.context = {"locale": locale, "theme": "light", "timezone": "Europe/Berlin"}
-        shown.run()
         if run:
             shown.query_params["run"] = run
-        return shown.switch_page(page).run()
+        shown.run()
+        return shown.switch_page(page).run() if page != "start.py" else shown
     return open_page

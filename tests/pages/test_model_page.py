@@ -1,0 +1,131 @@
+"""Model: another network, another freezing, and weights that are not here."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.jobs import downloads
+from core.jobs.downloads import Download
+from core.models.catalog import CATALOG, DEFAULT, find, weights_folder
+from core.owners import LOCAL_OWNER
+from core.specs import BlockState, from_json
+from core.training.presets import groups, plan_for, preset_config
+from core.workspace import Workspace
+from pages.ui.components import freeze_map
+from pages.ui.plan import states
+from pages.ui.state import Draft
+from pages.ui.text import md
+from tests.pages.conftest import Visit
+from tests.pages.prepared import PETS, add_dataset
+from tests.pages.seen import said, trouble
+
+ROW = find(DEFAULT)
+
+
+def stored(ws: Workspace) -> Draft:
+    return from_json(Draft, ws.draft(LOCAL_OWNER).read_bytes())
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch [home]"))
+    return tmp_path / "torch [home]" / "hub" / "checkpoints"
+
+
+class Browser:
+    """Stands in for the freeze map in the browser: what it was given last, and the plan it answers with."""
+
+    def __init__(self) -> None:
+        self.data: dict = {}
+        self.plan: list[BlockState] | None = None
+
+    def __call__(self, *, data: dict, **_: object) -> dict[str, object]:
+        self.data = data
+        return {"edit": None if self.plan is None else {"rev": data["rev"], "plan": self.plan}}
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    double = Browser()
+    monkeypatch.setattr(freeze_map, "_component", double)
+    return double
+
+
+def test_ready_models_come_first_and_every_model_has_a_card(ws: Workspace, visit: Visit, no_weights: Path) -> None:
+    no_weights.mkdir(parents=True)
+    (no_weights / find("swin_t").weights_file).touch()
+    page = visit("model.py")
+    heads = [text.value for text in page.markdown if text.value.startswith("**") and "badge" in text.value]
+    assert len(heads) == len(CATALOG) and [row.title in head for row, head in zip((ROW, find("swin_t")), heads)] == [True, True]
+    assert ["on this machine" in head for head in heads] == [True, True] + [False] * (len(CATALOG) - 2)
+
+
+def test_another_model_starts_with_the_presets_freezing_of_its_own_blocks(ws: Workspace, visit: Visit, browser: Browser) -> None:
+    page = visit("model.py")
+    browser.plan = ["frozen"] * (len(groups(ROW)) - 2) + ["trained"] * 2
+    page.run()
+    assert stored(ws).plan is not None
+    browser.plan = None
+    page.button(key="model.choose.mobilenet_v2").click().run()
+    assert (stored(ws).model, stored(ws).plan) == ("mobilenet_v2", None) and trouble(page) == []
+    assert [row["name"] for row in browser.data["rows"]] == list(groups(find("mobilenet_v2")))
+
+
+def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, visit: Visit, browser: Browser) -> None:
+    page = visit("model.py")
+    browser.plan = ["frozen"] * (len(groups(ROW)) - 2) + ["trained"] * 2
+    page.run()
+    draft = stored(ws)
+    assert states(ROW, draft.actual_plan()) == browser.plan and draft.plan == plan_for(ROW, "last-stage")
+    assert (draft.preset, draft.config) == ("custom", preset_config("instant"))
+    assert "stage 4 to head" in page.button(key="recipe.2").label
+
+
+def test_the_map_counts_the_head_of_the_labels_at_hand(ws: Workspace, visit: Visit, browser: Browser) -> None:
+    page = visit("model.py")
+    assert browser.data["rows"][-1]["parameters"] == 5 * (ROW.feature_width + 1) and browser.data["seconds"] is None
+    assert "Figures are for five labels until you choose data." in said(page)
+    add_dataset(ws, PETS, ("cat", "dog"), {"train": 4, "val": 2, "test": 1})
+    data = visit("data.py").selectbox(key="data.chosen").set_value(PETS).run()
+    data.switch_page("model.py").run()
+    assert browser.data["rows"][-1]["parameters"] == 2 * (ROW.feature_width + 1) and browser.data["seconds"]["n_items"] == 8
+
+
+def test_a_model_without_weights_names_the_file_the_folder_and_what_works_now(ws: Workspace, visit: Visit, no_weights: Path) -> None:
+    page = visit("model.py").button(key="model.choose.resnet18").click().run()
+    row = find("resnet18")
+    assert weights_folder(row) == no_weights
+    said_here = next(text.value for text in page.caption if "Without a network" in text.value)
+    assert md(row.weights_file) in said_here and md(str(no_weights)) in said_here and ROW.title in said_here
+    assert page.button(key="model.download.resnet18").label == "Download 47 MB"
+
+
+def test_a_download_shows_its_progress_and_a_failed_one_its_reason(ws: Workspace, visit: Visit, no_weights: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    now: list[Download | None] = [None]
+    monkeypatch.setattr(downloads, "start", lambda ws, key: now.__setitem__(0, Download("running", 10_000_000, 46_830_452)))
+    monkeypatch.setattr(downloads, "status", lambda ws, key: now[0])
+    page = visit("model.py").button(key="model.choose.resnet18").click().run()
+    page.button(key="model.download.resnet18").click().run()
+    assert "Downloading ResNet-18: 10 MB of 47 MB" in said(page)
+    now[0] = Download("failed", error=("No network: the weights of {model} can't be fetched.", "", "Put {file} in {dir}."),
+                      params={"model": "ResNet-18", "file": "resnet18.pth", "dir": str(no_weights)})
+    page.run()
+    assert "No network" in page.error[0].value and md(str(no_weights)) in page.error[0].value
+    assert page.button(key="model.download.resnet18")
+
+
+def test_the_search_finds_by_title_and_family(ws: Workspace, visit: Visit) -> None:
+    page = visit("model.py")
+    for query, n_found in (("resnet", 4), ("MOBILENET", 3), ("nothing like it", 0)):
+        page.text_input(key="model.search").set_value(query).run()
+        assert len([text for text in page.markdown if "badge" in text.value]) == n_found
+    assert "No model of that name. Clear the search to see all." in said(page)
+
+
+def test_every_card_tells_size_input_score_licence_and_limits(ws: Workspace, visit: Visit) -> None:
+    text = said(visit("model.py"))
+    for row in CATALOG.values():
+        for fact in (f"{row.score:.1f} % right", f"{row.input_size} × {row.input_size} pixels", row.licence, row.limits, row.learnt_from):
+            assert fact in text, (row.key, fact)

@@ -1,0 +1,58 @@
+"""Settings and the door of a shared app."""
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import owners
+from core.owners import LOCAL_OWNER
+from core.workspace import Workspace
+from pages.ui import state
+from tests.pages.conftest import Visit
+from tests.pages.seen import html, said, trouble
+
+
+@pytest.fixture
+def as_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runner has no cookies: this browser is the one at the machine."""
+    monkeypatch.setattr(state, "owner", lambda: LOCAL_OWNER)
+
+
+def rename(page: AppTest, name: str) -> AppTest:
+    return page.text_input(key="settings.name").set_value(name).run()
+
+
+def test_a_name_is_kept(ws: Workspace, visit: Visit) -> None:
+    page = rename(visit("settings.py"), "  Ada\u202e ")
+    assert owners.owners(ws) == {LOCAL_OWNER: "Ada"} and trouble(page) == []
+    assert visit("settings.py").text_input(key="settings.name").value == "Ada"
+
+
+def test_a_name_without_letters_is_explained_and_the_old_one_stays(ws: Workspace, visit: Visit) -> None:
+    owners.rename(ws, LOCAL_OWNER, "Ada")
+    page = rename(visit("settings.py"), "   ")
+    assert "A name is missing" in page.error[0].value and owners.owners(ws) == {LOCAL_OWNER: "Ada"}
+
+
+def test_a_name_can_be_taken_back(ws: Workspace, visit: Visit) -> None:
+    assert trouble(rename(visit("settings.py"), "")) == []
+
+
+def test_sharing_starts_by_a_link_and_then_shows_its_code(ws: Workspace, visit: Visit, as_local: None) -> None:
+    assert 'href="graft/local?token=' in html(visit("settings.py"))
+    code = owners.start_sharing(ws)
+    page = visit("settings.py")
+    assert page.code[0].value == code and "graft/local" not in html(page)
+    page.button(key="settings.unshare").click().run()
+    assert not owners.sharing(ws) and code not in said(page)
+
+
+def test_whoever_has_not_joined_sees_the_door_and_nothing_else(lived_in: Workspace, visit: Visit) -> None:
+    owners.start_sharing(lived_in)
+    shown = visit()
+    assert [title.value for title in shown.title] == ["Join this Graft"] and 'href="graft/join"' in html(shown)
+    assert "pets" not in said(shown) and not shown.button and not shown.sidebar.button_group
+
+
+def test_the_folders_are_named_for_those_who_look_for_them(ws: Workspace, visit: Visit) -> None:
+    assert str(ws.root) in said(visit("settings.py"))

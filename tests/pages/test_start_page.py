@@ -1,0 +1,123 @@
+"""Start: what happens between a click on a sample set, or an upload, and the data being there."""
+from __future__ import annotations
+
+import pytest
+
+from core.data import import_job
+from core.data.import_job import Fault, ImportStatus
+from core.data.samples import SAMPLES
+from core.owners import LOCAL_OWNER
+from core.specs import DataSpec
+from core.workspace import Workspace
+from pages.ui import importer
+from pages.ui.components.upload import UploadResult
+from tests.pages.conftest import Visit
+from tests.pages.prepared import HOSTILE_RUN, PETS, add_dataset
+from tests.pages.seen import said, trouble
+
+
+class Imports:
+    """Stands in for the process that imports: it is as far as a test says."""
+
+    def __init__(self) -> None:
+        self.started: list[dict[str, str]] = []
+        self.cancelled: list[str] = []
+        self.now = ImportStatus("running", 30, 120)
+
+    def start(self, ws: Workspace, upload_id: str, **asked: str) -> None:
+        self.started.append(asked)
+
+    def status(self, ws: Workspace, upload_id: str) -> ImportStatus:
+        return self.now
+
+    def cancel(self, ws: Workspace, upload_id: str) -> None:
+        self.cancelled.append(upload_id)
+
+    def end(self, data: DataSpec) -> None:
+        self.now = ImportStatus("done", 120, 120, data.dataset, data.version)
+
+    def fail(self, fault: Fault) -> None:
+        self.now = ImportStatus("failed", fault=fault)
+
+
+@pytest.fixture
+def imports(monkeypatch: pytest.MonkeyPatch) -> Imports:
+    double = Imports()
+    for name in ("start", "status", "cancel"):
+        monkeypatch.setattr(import_job, name, getattr(double, name))
+    return double
+
+
+@pytest.fixture
+def pets(ws: Workspace) -> DataSpec:
+    return add_dataset(ws, PETS, ("cat", "dog"), {"train": 3, "val": 1, "test": 1}, name="pets")
+
+
+def upload(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The browser says that twelve files have arrived, in the one run of the page that follows."""
+    answers = iter([UploadResult(12, 3000, 20, name, ())])
+    monkeypatch.setattr(importer, "upload", lambda *_, **__: next(answers, None))
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_a_sample_set_is_made_while_its_progress_stands_in_place_of_the_drop_zone(ws: Workspace, visit: Visit, imports: Imports, key: str) -> None:
+    page = visit().button(key=f"start.sample.{key}").click().run()
+    assert imports.started == [{"name": SAMPLES[key].title.lower(), "owner": LOCAL_OWNER, "sample": key}]
+    assert "Reading 30 of 120 pictures" in said(page) and not [b for b in page.button if b.key.startswith("start.sample")]
+
+
+def test_a_sample_set_leads_to_train_with_the_quick_preset(ws: Workspace, visit: Visit, imports: Imports, pets: DataSpec) -> None:
+    page = visit().button(key="start.sample.flowers").click().run()
+    imports.end(pets)
+    page.run()
+    assert [title.value for title in page.title] == ["Train"] and trouble(page) == []
+    assert "pets, 10" in page.button(key="recipe.0").label and "Instant" in page.button(key="recipe.3").label
+
+
+def test_files_of_your_own_lead_to_the_data_page(ws: Workspace, visit: Visit, imports: Imports, pets: DataSpec,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    upload(monkeypatch, "my pets")
+    page = visit()
+    assert imports.started == [{"name": "my pets", "owner": LOCAL_OWNER, "sample": ""}]
+    imports.end(pets)
+    page.run()
+    assert [title.value for title in page.title] == ["Data"] and "pets, 10" in page.button(key="recipe.0").label
+
+
+def test_several_things_dropped_at_once_get_a_name(ws: Workspace, visit: Visit, imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload(monkeypatch, "")
+    visit()
+    assert imports.started[0]["name"] == "my pictures"
+
+
+def test_a_failed_import_is_explained_where_the_next_one_is_chosen(ws: Workspace, visit: Visit, imports: Imports,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    upload(monkeypatch, "pets")
+    page = visit()
+    imports.fail(Fault("Only one class: add a second folder", "All pictures are in “{c}”.", "Give more.", {"c": "![t](http://evil.example)"}))
+    page.run()
+    (error,) = page.error
+    assert error.value.startswith("**Only one class\\: add a second folder**") and "![t]" not in error.value
+    assert page.button(key="start.sample.flowers") and page.run().error  # it stays until something else is chosen
+    imports.now = ImportStatus("running")
+    page.button(key="start.sample.flowers").click().run()
+    assert not page.error and "Getting ready …" in said(page)
+
+
+def test_an_import_can_be_cancelled(ws: Workspace, visit: Visit, imports: Imports) -> None:
+    page = visit().button(key="start.sample.flowers").click().run()
+    page.button(key="import.cancel").click().run()
+    assert len(imports.cancelled) == 1 and page.button(key="start.sample.flowers") and trouble(page) == []
+
+
+def test_an_import_goes_on_at_another_page(ws: Workspace, visit: Visit, imports: Imports) -> None:
+    page = visit().button(key="start.sample.flowers").click().run()
+    assert "Reading 30 of 120 pictures" in said(page.switch_page("data.py").run())
+
+
+def test_recent_runs_lead_to_their_pages(lived_in: Workspace, visit: Visit) -> None:
+    page = visit()
+    opened = [button for button in page.button if button.key.startswith("runs.open.")]
+    assert len(opened) == 4  # the newest
+    page.button(key=f"runs.open.{HOSTILE_RUN}").click().run()
+    assert page.query_params["run"] == HOSTILE_RUN and page.metric and trouble(page) == []

@@ -1,0 +1,174 @@
+"""Train: presets, settings, starting one run, and a run at every stage of its life."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import events
+from core.jobs.processes import this_process
+from core.jobs.predictor_client import PredictorClient
+from core.jobs.runs import append, list_runs, load_run, wish_of, write_exit
+from core.models.catalog import DEFAULT, find
+from core.owners import LOCAL_OWNER
+from core.specs import Augmentation, DataSpec, from_json, to_json
+from core.training.presets import PRESETS, preset_config, preset_plan
+from core.workspace import Workspace, write_atomic
+from pages.ui import live
+from pages.ui.state import Draft
+from tests.core.data.picture_files import jpeg
+from tests.pages.conftest import Visit
+from tests.pages.prepared import DISCARDED, ENDED, FAILED, INTERRUPTED, PETS, QUEUED, TINY, add_dataset
+from tests.pages.seen import markdown, said, trouble
+
+ROW = find(DEFAULT)
+
+
+@pytest.fixture
+def pets(ws: Workspace) -> DataSpec:
+    data = add_dataset(ws, PETS, ("cat", "dog"), {"train": 10, "val": 2, "test": 2}, name="pets")
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=data)))
+    return data
+
+
+def stored(ws: Workspace) -> Draft:
+    return from_json(Draft, ws.draft(LOCAL_OWNER).read_bytes())
+
+
+def title_of(page: AppTest) -> str:
+    return next(text.value for text in page.markdown if text.value.startswith("# "))
+
+
+def test_without_data_the_way_leads_back_to_it(ws: Workspace, visit: Visit) -> None:
+    page = visit("train.py").button(key="recipe.next").click().run()
+    assert [title.value for title in page.title] == ["What should your model learn?"]
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_a_preset_sets_freezing_and_all_settings(ws: Workspace, pets: DataSpec, visit: Visit, key: str) -> None:
+    page = visit("train.py")
+    page.number_input(key="train.epochs.0").set_value(3).run()
+    assert stored(ws).preset == "custom" and stored(ws).config == replace(preset_config("instant"), epochs=3)
+    page.button(key=f"train.preset.{key}").click().run()
+    draft = stored(ws)
+    assert (draft.preset, draft.actual_config(), draft.actual_plan()) == (key, preset_config(key), preset_plan(ROW, key))
+    assert {field.label: field.value for field in page.number_input}["Epochs"] == preset_config(key).epochs
+    assert f"train.preset.{key}" not in [button.key for button in page.button] and trouble(page) == []
+
+
+def test_each_preset_says_what_it_costs_and_the_estimate_follows_the_settings(ws: Workspace, pets: DataSpec, visit: Visit) -> None:
+    page = visit("train.py")
+    assert len([text for text in page.markdown if ":material/timer:" in text.value]) == len(PRESETS) + 1
+    assert "each of up to 40 epochs" in markdown(page) and "A first guess" in said(page)
+    page.number_input(key="train.epochs.0").set_value(3).run()
+    assert "each of up to 3 epochs" in markdown(page)
+
+
+def test_augmentation_is_shown_on_eight_of_your_own_pictures(ws: Workspace, pets: DataSpec, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, Augmentation]] = []
+
+    def preview(self: PredictorClient, files: list, preprocess: object, augmentation: Augmentation) -> list[bytes]:
+        asked.append((len(files), augmentation))
+        return [jpeg(seed) for seed in range(len(files))]
+    monkeypatch.setattr(PredictorClient, "preview", preview)
+    page = visit("train.py")
+    assert not page.get("image") and not page.get("imgs")
+    page.toggle(key="train.flip.0").set_value(True).run()
+    assert asked == [(8, Augmentation(flip=True))] and stored(ws).actual_config().augmentation == Augmentation(flip=True)
+    assert "different in every epoch" in said(page) and trouble(page) == []
+
+
+def test_starting_makes_one_run_with_what_was_chosen_and_leads_to_its_address(ws: Workspace, pets: DataSpec, visit: Visit) -> None:
+    page = visit("train.py")
+    page.button(key="train.preset.balanced").click().run()
+    page.button(key="recipe.next").click().run()
+    (run,) = list_runs(ws, LOCAL_OWNER)
+    assert (run.data, run.config, run.plan) == (pets, preset_config("balanced"), preset_plan(ROW, "balanced"))
+    assert page.query_params["run"] == run.id and title_of(page).startswith("# pets\\-1 ")
+    assert stored(ws).request not in ("", run.id)  # the next start makes another run
+
+
+def test_two_tabs_with_the_same_draft_make_one_run(ws: Workspace, pets: DataSpec, visit: Visit) -> None:
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(replace(stored(ws), request="samerequest")))
+    first, second = visit("train.py"), visit("train.py")
+    for page in (first, second):
+        page.button(key="recipe.next").click().run()
+    assert [run.id for run in list_runs(ws, LOCAL_OWNER)] == ["samerequest"]
+    assert second.query_params["run"] == "samerequest" and trouble(second) == []
+
+
+@pytest.mark.parametrize("model", ["inception_v3", "vit_b_16"])
+def test_an_input_size_that_the_model_cannot_take_is_not_kept(ws: Workspace, pets: DataSpec, visit: Visit, model: str) -> None:
+    small = replace(preset_config("instant"), input_size=64, epochs=3)
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=pets, preset="custom", config=small)))
+    visit("model.py").button(key=f"model.choose.{model}").click().run()
+    assert stored(ws).config == replace(small, input_size=None)
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=pets, model=model, preset="custom", config=small)))  # changed by hand
+    page = visit("train.py")
+    assert trouble(page) == []
+    page.button(key="recipe.next").click().run()
+    assert trouble(page) == [] and len(list_runs(ws, LOCAL_OWNER)) == 1
+
+
+@pytest.mark.parametrize("run, text", [(DISCARDED, "This run was discarded."), (INTERRUPTED, "The training was interrupted"),
+                                       (FAILED, "The disk is full")])
+def test_a_run_without_a_result_says_why_and_can_be_run_again_with_its_settings(lived_in: Workspace, visit: Visit, run: str, text: str) -> None:
+    page = visit("train.py", run=run)
+    assert text in said(page) and ["live.keep"] != [button.key for button in page.button]
+    page.button(key="recipe.next").click().run()
+    assert [title.value for title in page.title] == ["Train"]
+    draft, before = stored(lived_in), load_run(lived_in, run, LOCAL_OWNER)
+    assert (draft.data, draft.model, draft.plan, draft.config) == (before.data, before.model.key, before.plan, before.config)
+
+
+def test_an_ended_run_leads_to_its_results_and_has_nothing_to_stop(lived_in: Workspace, visit: Visit) -> None:
+    page = visit("train.py", run=ENDED)
+    assert "finished" in title_of(page) and [button.key for button in page.button] == ["recipe.next"]
+    page.button(key="recipe.next").click().run()
+    assert page.query_params["run"] == ENDED and page.metric
+
+
+@pytest.mark.parametrize("button, wish", [("live.keep", "keep"), ("live.discard", "discard")])
+def test_a_run_can_be_asked_to_end(lived_in: Workspace, visit: Visit, button: str, wish: str) -> None:
+    page = visit("train.py", run=QUEUED)
+    assert wish_of(lived_in.run(QUEUED)) == "go"
+    page.button(key=button).click().run()
+    assert wish_of(lived_in.run(QUEUED)) == wish and trouble(page) == []
+
+
+def test_the_one_who_watched_a_run_end_is_led_to_try_it_once(lived_in: Workspace, visit: Visit) -> None:
+    folder = lived_in.run(ENDED)
+    ending = (folder / "exit.json").read_bytes()
+    (folder / "exit.json").unlink()
+    write_atomic(folder / "worker.json", to_json(this_process()))
+    page = visit("train.py", run=ENDED)
+    assert "running" in title_of(page) and page.button(key="recipe.next").disabled
+    write_atomic(folder / "exit.json", ending)
+    page.run()
+    assert title_of(page).startswith("# Try it")
+    page.switch_page("train.py").run()
+    assert "finished" in title_of(page)  # looking at the curves again leads nowhere
+    assert "finished" in title_of(visit("train.py", run=ENDED))  # nor does a look from another tab
+
+
+def test_a_discarded_run_leads_nowhere(lived_in: Workspace, visit: Visit) -> None:
+    page = visit("train.py", run=QUEUED)
+    append(lived_in.run(QUEUED), events.Discarded())
+    write_exit(lived_in.run(QUEUED), "discarded")
+    page.run()
+    assert "discarded" in title_of(page) and trouble(page) == []
+
+
+def test_the_curves_are_told_what_the_log_does_not_say(lived_in: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict] = []
+    monkeypatch.setattr(live, "live_curves", lambda url, *, key, state: told.append({"url": url, **state}))
+    for run in (QUEUED, ENDED, DISCARDED, INTERRUPTED):
+        visit("train.py", run=run)
+    assert [state["status"] for state in told] == ["queued", "ended", "ended", "interrupted"]
+    assert told[1]["name"] == "pets-1" and told[1]["patience"] == TINY.patience and ENDED in told[1]["url"]
+
+
+def test_what_runs_now_stands_at_the_foot_of_every_page(lived_in: Workspace, visit: Visit) -> None:
+    page = visit("settings.py")
+    assert [link.proto.query_string for link in page.sidebar.page_link] == [f"run={QUEUED}"]
