@@ -1,9 +1,13 @@
 """The frozen part runs once: its outputs are stored and feed the trained rest in every epoch."""
 from __future__ import annotations
 
+import math
+import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +20,9 @@ from core.models.blocks import Network
 from core.specs import SplitName
 
 BATCH = 32
+SHARE = 8
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
-
-
 SPARE_BYTES = 1 << 30
 """Stays free on the disk: writing to a mapped file on a full one would end the process without a word."""
 
@@ -38,17 +41,21 @@ class Stored:
         return self.outputs[idx]
 
 
-def fits(network: Network, splits: dict[SplitName, Split], boundary: int, folder: Path) -> bool:
-    """Whether the outputs of all training and validation items stay within the budget, and within what is free on the disk of `folder`."""
-    with torch.inference_mode():
-        one = network(splits["train"].inputs(torch.tensor([0])), stop=boundary)
-    needed = one.nbytes * sum(len(splits[name]) for name in ("train", "val"))
+def item_shape(network: Network, split: Split, boundary: int) -> tuple[int, ...]:
+    """Shape of one item's output of the first `boundary` blocks."""
+    return tuple(frozen_outputs(network, split.inputs(torch.tensor([0])), boundary).shape[1:])
+
+
+def fits(shape: tuple[int, ...], n_items: int, folder: Path) -> bool:
+    """Whether so many outputs stay within the budget, and within what is free on the disk of `folder`."""
+    needed = 4 * math.prod(shape) * n_items
     return needed <= BUDGET_BYTES and needed + SPARE_BYTES <= shutil.disk_usage(folder).free
 
 
-def store(network: Network, splits: dict[SplitName, Split], boundary: int, folder: Path) -> Iterator[Preparing | dict[SplitName, Stored]]:
+def store(network: Network, splits: dict[SplitName, Split], boundary: int, shape: tuple[int, ...],
+          folder: Path) -> Iterator[Preparing | dict[SplitName, Stored]]:
     """Run blocks 0 … boundary - 1 once over training and validation items. Yields progress, then the two `Stored` sides.
-    `folder` holds them, and nothing else.
+    `shape` is one item's output; `folder` holds what is stored, and nothing else.
 
     The blocks must be frozen (in `eval()`): then what is stored is what the plain loop would compute in every epoch.
     """
@@ -57,17 +64,35 @@ def store(network: Network, splits: dict[SplitName, Split], boundary: int, folde
     stored: dict[SplitName, Stored] = {}
     total, done = sum(len(splits[name]) for name in ("train", "val")), 0
     for name in ("train", "val"):
-        split, outputs = splits[name], torch.empty(0)
+        split = splits[name]
+        outputs = _mapped(folder / f"{name}-{boundary}.npy", (len(split), *shape))
         for idx in torch.arange(len(split)).split(BATCH):
-            with torch.inference_mode():
-                batch = network(split.inputs(idx), stop=boundary)
-            if not len(outputs):
-                outputs = _mapped(folder / f"{name}-{boundary}.npy", (len(split), *batch.shape[1:]))
-            outputs[idx] = batch
+            outputs[idx] = frozen_outputs(network, split.inputs(idx), boundary)
             done += len(idx)
             yield Preparing("storing", done, total)
         stored[name] = Stored(outputs, split.labels, boundary)
     yield stored
+
+
+def frozen_outputs(network: Network, x: Tensor, stop: int) -> Tensor:
+    """Outputs (B, …) of the first `stop` blocks, float32, without gradients.
+
+    Every core takes shares of the batch for itself: threads that work on one batch together wait for each other at every layer, on a
+    busy machine for most of the time. Shares always have `SHARE` items (the last one is filled up), since libraries choose their
+    kernels by size: an item's output then has the same bits whatever batch it came in."""
+    autocast = torch.is_autocast_enabled("cpu")
+
+    def compute(share: Tensor) -> Tensor:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            return network(share, stop=stop).float()
+    missing = -len(x) % SHARE
+    filled = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
+    return torch.cat(list(_cores().map(compute, filled.split(SHARE))))[:len(x)]
+
+
+@cache
+def _cores() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), "frozen", initializer=lambda: torch.set_num_threads(1))
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:

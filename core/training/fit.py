@@ -113,10 +113,11 @@ def _store(network: Network, splits: dict[SplitName, Split], prefix: int, folder
     Sets `at.stop` when asked to end and there is nothing left to do for it."""
     if not prefix:
         return splits, 0
-    if not activations.fits(network, splits, prefix, folder):
+    shape = activations.item_shape(network, splits["train"], prefix)
+    if not activations.fits(shape, len(splits["train"]) + len(splits["val"]), folder):
         yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
         return splits, 0
-    for stored in activations.store(network, splits, prefix, folder / "activations"):
+    for stored in activations.store(network, splits, prefix, shape, folder / "activations"):
         if isinstance(stored, dict):
             return stored, prefix  # type: ignore[return-value]
         yield stored
@@ -131,14 +132,16 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
                  weights: Tensor | None, epoch: int, at: _Progress, control: Control) -> Generator[Event, None, list[float]]:
     """One pass over the training items; returns (mean loss, mean score). Sets `at.stop` when asked to end."""
     config, order = run.config, torch.randperm(len(side), generator=torch.Generator().manual_seed(run.config.seed * 100_003 + epoch))
-    batches = _batches(order, config.batch_size)
+    batches, frozen = _batches(order, config.batch_size), network.frozen_prefix()
     total, window, reported = torch.zeros(3), torch.zeros(3), time.monotonic()  # sums of (loss, score, items)
     for position, idx in enumerate(batches):
         rate = rate_at(config.schedule, config.learning_rate, at.step, config.epochs * len(batches))
         set_rate(optimizer, rate)
         torch.default_generator.manual_seed(config.seed * 1_000_003 + at.step)
         x, y = side.augmented(idx, epoch) if boundary == 0 else side.inputs(idx), side.labels[idx]
-        logits = network(x, start=boundary)
+        if frozen > boundary:
+            x = activations.frozen_outputs(network, x, frozen)
+        logits = network(x, start=frozen)
         value = loss.loss(logits, y, config.label_smoothing, weights)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
