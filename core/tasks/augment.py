@@ -32,21 +32,26 @@ def _moved(x: Tensor, how: Augmentation, draws: Tensor, signed: Tensor) -> Tenso
     scale = 1 / (1 + signed[:, 2] * how.zoom)
     mirror = torch.where(draws[:, 3] < 0.5, -1.0, 1.0) if how.flip else torch.ones(len(x))
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    theta = torch.zeros(len(x), 2, 3)
-    theta[:, 0, 0], theta[:, 0, 1] = cos * mirror, cos * shear - sin
-    theta[:, 1, 0], theta[:, 1, 1] = sin * mirror, sin * shear + cos
-    theta[:, 0, 2], theta[:, 1, 2] = signed[:, 4] * how.shift * 2, signed[:, 5] * how.shift * 2  # the grid spans -1 to 1
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    shift = signed[:, 4:6] * how.shift * 2  # the grid spans -1 to 1
+    grid = torch.stack([_affine(cos * mirror, cos * shear - sin, shift[:, 0], x),
+                        _affine(sin * mirror, sin * shear + cos, shift[:, 1], x)], -1)  # (B, H, W, 2): where each pixel comes from
     white = how.fill == "white"
     x = F.grid_sample(1 - x if white else x, grid, mode="bilinear", padding_mode=PADDING[how.fill], align_corners=False)
     return 1 - x if white else x
+
+
+def _affine(across: Tensor, down: Tensor, shift: Tensor, x: Tensor) -> Tensor:
+    """across * column + down * row + shift at each pixel's middle, (B, H, W). `F.affine_grid` multiplies matrices for it, and the last
+    bits of such a product depend on the size of the batch."""
+    rows, columns = ((torch.arange(n) * 2 + 1) / n - 1 for n in x.shape[2:])
+    return across[:, None, None] * columns + down[:, None, None] * rows[:, None] + shift[:, None, None]
 
 
 def _recoloured(x: Tensor, strength: float, signed: Tensor) -> Tensor:
     """Brightness, contrast and saturation by up to ± strength / 2; signed (B, 3) in [-1, 1)."""
     brightness, contrast, saturation = (1 + signed * strength / 2)[:, :, None, None, None].unbind(1)  # each (B, 1, 1, 1)
     x = x * brightness
-    mean = x.mean((1, 2, 3), keepdim=True)
+    mean = x.mean((1, 2, 3), keepdim=True, dtype=torch.float64).float()  # a float32 sum would depend on how threads share the batch
     x = mean + (x - mean) * contrast
     gray = (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)  # luma weights of ITU-R BT.601
     return gray + (x - gray) * saturation
