@@ -25,14 +25,15 @@ class Started:
     epochs: int
     steps_per_epoch: int
     device: str
+    precision: Literal["fp32", "bf16"] = "fp32"
     type: Literal["started"] = "started"
     t: float = _now()
 
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """Work that is done once: reading the items, or storing the outputs of the frozen part."""
-    what: Literal["reading", "storing"]
+    """Work that is done once: fetching weights (in bytes), reading the items, or storing the outputs of the frozen part."""
+    what: Literal["downloading", "reading", "storing"]
     done: int
     total: int
     type: Literal["preparing"] = "preparing"

@@ -15,6 +15,7 @@ BlockState = Literal["frozen", "trained"]
 PresetKey = Literal["instant", "balanced", "thorough", "custom"]
 OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleKey = Literal["constant", "cosine", "step"]
+Precision = Literal["fp32", "bf16"]
 FillKey = Literal["reflect", "edge", "black", "white"]
 
 T = TypeVar("T")
@@ -104,6 +105,8 @@ class TrainConfig:
     """Stop after this many epochs without gain on the validation split; 0: never."""
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: Precision | Literal["auto"] = "auto"
+    """Arithmetic of the training; auto: the one that is faster on this machine. Scores and predictions are always in fp32."""
     store_activations: bool = True
     """Compute the frozen part once instead of in every epoch (same result; only without augmentation)."""
 

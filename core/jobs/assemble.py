@@ -1,7 +1,6 @@
 """Where a run's parts meet: data, network, and, when it has learnt, its report and bundle. The worker alone calls this."""
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,13 +10,14 @@ from core.data.split import Split
 from core.data.versions import Version, load_version
 from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, evaluate, write_report
-from core.models.build import architecture, build
 from core.models.blocks import Network
+from core.models.build import architecture, build
 from core.models.catalog import find
 from core.preprocess import Preprocess, from_row
-from core.specs import RunSpec, SplitName
+from core.specs import Precision, RunSpec, SplitName
 from core.tasks.registry import TASKS
-from core.training.estimate import record_speed
+from core.training.machine import load_machine, record_precision, record_speed
+from core.training.precision import faster_precision, forward_items_per_s
 from core.workspace import Workspace
 
 
@@ -27,6 +27,7 @@ class Parts:
     preprocess: Preprocess
     network: Network
     splits: dict[SplitName, Split]
+    precision: Precision
 
 
 class Progress(Protocol):
@@ -43,12 +44,26 @@ def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     network = build(run.model, len(version.labels), run.config.seed, progress.fetching)
     preprocess = from_row(row, run.config.input_size)
     splits = TASKS[run.data.task].load().splits(ws, version, preprocess, run.config.augmentation, run.config.seed, progress.reading)
-    return Parts(version, preprocess, network, splits)
+    return Parts(version, preprocess, network, splits, _measured(ws, run, network, preprocess))
+
+
+def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preprocess) -> Precision:
+    """The precision to train in. What is not yet known of this machine is timed first: its faster precision, and its speed with this
+    model, by which the next estimates are made."""
+    known = load_machine(ws)
+    if not known.precision:
+        record_precision(ws, faster_precision())
+    precision = load_machine(ws).precision if run.config.precision == "auto" else run.config.precision
+    if run.model.key not in known.macs_per_s:
+        side, row = preprocess.input_size, find(run.model.key)
+        macs = sum(block.macs for block in row.blocks) * (side / row.input_size) ** 2
+        record_speed(ws, row.key, macs * forward_items_per_s(network, (3, side, side), precision))
+    return precision
 
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:
     """Judge the trained network and write `report.json` and `bundle.zip`. Where no item was held back there is no report."""
-    row, report = find(run.model.key), _judge(ws, run, parts)
+    row, report = find(run.model.key), _judge(run, parts)
     if report:
         write_report(folder / "report.json", report)
     write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, len(parts.version.labels)),
@@ -58,16 +73,12 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
     return report
 
 
-def _judge(ws: Workspace, run: RunSpec, parts: Parts) -> Report | None:
-    """On the test items, without any on the validation items. The machine's speed with this model is measured on the way, for the
-    next estimate."""
+def _judge(run: RunSpec, parts: Parts) -> Report | None:
+    """On the test items, without any on the validation items."""
     name: SplitName = "test" if len(parts.splits["test"]) else "val"
     side, items = parts.splits[name], parts.version.split(name)
     if not items:
         return None
-    row, began = find(run.model.key), time.perf_counter()
     answers = probabilities(parts.network, side, run.data.objective)
-    macs = sum(block.macs for block in row.blocks) * (parts.preprocess.input_size / row.input_size) ** 2
-    record_speed(ws, row.key, macs * len(side) / (time.perf_counter() - began))
     return evaluate(answers, side.labels.tolist(), parts.version.labels, split=name,
                     shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective)

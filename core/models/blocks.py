@@ -4,7 +4,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
+
+from core.specs import Precision
 
 
 @dataclass(slots=True)
@@ -27,20 +30,24 @@ class Block:
 
 
 class Network(nn.Module):
-    """The original module, run block by block. With all blocks its output equals the original's, bit for bit."""
+    """The original module, run block by block. With all blocks its output equals the original's, bit for bit (in fp32).
+
+    `precision` is that of matrix work; weights, sums and what comes out stay float32 (Micikevicius et al. 2018, arXiv:1710.03740)."""
 
     def __init__(self, model: nn.Module, blocks: Sequence[Block]) -> None:
         super().__init__()
         self.model = model
         self.blocks = tuple(blocks)
+        self.precision: Precision = "fp32"
         self._resting: tuple[str, ...] = ()
 
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Run blocks `start` to `stop` (excluded) on x, the output of block `start - 1` (or the pictures, (B, C, H, W))."""
         state = State(x)
-        for block in self.blocks[start:stop]:
-            state = block.forward(state)
-        return state.x
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            for block in self.blocks[start:stop]:
+                state = block.forward(state)
+        return state.x.float()
 
     def parameters_of(self, block: Block) -> dict[str, nn.Parameter]:
         """The block's parameters by their names in the original network."""

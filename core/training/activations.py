@@ -80,11 +80,9 @@ def frozen_outputs(network: Network, x: Tensor, stop: int) -> Tensor:
     Every core takes shares of the batch for itself: threads that work on one batch together wait for each other at every layer, on a
     busy machine for most of the time. Shares always have `SHARE` items (the last one is filled up), since libraries choose their
     kernels by size: an item's output then has the same bits whatever batch it came in."""
-    autocast = torch.is_autocast_enabled("cpu")
-
     def compute(share: Tensor) -> Tensor:
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            return network(share, stop=stop).float()
+        with torch.inference_mode():
+            return network(share, stop=stop)
     missing = -len(x) % SHARE
     filled = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
     return torch.cat(list(_cores().map(compute, filled.split(SHARE))))[:len(x)]

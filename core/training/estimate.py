@@ -1,13 +1,13 @@
 """How long a run will take on this machine: counted work over measured speed. Torch-free."""
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.models.catalog import ModelRow
 from core.specs import FreezePlan, TrainConfig
-from core.workspace import Workspace, write_atomic
+from core.training.machine import load_machine
+from core.workspace import Workspace
 
 GUESS_MACS_PER_S = 2e10
 """Used until the first measurement; a slow laptop core does about this."""
@@ -26,14 +26,9 @@ class Estimate:
     measured: bool
 
 
-def record_speed(ws: Workspace, model: str, macs_per_s: float) -> None:
-    """Remember how fast this machine ran a model forward."""
-    write_atomic(ws.root / "machine.json", json.dumps(_speeds(ws) | {model: macs_per_s}).encode())
-
-
 def speed(ws: Workspace, model: str) -> tuple[float, bool]:
     """Multiplications a second in a forward pass, and whether they were measured for this very model."""
-    speeds = _speeds(ws)
+    speeds = load_machine(ws).macs_per_s
     if model in speeds:
         return speeds[model], True
     return (min(speeds.values()) if speeds else GUESS_MACS_PER_S), False
@@ -63,8 +58,3 @@ def epoch_seconds(macs: Sequence[float], trained: Sequence[bool], boundary: int,
     forward = sum(macs[boundary:])
     backward = sum(m * ((i > first) + trained[i]) for i, m in enumerate(macs) if i >= first)
     return (n_train * (forward + backward) + n_val * forward) / macs_per_s
-
-
-def _speeds(ws: Workspace) -> Mapping[str, float]:
-    path = ws.root / "machine.json"
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}

@@ -15,7 +15,7 @@ from core.data.split import Split
 from core.errors import UserError
 from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started, Step
 from core.models.blocks import Network
-from core.specs import FreezePlan, RunSpec, SplitName
+from core.specs import FreezePlan, Precision, RunSpec, SplitName
 from core.training import activations
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss
@@ -42,17 +42,20 @@ class _Progress:
     stop: Literal["", "keep", "discard", "early"] = ""
 
 
-def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control) -> Iterator[Event]:
+def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control,
+        precision: Precision = "fp32") -> Iterator[Event]:
     """Train by the run's plan and settings; afterwards the network holds the best epoch, and so does `folder/best.safetensors`.
 
     Raises `UserError` when nothing would learn or the loss is no longer a number. The order of items is a function of
     (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
     """
-    threads = torch.get_num_threads()
+    threads, network.precision = torch.get_num_threads(), precision
+    network.to(memory_format=torch.channels_last)  # the order in which convolutions read fastest, here and on GPUs
     try:
         yield from _fit(run, network, splits, n_classes, folder, control, threads)
     finally:
         torch.set_num_threads(threads)
+        network.precision = "fp32"
 
 
 def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control,
@@ -61,7 +64,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_class
     _check_learns(network, plan)
     steps_per_epoch = len(_batches(torch.arange(len(splits["train"])), config.batch_size))
     yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_classes, trained_parameters(network),
-                  sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu")
+                  sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu", network.precision)
     loss, weights = LOSSES[run.data.objective], _class_weights(splits["train"].labels, n_classes) if config.class_weights else None
     optimizer = build_optimizer(network, plan, config)
     at = _Progress(max(block.from_epoch for block in plan.blocks if block.state == "trained" and block.from_epoch < config.epochs))
