@@ -1,0 +1,80 @@
+"""Facts about estimates that hold on every machine; how many seconds they say is the machine's affair."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.models.catalog import CATALOG, find
+from core.specs import Augmentation, TrainConfig
+from core.training.estimate import Estimate, estimate, speed
+from core.training.machine import record_speed
+from core.training.presets import plan_for, preset_config, preset_plan
+from core.workspace import Workspace
+
+ROW = find("graft-resnet10")
+SPEED = (1e10, True)
+
+
+def of(kind: str = "head", n: int = 200, config: TrainConfig = TrainConfig(epochs=10), **settings: object) -> Estimate:
+    return estimate(ROW, plan_for(ROW, kind), replace(config, **settings), n, n // 5, SPEED)  # type: ignore[arg-type]
+
+
+def test_more_items_take_longer() -> None:
+    for kind in ("head", "last-stage", "all"):
+        assert of(kind, 100).total < of(kind, 200).total < of(kind, 400).total
+
+
+def test_more_epochs_take_longer() -> None:
+    assert of(epochs=5).total < of(epochs=10).total and of(epochs=5).once == of(epochs=10).once
+
+
+def test_the_more_is_trained_the_longer_an_epoch_takes() -> None:
+    assert of("head").epoch < of("last-stage").epoch < of("all").epoch
+
+
+def test_augmentation_makes_a_frozen_run_longer_and_its_preparation_shorter() -> None:
+    plain, augmented = of(), of(augmentation=Augmentation(flip=True))
+    assert plain.total < augmented.total and plain.epoch < augmented.epoch and plain.once > augmented.once
+
+
+def test_storing_pays_from_the_second_epoch_on() -> None:
+    assert of(epochs=10).total < of(epochs=10, store_activations=False).total
+    assert of(epochs=1).total == pytest.approx(of(epochs=1, store_activations=False).total)
+
+
+def test_where_everything_trains_nothing_is_stored() -> None:
+    assert of("all") == of("all", store_activations=False)
+
+
+def test_larger_pictures_take_longer() -> None:
+    assert of(input_size=96).total < of(input_size=160).total < of(input_size=320).total and of(input_size=160) == of()
+
+
+def test_a_stage_that_joins_later_costs_less_than_one_that_trains_all_along() -> None:
+    config = TrainConfig(epochs=10)
+    later, always = (estimate(ROW, plan_for(ROW, "last-stage", head_first_epochs=n), config, 200, 40, SPEED) for n in (5, 0))
+    assert later.epoch < always.epoch and later.once > always.once
+
+
+def test_a_faster_machine_is_sooner_done() -> None:
+    slow, fast = (estimate(ROW, plan_for(ROW, "all"), TrainConfig(), 100, 20, (pace, True)) for pace in (1e10, 4e10))
+    assert fast.total < slow.total < 4 * fast.total
+
+
+@pytest.mark.parametrize("key", CATALOG)
+@pytest.mark.parametrize("preset", ["instant", "balanced", "thorough"])
+def test_every_model_and_preset_has_one(key: str, preset) -> None:
+    row, config = CATALOG[key], preset_config(preset)
+    told = estimate(row, preset_plan(row, preset), config, 100, 20, SPEED)
+    assert 0 < told.once and 0 < told.epoch and told.total == pytest.approx(told.once + config.epochs * told.epoch)
+
+
+def test_the_first_run_of_a_model_turns_a_guess_into_a_measurement(ws: Workspace) -> None:
+    guess, measured = speed(ws, "resnet18")
+    assert guess > 0 and not measured
+    record_speed(ws, "resnet18", 5e9)
+    record_speed(ws, "resnet50", 3e9)
+    assert speed(ws, "resnet18") == (5e9, True) and speed(ws, "resnet50") == (3e9, True)
+    assert speed(ws, "vgg16") == (3e9, False), "an unknown model is expected to run like the slowest known one"
+    assert Workspace.open(ws.root) == ws and speed(Workspace.open(ws.root), "resnet18") == (5e9, True)
