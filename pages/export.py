@@ -14,8 +14,8 @@ ws = state.workspace()
 run, report = ended_run(_("Take home"))
 bar = recipe.place()
 bundle = ws.run(run.id) / "bundle.zip"
-left, right = st.columns([3, 2], gap="large")
-with left:
+halves = st.grid(2, min_column_width=360, gap="large")
+with halves.container():
     st.subheader(_("What is in the file"), anchor=False)
     st.markdown("\n".join(f"- **{name}**: {what}" for name, what in (
         ("model.safetensors", _("the weights, in a format that holds nothing but numbers")),
@@ -24,8 +24,9 @@ with left:
         ("README.md", _("what the model is, how good it is and where it ends, in plain words")))))
     st.subheader(_("Use it on another computer"), anchor=False)
     st.code("pip install torch torchvision pillow safetensors\npython predict.py picture.jpg", language="shell")
-with right.container(border=True):
-    st.metric(_("Score (95 % range)"), score_range(report.score, report.low, report.high))
+with halves.container(border=True):
+    st.caption(_("Score (95 % range)"))
+    st.subheader(score_range(report.score, report.low, report.high), anchor=False)
     st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=CATALOG[run.model.key].title))
     st.caption(_("Licence of the weights it started from: {licence}", licence=_(CATALOG[run.model.key].licence)))
 url = f"graft/bundle/{run.id}.zip?token={mint(ws, state.me(), 'bundle', run=run.id, name=run.name)}"

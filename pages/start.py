@@ -20,14 +20,14 @@ if importer.busy():
 importer.drop_zone("start")
 importer.last_error()
 st.subheader(_("Nothing at hand? Try a sample set"), anchor=False)
-columns = st.columns(len(SAMPLES) + 1)
-for column, sample in zip(columns, SAMPLES.values()):
-    with column.container(border=True, height="stretch"):
+cards = st.grid(len(SAMPLES) + 1, min_column_width=240)
+for sample in SAMPLES.values():
+    with cards.container(border=True, height="stretch"):
         st.markdown(f"**{_(sample.title)}**")
         st.caption(_(sample.description))
         if st.button(_("Try with {name}", name=_(sample.title).lower()), key=f"start.sample.{sample.key}", icon=":material/play_arrow:"):
             importer.begin_sample(sample.key)
-with columns[-1].container(border=True, height="stretch"):
+with cards.container(border=True, height="stretch"):
     st.markdown(f"**{_('What happens then?')}**")
     st.caption(_("Graft keeps what a pretrained network already sees, and teaches it your labels. You watch it learn, try it on "
                  "new pictures and take it home as a file."))

@@ -17,7 +17,8 @@ ws = state.workspace()
 run, report = ended_run(_("Try it"))
 bar = recipe.place()
 client().warm()
-left, right = st.columns([1, 1], gap="large")
+halves = st.grid(2, min_column_width=380, gap="large")
+left, right = halves.container(), halves.container()
 with left:
     picture = try_panel.choose(run, load_version(ws, run.data))
 with right:

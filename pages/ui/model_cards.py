@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import UserError
 from core.jobs import downloads
@@ -21,10 +22,9 @@ def grid(rows: Sequence[ModelRow], chosen: str) -> None:
                           label_visibility="collapsed", width=320)
     found = [row for row in rows if (query or "").lower() in f"{row.title} {row.family}".lower()]
     found.sort(key=lambda row: not on_this_machine(row))
-    for start in range(0, len(found), COLUMNS):
-        for column, row in zip(st.columns(COLUMNS), found[start:start + COLUMNS]):
-            with column:
-                _card(row, row.key == chosen)
+    cards = st.grid(COLUMNS, min_column_width=250)
+    for row in found:
+        _card(cards, row, row.key == chosen)
     if not found:
         st.caption(_("No model of that name. Clear the search to see all."))
 
@@ -59,9 +59,9 @@ def _progress(row: ModelRow) -> None:
                 text=_("Downloading {model}: {done} of {total}", model=row.title, done=size(now.done), total=size(now.total or row.size_bytes)))
 
 
-def _card(row: ModelRow, chosen: bool) -> None:
+def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
     here = on_this_machine(row)
-    with st.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{row.key.replace('_', '-')}"):
+    with cards.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{row.key.replace('_', '-')}"):
         st.markdown(f"**{row.title}**  " + (f":green-badge[:material/check: {_('on this machine')}]" if here
                                             else f":orange-badge[:material/download: {size(row.size_bytes)}]"))
         st.caption("  \n".join((

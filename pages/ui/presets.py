@@ -15,9 +15,10 @@ from pages.ui.text import duration
 
 
 def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[float, bool]) -> None:
-    for column, key in zip(st.columns(len(PRESETS)), PRESETS):
+    grid = st.grid(len(PRESETS), min_column_width=240)
+    for key in PRESETS:
         chosen = draft.preset == key
-        with column.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{key}"):
+        with grid.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{key}"):
             cost = estimate(row, preset_plan(row, key), preset_config(key), n_train, n_val, speed)
             st.markdown(f"**{preset_text(key)}**  :gray-badge[:material/timer: {duration(cost.total)}]")
             st.caption(_what(key))

@@ -18,8 +18,9 @@ def augmented(data: DataSpec, model: str, augmentation: Augmentation) -> None:
     st.caption(_("Your pictures as training will show them, different in every epoch:"))
     with st.spinner(_("Drawing …"), show_time=False):
         pictures = _pictures(data, model, augmentation)
-    for column, picture in zip(st.columns(SHOWN), pictures):
-        column.image(picture)
+    cells = st.grid(SHOWN, min_column_width=90)
+    for picture in pictures:
+        cells.image(picture)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -62,8 +62,9 @@ def _read(folder: Path, now: RunState) -> Summary:
 
 
 def grid(runs: Sequence[RunSpec]) -> None:
-    for column, run in zip(st.columns(max(2, len(runs))), runs):
-        with column.container(border=True, height="stretch"):
+    cards = st.grid(4, min_column_width=220)
+    for run in runs:
+        with cards.container(border=True, height="stretch"):
             at_a_glance = summary(state.workspace().run(run.id))
             st.markdown(f"**{md(run.name)}**  {badge(at_a_glance.state)}")
             report = at_a_glance.report

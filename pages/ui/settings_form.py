@@ -36,7 +36,8 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
 
 def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
     rev = str(state.rev("settings"))
-    one, two, three = st.columns(3)
+    grid = st.grid(3, min_column_width=220)
+    one, two, three = grid.container(), grid.container(), grid.container()
     with one:
         st.markdown(f"**{_('Learning')}**")
         epochs = st.number_input(_("Epochs"), 1, 1000, given.epochs, key=f"train.epochs.{rev}", help=_("One epoch is one pass over your pictures."))
@@ -80,7 +81,8 @@ def _augmentation(given: Augmentation, rev: str) -> Augmentation:
     st.markdown(f"**{_('Augmentation')}**")
     st.caption(_("Shows each picture a little changed every time, so that the network learns what does not matter. "
                  "The frozen part then has to be computed in every epoch."))
-    one, two, three, four = st.columns(4)
+    grid = st.grid(4, min_column_width=190)
+    one, two, three, four = grid.container(), grid.container(), grid.container(), grid.container()
     with one:
         flip = st.toggle(_("Mirror left and right"), given.flip, key=f"train.flip.{rev}")
         rotation = st.slider(_("Rotation (degrees)"), 0, 180, round(given.rotation_deg), key=f"train.rotation.{rev}")
