@@ -33,7 +33,7 @@ def language() -> Language:
     return "zh-CN" if (st.context.locale or "").lower().startswith("zh") else "en"
 
 
-def _(text: str, **values: object) -> str:
+def _(text: str, /, **values: object) -> str:
     """`text` in the reader's language with its `{placeholders}` filled. Escape values that users typed before passing them."""
     translated = catalogue(language()).get(text, text)
     return translated.format(**values) if values else translated
