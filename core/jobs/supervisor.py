@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -112,7 +113,7 @@ def _start(ws: Workspace, folder: Path, seen: _Seen) -> None:
     worker = seen.warm if seen.warm and seen.warm.poll() is None else _new_worker(ws)
     seen.warm = None
     try:
-        worker.stdin.write(f"{folder}\n".encode())  # type: ignore[union-attr]
+        worker.stdin.write(os.fsencode(folder) + b"\n")  # type: ignore[union-attr]
         worker.stdin.close()  # type: ignore[union-attr]
     except OSError:
         log.warning("a worker ended while it was given a run")  # its exit is seen below

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import shutil
 import sys
 import time
@@ -106,7 +107,7 @@ def _control(folder: Path) -> Control:
 def _named(error: Exception) -> UserError:
     text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
-        return UserError("Out of memory.", "The machine has no room for this model at this batch size.",
+        return UserError("Out of memory.", "This machine has too little memory for this model at this batch size.",
                          "Halve the batch size, choose a smaller input size or a smaller model.")
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:  # the second: as safetensors says it
         return UserError("The disk is full.", "The run could not be saved.", "Free some space and start the run again.")
@@ -126,9 +127,8 @@ def main() -> None:
     import core.training.fit  # noqa: F401
     import torch
     torch.set_flush_denormal(True)  # numbers below 1e-38 change nothing, but take a processor a hundred times as long
-    folder = sys.stdin.buffer.readline().decode("utf-8").strip()
-    if folder:
-        run(Path(folder))
+    if folder := sys.stdin.buffer.readline().rstrip(b"\r\n"):  # bytes: what text is on a pipe differs between systems
+        run(Path(os.fsdecode(folder)))
 
 
 if __name__ == "__main__":

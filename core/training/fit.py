@@ -52,14 +52,16 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classe
     threads, network.precision = torch.get_num_threads(), precision
     network.to(memory_format=torch.channels_last)  # the order in which convolutions read fastest, here and on GPUs
     try:
-        yield from _fit(run, network, splits, n_classes, folder, control, threads)
+        last = yield from _fit(run, network, splits, n_classes, folder, control, threads)
     finally:
         torch.set_num_threads(threads)
         network.precision = "fp32"
+    yield last  # only now: whoever hears of the end goes on with the network
 
 
 def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control,
-         threads: int) -> Iterator[Event]:
+         threads: int) -> Generator[Event, None, Done | Discarded]:
+    """Everything but the last event, which it returns."""
     began, plan, config = time.monotonic(), run.plan, run.config
     _check_learns(network, plan)
     steps_per_epoch = len(_batches(torch.arange(len(splits["train"])), config.batch_size))
@@ -81,8 +83,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_class
         if at.stop not in ("discard", "keep"):
             totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, weights, epoch, at, control)
         if at.stop == "discard":
-            yield Discarded()
-            return
+            return Discarded()
         if at.stop == "keep" and at.best_epoch:
             break
         yield _end_epoch(run, network, sides, boundary, loss, epoch, totals, at)
@@ -94,8 +95,8 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_class
     restore_trained(network, at.best_tensors)
     network.freeze(())
     score = at.best[0] if len(splits["val"]) else None
-    yield Done(at.best_epoch, epoch + 1, score, time.monotonic() - began, early=at.stop == "early" and epoch + 1 < config.epochs,
-               stopped=at.stop == "keep")
+    return Done(at.best_epoch, epoch + 1, score, time.monotonic() - began, early=at.stop == "early" and epoch + 1 < config.epochs,
+                stopped=at.stop == "keep")
 
 
 def _check_learns(network: Network, plan: FreezePlan) -> None:

@@ -8,7 +8,7 @@ import pytest
 from core.models.catalog import CATALOG, find
 from core.specs import Augmentation, TrainConfig
 from core.training.estimate import Estimate, estimate, speed
-from core.training.machine import record_speed
+from core.training.machine import record_precision, record_speed
 from core.training.presets import plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
@@ -74,7 +74,15 @@ def test_the_first_run_of_a_model_turns_a_guess_into_a_measurement(ws: Workspace
     guess, measured = speed(ws, "resnet18")
     assert guess > 0 and not measured
     record_speed(ws, "resnet18", 5e9)
+    record_precision(ws, "bf16")
     record_speed(ws, "resnet50", 3e9)
     assert speed(ws, "resnet18") == (5e9, True) and speed(ws, "resnet50") == (3e9, True)
     assert speed(ws, "vgg16") == (3e9, False), "an unknown model is expected to run like the slowest known one"
     assert Workspace.open(ws.root) == ws and speed(Workspace.open(ws.root), "resnet18") == (5e9, True)
+
+
+def test_a_damaged_file_of_measurements_is_measured_anew(ws: Workspace) -> None:
+    (ws.root / "machine.json").write_text("{")
+    assert speed(ws, "resnet18")[1] is False
+    record_speed(ws, "resnet18", 5e9)
+    assert speed(ws, "resnet18") == (5e9, True)

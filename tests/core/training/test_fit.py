@@ -295,19 +295,19 @@ def test_discard_ends_it_without_a_result(store: bool, after: int, tmp_path: Pat
     assert isinstance(log[-1], Discarded) and of(log, Done) == [] and len(of(log, Discarded)) == 1
 
 
-def test_the_threads_are_given_back(tmp_path: Path) -> None:
-    """A head alone trains on one thread, but what comes after must have them all."""
+def test_threads_and_precision_are_given_back_before_the_end_is_told(tmp_path: Path) -> None:
+    """A head alone trains on one thread, but what comes after must have them all; and it judges in fp32 what the bundle will answer."""
+    net = network()
     torch.set_num_threads(2)
-    for event in training.fit(spec(joining({"head": 0, "stage 4": 1}), epochs=2), network(), sides(), 3, tmp_path, lambda: "go"):
+    for event in training.fit(spec(joining({"head": 0, "stage 4": 1}), epochs=2), net, sides(), 3, tmp_path, lambda: "go", "bf16"):
         if isinstance(event, Preparing):
             assert torch.get_num_threads() == 2
         elif isinstance(event, Step) and event.epoch == 1:
-            assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
-    unfinished = training.fit(spec(epochs=2, store_activations=True), network(), sides(), 3, tmp_path, lambda: "go")
-    assert any(isinstance(event, Step) for event in unfinished)
-    unfinished.close()  # type: ignore[attr-defined]
-    assert torch.get_num_threads() == 2
+            assert torch.get_num_threads() == 1 and net.precision == "bf16"
+    assert isinstance(event, Done)
+    for end in (lambda log: next(event for event in log if isinstance(event, Done)), lambda log: next(log) and log.close()):
+        end(training.fit(spec(epochs=2), net, sides(), 3, tmp_path, lambda: "go", "bf16"))
+        assert torch.get_num_threads() == 2 and net.precision == "fp32"
 
 
 # ---- what is refused ----

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core import events
+from core.errors import ModelError, NotAllowed, NotFound, SettingsError, UserError
+from core.jobs.processes import process_id, this_process
+from core.jobs.runs import (ENDED, append, failure, list_runs, load_run, state_of, steer, submit, wish_of, write_exit, write_failure)
+from core.models.catalog import find
+from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json, to_json
+from core.training.presets import plan_for
+from core.workspace import Workspace, new_id, write_atomic
+from tests.core.jobs.queued import ROW, dataset, put_in_queue, sleeper
+
+
+@pytest.fixture
+def data(ws: Workspace, tmp_path: Path) -> DataSpec:
+    return dataset(ws, tmp_path / "data")
+
+
+# ---- submitting ----
+
+def test_a_run_is_written_down_whole(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data, seed=3)
+    assert [path.name for path in ws.run(run.id).iterdir()] == ["run.json"]
+    assert from_json(RunSpec, (ws.run(run.id) / "run.json").read_bytes()) == run == load_run(ws, run.id, "local")
+    assert (run.data, run.model, run.config.seed, run.plan) == (data, ModelSpec(ROW.key, False), 3, plan_for(ROW, "head"))
+
+
+def test_the_same_request_never_makes_a_second_run(ws: Workspace, data: DataSpec) -> None:
+    request = new_id()
+    first = put_in_queue(ws, data, request=request)
+    again = put_in_queue(ws, data, request=request, epochs=9)
+    assert first == again and first.id == request and list_runs(ws, "local") == [first]
+
+
+def test_two_tabs_that_submit_at_once_get_one_run_or_two_names(ws: Workspace, data: DataSpec) -> None:
+    request, made = new_id(), []
+    barrier = threading.Barrier(8)
+
+    def click(asked: str) -> None:
+        barrier.wait()
+        made.append(put_in_queue(ws, data, request=asked))
+    clicks = [threading.Thread(target=click, args=(request if i < 4 else "",)) for i in range(8)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join()
+    assert len({run.id for run in made}) == 5 and sorted({run.name for run in made}) == [f"insects-{n}" for n in range(1, 6)]
+    assert len([run for run in made if run.id == request]) == 4 and len({run.created for run in made if run.id == request}) == 1
+
+
+def test_runs_are_numbered_by_dataset_and_owner(ws: Workspace, data: DataSpec, tmp_path: Path) -> None:
+    birds, theirs = dataset(ws, tmp_path, name="birds", n=3), dataset(ws, tmp_path / "ana", owner="ana5")
+    assert [put_in_queue(ws, data).name for _ in range(3)] == ["insects-1", "insects-2", "insects-3"]
+    assert [put_in_queue(ws, birds).name, put_in_queue(ws, theirs, "ana5").name] == ["birds-1", "insects-1"]
+
+
+@pytest.mark.parametrize("change, error, says", [
+    ({"model": ModelSpec("resnet81")}, ModelError, "resnet18"),
+    ({"data": DataSpec("abcdefgh", "v1")}, NotFound, "not here"),
+    ({"plan": plan_for(find("resnet18"), "head")}, SettingsError, "another model"),
+    ({"config": TrainConfig(input_size=16 * 2, epochs=1), "model": ModelSpec("inception_v3"), "plan": plan_for(find("inception_v3"), "head")},
+     SettingsError, "75 px or more"),
+    ({"config": TrainConfig(input_size=128), "model": ModelSpec("vit_b_16"), "plan": plan_for(find("vit_b_16"), "head")},
+     SettingsError, "224 px only"),
+    ({"owner": "ana5"}, NotAllowed, "somebody else"),
+])
+def test_what_could_never_run_is_refused_before_it_waits(ws: Workspace, data: DataSpec, change: dict, error: type[UserError], says: str) -> None:
+    given = {"owner": "local", "data": data, "model": ModelSpec(ROW.key), "plan": plan_for(ROW, "head"), "config": TrainConfig()}
+    with pytest.raises(error, match=says):
+        submit(ws, **(given | change))
+    assert list(ws.runs.glob("*/run.json")) == []
+
+
+def test_a_version_that_is_gone_is_refused(ws: Workspace, data: DataSpec) -> None:
+    with pytest.raises(NotFound):
+        put_in_queue(ws, replace(data, version="0123456789abcdef"))
+
+
+# ---- looking up ----
+
+def test_somebody_elses_run_is_theirs(ws: Workspace, data: DataSpec, tmp_path: Path) -> None:
+    run = put_in_queue(ws, data)
+    with pytest.raises(NotAllowed):
+        load_run(ws, run.id, "ana5")
+    assert list_runs(ws, "ana5") == []
+    theirs = dataset(ws, tmp_path / "ana", owner="ana5")
+    with pytest.raises(NotAllowed):
+        put_in_queue(ws, theirs, "ana5", request=run.id)
+
+
+@pytest.mark.parametrize("key", ["abcdefgh", "../../etc", "", "A" * 8, "run.json"])
+def test_what_is_no_run_is_not_found(ws: Workspace, key: str) -> None:
+    with pytest.raises(NotFound):
+        load_run(ws, key, "local")
+
+
+def test_runs_are_listed_newest_first_and_a_damaged_one_does_not_hide_the_others(ws: Workspace, data: DataSpec) -> None:
+    runs = [put_in_queue(ws, data) for _ in range(3)]
+    write_atomic(ws.run("brokenrun") / "run.json", b'{"id": 3')
+    assert list_runs(ws, "local") == runs[::-1]
+
+
+# ---- the state, from what is on disk ----
+
+def test_without_a_worker_it_is_queued(ws: Workspace, data: DataSpec) -> None:
+    assert state_of(ws.run(put_in_queue(ws, data).id)) == "queued"
+
+
+def test_with_a_living_worker_it_prepares_until_the_first_step(ws: Workspace, data: DataSpec) -> None:
+    folder = ws.run(put_in_queue(ws, data).id)
+    write_atomic(folder / "worker.json", to_json(this_process()))
+    assert state_of(folder) == "preparing"
+    append(folder, events.Preparing("reading", 3, 9))
+    assert state_of(folder) == "preparing"
+    append(folder, events.Step(1, 1, 0.5, 0.5, 0.1))
+    assert state_of(folder) == "running"
+
+
+def test_a_run_is_running_also_when_much_was_logged_since_its_last_step(ws: Workspace, data: DataSpec) -> None:
+    """Storing for a second phase reports thousands of times."""
+    folder = ws.run(put_in_queue(ws, data).id)
+    write_atomic(folder / "worker.json", to_json(this_process()))
+    append(folder, events.Step(1, 1, 0.5, 0.5, 0.1))
+    with (folder / "events.jsonl").open("ab") as log:
+        log.write(b"".join(events.encode(events.Preparing("storing", i, 3000)) for i in range(3000)))
+    assert (folder / "events.jsonl").stat().st_size > 2 * (1 << 16) and state_of(folder) == "running"
+
+
+def test_with_a_dead_worker_it_is_interrupted(ws: Workspace, data: DataSpec) -> None:
+    folder = ws.run(put_in_queue(ws, data).id)
+    with sleeper() as process:
+        write_atomic(folder / "worker.json", to_json(process_id(process.pid)))
+        assert state_of(folder) == "preparing"
+    assert state_of(folder) == "interrupted"
+    write_atomic(folder / "worker.json", json.dumps({"pid": this_process().pid, "started": 1.0}).encode())
+    assert state_of(folder) == "interrupted", "the pid belongs to another process now"
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped", "discarded", "failed"])
+def test_what_its_worker_wrote_last_counts(ws: Workspace, data: DataSpec, state) -> None:
+    folder = ws.run(put_in_queue(ws, data).id)
+    write_atomic(folder / "worker.json", to_json(this_process()))
+    write_exit(folder, state)
+    assert state_of(folder) == state and state in ENDED
+
+
+def test_a_failure_is_told_in_the_log_and_in_the_state(ws: Workspace, data: DataSpec) -> None:
+    folder = ws.run(put_in_queue(ws, data).id)
+    write_failure(folder, UserError("It broke: {what}.", "A cause.", "A fix.", what=Path("x"), n=3))
+    assert state_of(folder) == "failed"
+    [told] = events.read(folder / "events.jsonl")
+    assert (told.title, told.cause, told.fix, told.params) == ("It broke: {what}.", "A cause.", "A fix.", {"what": "x", "n": 3})
+    assert failure(UserError("t"), "trace").detail == "trace"
+
+
+# ---- steering ----
+
+def test_a_wish_is_found_where_the_worker_looks(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    folder = ws.run(run.id)
+    assert wish_of(folder) == "go"
+    steer(ws, run, "keep")
+    assert wish_of(folder) == "keep"
+    steer(ws, run, "discard")
+    assert wish_of(folder) == "discard"
+    (folder / "control").write_text("nonsense")
+    assert wish_of(folder) == "go"
+
+
+def test_steering_a_run_that_has_ended_changes_nothing(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    write_exit(ws.run(run.id), "finished")
+    steer(ws, run, "discard")
+    assert state_of(ws.run(run.id)) == "finished"

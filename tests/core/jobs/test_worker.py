@@ -1,0 +1,154 @@
+"""One run, carried out in this process."""
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from safetensors import SafetensorError
+
+from core import events
+from core.data.versions import Version, create_dataset, load_version
+from core.errors import UserError
+from core.evaluation.report import read_report
+from core.jobs import assemble, worker
+from core.jobs.processes import PROJECT
+from core.jobs.runs import state_of, steer
+from core.specs import DataSpec, RunSpec
+from core.workspace import Workspace
+from tests.core.jobs.queued import dataset, put_in_queue
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """The worker takes the process's log for itself."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def data(ws: Workspace, tmp_path: Path) -> DataSpec:
+    return dataset(ws, tmp_path / "data")
+
+
+def carried_out(ws: Workspace, run: RunSpec) -> tuple[str, list[events.Event], set[str]]:
+    """The state it ended in, its log, and what lies in its folder."""
+    folder = ws.run(run.id)
+    worker.run(folder)
+    return state_of(folder), events.read(folder / "events.jsonl"), {path.name for path in folder.iterdir()}
+
+
+LEFT = {"run.json", "worker.json", "worker.log", "events.jsonl", "exit.json"}
+
+
+def test_a_run_leaves_its_log_its_report_and_its_bundle(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    state, log, left = carried_out(ws, run)
+    assert (state, left) == ("finished", LEFT | {"report.json", "best", "bundle.zip"})
+    kinds = [event.type for event in log]
+    reading, storing = ([event for event in log if event.type == "preparing" and event.what == what] for what in ("reading", "storing"))
+    assert kinds[0] == "preparing" and reading[-1].done == reading[-1].total == 24 and storing[-1].done == storing[-1].total
+    assert kinds.index("started") > kinds.index("preparing") and kinds[-1] == "done" and kinds.count("epoch") == 2
+    report = read_report(ws.run(run.id) / "report.json")
+    items = load_version(ws, data).split("test")
+    assert report.split == "test" and not report.used_for_choosing and report.labels == ("ant", "bee", "猫")
+    assert [judged.sha for judged in report.predictions] == [item.sha for item in items]
+    assert [judged.truth for judged in report.predictions] == [item.label for item in items]
+    with zipfile.ZipFile(ws.run(run.id) / "bundle.zip") as archive:
+        assert "predict.py" in archive.namelist()
+
+
+def test_the_report_is_what_the_bundle_answers(ws: Workspace, data: DataSpec) -> None:
+    from core.bundle import predict
+    run = put_in_queue(ws, data, kind="last-stage", epochs=1)
+    carried_out(ws, run)
+    report, model = read_report(ws.run(run.id) / "report.json"), predict.load(ws.run(run.id) / "best")
+    answers = predict.predict(model, [ws.blob(judged.sha) for judged in report.predictions])
+    for judged, answer in zip(report.predictions, answers):
+        assert judged.probabilities == pytest.approx(answer, abs=1e-5)
+
+
+def test_a_run_that_was_discarded_before_it_began_reads_nothing_more(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    steer(ws, run, "discard")
+    state, log, left = carried_out(ws, run)
+    assert (state, left) == ("discarded", LEFT | {"control"})
+    assert [event.type for event in log] == ["discarded"] and list(ws.activations.iterdir()) == []
+
+
+def test_stop_and_keep_leaves_a_whole_result(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data, epochs=500)
+    steer(ws, run, "keep")
+    state, log, left = carried_out(ws, run)
+    assert state == "stopped" and {"report.json", "bundle.zip"} <= left and log[-1].stopped and log[-1].epochs == 1
+
+
+def test_without_items_held_back_there_is_a_bundle_and_no_report(ws: Workspace, data: DataSpec) -> None:
+    version = load_version(ws, data)
+    bare = create_dataset(ws, "alltrain", "all", "local", Version(version.labels, version.split("train")))
+    state, log, left = carried_out(ws, put_in_queue(ws, bare))
+    assert state == "finished" and left == LEFT | {"best", "bundle.zip"} and log[-1].val_score is None
+
+
+def test_without_test_items_the_validation_items_are_judged(ws: Workspace, data: DataSpec) -> None:
+    version = load_version(ws, data)
+    items = tuple(item for item in version.items if item.split != "test")
+    run = put_in_queue(ws, create_dataset(ws, "notests", "no tests", "local", Version(version.labels, items)))
+    carried_out(ws, run)
+    report = read_report(ws.run(run.id) / "report.json")
+    assert report.split == "val" and report.used_for_choosing and report.n == len(version.split("val"))
+
+
+def test_a_picture_that_is_gone_is_named(ws: Workspace, data: DataSpec) -> None:
+    sha = load_version(ws, data).items[3].sha
+    ws.blob(sha).unlink()
+    state, log, left = carried_out(ws, put_in_queue(ws, data))
+    assert (state, left) == ("failed", LEFT)
+    assert log[-1].title == "A file of the dataset is gone." and log[-1].params == {"file": sha} and "Traceback" in log[-1].detail
+
+
+@pytest.mark.parametrize("error, title, says", [
+    (UserError("A title.", "A cause with {n}.", "A fix.", n=3), "A title.", {"n": 3}),
+    (MemoryError(), "Out of memory.", {}),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"), "Out of memory.", {}),
+    (OSError(errno.ENOSPC, "No space left on device"), "The disk is full.", {}),
+    (SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"), "The disk is full.", {}),
+    (ValueError("Expected more than 1 value per channel when training, got input size torch.Size([1, 8])"), "The batches are too small.", {}),
+    (ZeroDivisionError("division by zero"), "The training stopped unexpectedly.", {"kind": "ZeroDivisionError", "text": "division by zero"}),
+])
+def test_whatever_goes_wrong_the_run_says_so(ws: Workspace, data: DataSpec, monkeypatch: pytest.MonkeyPatch, error: Exception, title: str,
+                                             says: dict) -> None:
+    def fail(*_: object) -> None:
+        raise error
+    monkeypatch.setattr(assemble, "finish", fail)
+    run = put_in_queue(ws, data, epochs=1)
+    state, log, left = carried_out(ws, run)
+    assert (state, log[-1].type, log[-1].title, log[-1].params) == ("failed", "failed", title, says)
+    assert left == LEFT | {"best.safetensors"}, "what was learnt is kept where there is no bundle of it"
+    assert type(error).__name__ in (ws.run(run.id) / "worker.log").read_text("utf-8")
+
+
+def test_a_worker_without_a_run_leaves(tmp_path: Path) -> None:
+    """Its input closes when the supervisor ends, also when that is killed."""
+    assert subprocess.run([sys.executable, "-m", "core.jobs.worker"], cwd=PROJECT, input=b"", timeout=120).returncode == 0
+
+
+def test_the_path_of_a_run_may_have_any_letters(tmp_path: Path) -> None:
+    """Also where the system's encoding has none for them."""
+    ws = Workspace.open(tmp_path / "工作区 é")
+    run = put_in_queue(ws, dataset(ws, tmp_path / "data"), epochs=1)
+    subprocess.run([sys.executable, "-m", "core.jobs.worker"], cwd=PROJECT, input=os.fsencode(ws.run(run.id)) + b"\n", timeout=120,
+                   env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}, check=True)
+    assert state_of(ws.run(run.id)) == "finished"
