@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from tools import start
@@ -50,34 +51,85 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
+@dataclass(slots=True)
+class _Server:
+    """One address, with whatever process serves it now."""
+    path: Path
+    url: str
+    log: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def home(self) -> str:
+        return self.environment["GRAFT_HOME"]
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", str(self.path), f"--server.port={self.url.rpartition(':')[2]}",
+                 "--server.address=127.0.0.1", "--server.headless=true"],
+                cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT)
+        end = time.monotonic() + SERVER_TIMEOUT_S
+        while not start.answers(self.url):
+            if self.process.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"the server of {self.path.name} did not answer:\n{self.said()[-4000:]}")
+            time.sleep(0.1)
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
 @pytest.fixture(scope="session")
-def serve_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeApp]:
+def _servers() -> Iterator[dict[str, _Server]]:
+    """By address. Every server ends with the session, together with all that it started (supervisor, workers)."""
+    servers: dict[str, _Server] = {}
+    yield servers
+    for server in servers.values():
+        assert server.process is not None
+        _end(server.process, server.home)
+
+
+@pytest.fixture(scope="session")
+def serve_app(_servers: dict[str, _Server], tmp_path_factory: pytest.TempPathFactory) -> ServeApp:
     """`serve_app(path, env={})`: start a real `streamlit run path` with a workspace of its own and return its address.
 
-    `env` is added to the environment; a `GRAFT_HOME` in it is the workspace to use. Every server ends with the session, together
-    with all that it started (supervisor, workers).
+    `env` is added to the environment; a `GRAFT_HOME` in it is the workspace to use.
     """
-    servers: list[tuple[subprocess.Popen[bytes], str]] = []
-
     def serve(path: Path, env: Mapping[str, str] = {}) -> str:
         folder = tmp_path_factory.mktemp("server")
-        environment = {**os.environ, "GRAFT_HOME": str(folder / "workspace"), "PYTHONPATH": str(ROOT), **env}
-        url, log = f"http://127.0.0.1:{start.choose_port(18501, 18999)}", folder / "server.log"
-        with log.open("wb") as output:
-            server = subprocess.Popen([sys.executable, "-m", "streamlit", "run", str(path), f"--server.port={url.rpartition(':')[2]}",
-                                       "--server.address=127.0.0.1", "--server.headless=true"],
-                                      cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        servers.append((server, environment["GRAFT_HOME"]))
-        end = time.monotonic() + SERVER_TIMEOUT_S
-        while not start.answers(url):
-            if server.poll() is not None or time.monotonic() > end:
-                pytest.fail(f"the server of {path.name} did not answer:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
-            time.sleep(0.1)
+        url = f"http://127.0.0.1:{start.choose_port(18501, 18999)}"
+        server = _Server(path, url, folder / "server.log",
+                         {**os.environ, "GRAFT_HOME": str(folder / "workspace"), "PYTHONPATH": str(ROOT), **env})
+        _servers[url] = server
+        server.start()
         return url
+    return serve
 
-    yield serve
-    for server, home in servers:
-        _end(server, home)
+
+@pytest.fixture(scope="session")
+def crash_and_restart(_servers: dict[str, _Server]) -> Callable[[str], None]:
+    """`crash_and_restart(url)`: kill that server alone, as a crash would, and start it again at the same address and workspace."""
+    def restart(url: str) -> None:
+        process = _servers[url].process
+        assert process is not None
+        process.kill()
+        process.wait()
+        _servers[url].start()
+    return restart
+
+
+@pytest.fixture
+def console(page: Page) -> list[str]:
+    """What the browser complains about, without Streamlit's own probes of addresses below a page's path."""
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        probe = re.search(r"/_stcore/(health|host-config)$", message.location.get("url", ""))
+        if message.type == "error" and not (probe and "404" in message.text):
+            complaints.append(f"{message.text} ({message.location.get('url')})")
+    page.on("console", hear)
+    return complaints
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_progress_is_told_from_reading_to_the_end(page: Page, url: str, log: Pat
     put(log, STARTED, Preparing("storing", 180, 300))
     expect(phase).to_have_text("Computing the frozen part once: 180 of 300")
     put(log, *(event for n in range(1, 11) for event in epoch(n, now + 6 * n)))
-    expect(phase).to_have_text("Training")
+    expect(phase).to_have_text("Running")
     expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
     expect(cell(page, "Epoch")).to_contain_text("10 of 20")
     expect(cell(page, "Time")).to_contain_text("about 1 min left")
