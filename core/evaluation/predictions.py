@@ -6,6 +6,7 @@ import torch
 from core.bundle.predict import ACTIVATIONS
 from core.data.split import Split
 from core.models.blocks import Network
+from core.models.shares import outputs
 from core.objectives import objective
 
 BATCH = 32
@@ -17,5 +18,5 @@ def probabilities(network: Network, side: Split, objective_key: str) -> list[lis
     network.eval()
     with torch.inference_mode():
         for idx in torch.arange(len(side)).split(BATCH):
-            rows += activation(network(side.inputs(idx)).float()).tolist()
+            rows += activation(outputs(network, side.inputs(idx))).tolist()
     return rows

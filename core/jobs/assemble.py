@@ -1,6 +1,7 @@
 """Where a run's parts meet: data, network, and, when it has learnt, its report and bundle. The worker alone calls this."""
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ from core.data.split import Split
 from core.data.versions import Version, load_version
 from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, evaluate, write_report
+from core.events import Preparing, Step, read
 from core.models.blocks import Network
 from core.models.build import architecture, build
 from core.models.catalog import find
@@ -19,6 +21,10 @@ from core.tasks.registry import TASKS
 from core.training.machine import load_machine, record_precision, record_speed
 from core.training.precision import faster_precision, forward_items_per_s
 from core.workspace import Workspace
+
+
+ENOUGH_BATCHES = 5
+"""So many batches tell the machine's pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:
     """Judge the trained network and write `report.json` and `bundle.zip`. Where no item was held back there is no report."""
+    _learn_speed(ws, run, folder, parts.preprocess)
     row, report = find(run.model.key), _judge(run, parts)
     if report:
         write_report(folder / "report.json", report)
@@ -71,6 +78,18 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
                  scores=report.scores() if report else {}, source=row)
     zip_bundle(folder / "best", folder / "bundle.zip")
     return report
+
+
+def _learn_speed(ws: Workspace, run: RunSpec, folder: Path, preprocess: Preprocess) -> None:
+    """What the log says of the pace at which the frozen part was computed is worth more than the short probe: it replaces it."""
+    log = itertools.takewhile(lambda event: not isinstance(event, Step), read(folder / "events.jsonl"))
+    stored = [event for event in log if isinstance(event, Preparing) and event.what == "storing"]
+    if len(stored) < ENOUGH_BATCHES or stored[-1].t <= stored[0].t:
+        return
+    row = find(run.model.key)
+    frozen = itertools.takewhile(lambda pair: not pair[0].trains_at(0), zip(run.plan.blocks, row.blocks))
+    macs = sum(block.macs for _, block in frozen) * (preprocess.input_size / row.input_size) ** 2
+    record_speed(ws, row.key, macs * (stored[-1].done - stored[0].done) / (stored[-1].t - stored[0].t))
 
 
 def _judge(run: RunSpec, parts: Parts) -> Report | None:

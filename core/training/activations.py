@@ -2,12 +2,9 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +14,10 @@ from torch import Tensor
 from core.data.split import Split
 from core.events import Preparing
 from core.models.blocks import Network
+from core.models.shares import outputs
 from core.specs import SplitName
 
 BATCH = 32
-SHARE = 8
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 SPARE_BYTES = 1 << 30
@@ -43,7 +40,7 @@ class Stored:
 
 def item_shape(network: Network, split: Split, boundary: int) -> tuple[int, ...]:
     """Shape of one item's output of the first `boundary` blocks."""
-    return tuple(frozen_outputs(network, split.inputs(torch.tensor([0])), boundary).shape[1:])
+    return tuple(outputs(network, split.inputs(torch.tensor([0])), boundary).shape[1:])
 
 
 def fits(shape: tuple[int, ...], n_items: int, folder: Path) -> bool:
@@ -65,32 +62,13 @@ def store(network: Network, splits: dict[SplitName, Split], boundary: int, shape
     total, done = sum(len(splits[name]) for name in ("train", "val")), 0
     for name in ("train", "val"):
         split = splits[name]
-        outputs = _mapped(folder / f"{name}-{boundary}.npy", (len(split), *shape))
+        rows = _mapped(folder / f"{name}-{boundary}.npy", (len(split), *shape))
         for idx in torch.arange(len(split)).split(BATCH):
-            outputs[idx] = frozen_outputs(network, split.inputs(idx), boundary)
+            rows[idx] = outputs(network, split.inputs(idx), boundary)
             done += len(idx)
             yield Preparing("storing", done, total)
-        stored[name] = Stored(outputs, split.labels, boundary)
+        stored[name] = Stored(rows, split.labels, boundary)
     yield stored
-
-
-def frozen_outputs(network: Network, x: Tensor, stop: int) -> Tensor:
-    """Outputs (B, …) of the first `stop` blocks, float32, without gradients.
-
-    Every core takes shares of the batch for itself: threads that work on one batch together wait for each other at every layer, on a
-    busy machine for most of the time. Shares always have `SHARE` items (the last one is filled up), since libraries choose their
-    kernels by size: an item's output then has the same bits whatever batch it came in."""
-    def compute(share: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return network(share, stop=stop)
-    missing = -len(x) % SHARE
-    filled = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
-    return torch.cat(list(_cores().map(compute, filled.split(SHARE))))[:len(x)]
-
-
-@cache
-def _cores() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), "frozen", initializer=lambda: torch.set_num_threads(1))
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:

@@ -38,18 +38,30 @@ def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int,
     """A forward pass costs a block its multiplications; the gradient to its input, and the gradient to its weights, as much again.
     What lies before the first trained block is paid for once, unless augmentation changes the pictures in every epoch."""
     macs_per_s, measured = speed
-    scale = ((config.input_size or row.input_size) / row.input_size) ** 2
-    macs = [block.macs * scale for block in row.blocks]
-    storable = config.store_activations and not config.augmentation.active
-    once, epochs, boundary = DECODE_S * (n_train + n_val), 0.0, 0
-    for epoch in range(config.epochs):
-        trained = [block.trains_at(epoch) for block in plan.blocks]
-        first = trained.index(True) if True in trained else len(trained)
-        if storable and first != boundary:
-            once += (n_train + n_val) * sum(macs[:first]) / macs_per_s
-            boundary = first
-        epochs += epoch_seconds(macs, trained, boundary, n_train, n_val, macs_per_s) + STEP_S * n_train / config.batch_size
+    macs, boundaries = _macs(row, config), _boundaries(plan, config)
+    stored = [boundary for before, boundary in zip([0, *boundaries], boundaries) if boundary != before]
+    once = DECODE_S * (n_train + n_val) + (n_train + n_val) * sum(sum(macs[:boundary]) for boundary in stored) / macs_per_s
+    epochs = sum(epoch_costs(row, plan, config, n_train, n_val, macs_per_s))
     return Estimate(once, epochs / config.epochs, once + epochs, measured)
+
+
+def epoch_costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, macs_per_s: float) -> list[float]:
+    """Seconds of each epoch, what is paid for once left out."""
+    macs, steps_s = _macs(row, config), STEP_S * n_train / config.batch_size
+    return [epoch_seconds(macs, [block.trains_at(epoch) for block in plan.blocks], boundary, n_train, n_val, macs_per_s) + steps_s
+            for epoch, boundary in enumerate(_boundaries(plan, config))]
+
+
+def _boundaries(plan: FreezePlan, config: TrainConfig) -> list[int]:
+    """How many leading blocks are stored in each epoch."""
+    if config.augmentation.active or not config.store_activations:
+        return [0] * config.epochs
+    return [next((i for i, block in enumerate(plan.blocks) if block.trains_at(epoch)), len(plan.blocks)) for epoch in range(config.epochs)]
+
+
+def _macs(row: ModelRow, config: TrainConfig) -> list[float]:
+    scale = ((config.input_size or row.input_size) / row.input_size) ** 2
+    return [block.macs * scale for block in row.blocks]
 
 
 def epoch_seconds(macs: Sequence[float], trained: Sequence[bool], boundary: int, n_train: int, n_val: int, macs_per_s: float) -> float:

@@ -15,6 +15,7 @@ from core.data.split import Split
 from core.errors import UserError
 from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started, Step
 from core.models.blocks import Network
+from core.models.shares import outputs
 from core.specs import FreezePlan, Precision, RunSpec, SplitName
 from core.training import activations
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
@@ -144,7 +145,7 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
         torch.default_generator.manual_seed(config.seed * 1_000_003 + at.step)
         x, y = side.augmented(idx, epoch) if boundary == 0 else side.inputs(idx), side.labels[idx]
         if frozen > boundary:
-            x = activations.frozen_outputs(network, x, frozen)
+            x = outputs(network, x, frozen)
         logits = network(x, start=frozen)
         value = loss.loss(logits, y, config.label_smoothing, weights)
         optimizer.zero_grad(set_to_none=True)
@@ -193,7 +194,7 @@ def _evaluate(network: Network, side: Split, boundary: int, loss: Loss) -> tuple
     sums = torch.zeros(2)
     with torch.inference_mode():
         for idx in torch.arange(len(side)).split(EVALUATION_BATCH):
-            logits, y = network(side.inputs(idx), start=boundary), side.labels[idx]
+            logits, y = outputs(network, side.inputs(idx), start=boundary), side.labels[idx]
             sums += torch.stack([loss.loss(logits, y, 0.0, None) * len(idx), loss.correct(logits, y).sum()])
     for module, training in modes.items():
         module.training = training

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from core.models.blocks import Network
+from core.models.shares import SHARE, outputs
 from core.specs import Precision
-from core.training import activations
 
 WORTH = 1.25
 """bfloat16 keeps 8 bits of a number's precision: it has to be clearly faster to be chosen."""
 TRIES = 3
-ITEMS = 2 * activations.SHARE
+ITEMS = 2 * SHARE
 
 
 def faster_precision() -> Precision:
@@ -34,9 +34,9 @@ def forward_items_per_s(network: Network, shape: tuple[int, ...], precision: Pre
     """How many items (of `shape`, without the batch) a second the whole network computes, every core at work."""
     x, network.precision = torch.rand(ITEMS, *shape), precision
     network.freeze(())
-    activations.frozen_outputs(network, x[:activations.SHARE], len(network.blocks))
+    outputs(network, x[:SHARE])
     began = time.perf_counter()
-    activations.frozen_outputs(network, x, len(network.blocks))
+    outputs(network, x)
     return ITEMS / (time.perf_counter() - began)
 
 

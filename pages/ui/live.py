@@ -7,8 +7,10 @@ from streamlit.delta_generator import DeltaGenerator
 from core import events
 from core.errors import UserError
 from core.jobs.runs import ENDED, RunState, load_run, state_of, steer
+from core.models.catalog import find
 from core.objectives import objective
 from core.specs import RunSpec
+from core.training.estimate import epoch_costs, speed
 from pages.routes.live import live_url
 from pages.ui import recipe, run_cards, state
 from pages.ui.components.live_curves import RunStatus, live_curves
@@ -36,7 +38,7 @@ def watch(run_id: str) -> None:
     row = objective(run.data.objective)
     live_curves(live_url(ws, who, run_id, language()), key=f"live.{run_id}", state={
         "name": run.name, "score": _(row.metric_label), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"),
-        "patience": run.config.patience})
+        "patience": run.config.patience, "costs": _costs(run)})
     if now in ENDED:
         _aftermath(run, now, bar)
         return
@@ -46,11 +48,17 @@ def watch(run_id: str) -> None:
     st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
 
 
+def _costs(run: RunSpec) -> list[float]:
+    version = state.read_version(run.data)
+    return epoch_costs(find(run.model.key), run.plan, run.config, len(version.split("train")), len(version.split("val")),
+                       speed(state.workspace(), run.model.key)[0])
+
+
 def _controls(run: RunSpec) -> None:
     ws = state.workspace()
     if st.button(_("Stop and keep the best so far"), icon=":material/stop_circle:", key="live.keep"):
         steer(ws, run, "keep")
-        st.toast(_("Stopping after this step …"))
+        st.toast(_("Stopping after the current step …"))
     with st.popover("⋯", help=_("More")):
         if st.button(_("Discard this run"), icon=":material/delete:", key="live.discard"):
             steer(ws, run, "discard")
@@ -73,7 +81,7 @@ def _aftermath(run: RunSpec, now: RunState, bar: DeltaGenerator) -> None:
     if now == "failed":
         _why(run)
     elif now == "interrupted":
-        st.warning(_("The training was interrupted: its process ended without a word. Your data is safe; run it again."), icon=":material/bolt:")
+        st.warning(_("The training was interrupted: its process ended without giving a reason. Your data is safe; run it again."), icon=":material/bolt:")
     else:
         st.info(_("This run was discarded."), icon=":material/delete:")
     recipe.fill_run(bar, run, button=_("Run it again"), icon=":material/replay:", on_click=lambda: _again(run))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from core.events import EpochEnd, Notice, Preparing
 from core.models.blocks import Network
+from core.models.shares import SHARE
 from core.specs import BlockPlan, FreezePlan
 from core.training import activations
 from tests.core.training.learners import losses, network, of, report_every_step, sides, spec, train
@@ -52,7 +53,7 @@ def seen_by_the_stem(net: Network) -> list[int]:
 
 def shares(*counts: int) -> int:
     """Items that the frozen part computes for so many at a time: whole shares, the last one filled up."""
-    return sum(-(-count // activations.SHARE) * activations.SHARE for count in counts)
+    return sum(-(-count // SHARE) * SHARE for count in counts)
 
 
 def test_the_frozen_part_sees_every_item_once(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_without_room_it_is_computed_in_every_epoch_and_said_once(tmp_path: Path
     sizes = seen_by_the_stem(net)
     monkeypatch.setattr(activations, "BUDGET_BYTES", 0)
     log, _ = train(spec("head", epochs=4), tmp_path, data, net)
-    assert sum(sizes) == 4 * (len(data["train"]) + len(data["val"])) + shares(1)
+    assert sum(sizes) == 4 * shares(len(data["train"]), len(data["val"])) + shares(1)
     assert len(of(log, Notice)) == 1 and of(log, Preparing) == []
     assert losses(log) == pytest.approx(losses(train(spec("head", epochs=4, store_activations=False), tmp_path)[0]), rel=1e-6)
 

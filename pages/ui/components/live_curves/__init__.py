@@ -33,6 +33,8 @@ class LiveState(TypedDict):
     """`ended` and `interrupted`: the history is fetched and no connection stays open. "running" unless given."""
     patience: NotRequired[int]
     """Epochs without gain after which the run stops by itself; 0: never."""
+    costs: NotRequired[list[float]]
+    """What each epoch is expected to take, in any unit: only the proportions count, for the time that is left."""
 
 
 def live_curves(url: str, *, key: str, height: int = 300, text: dict[str, str] | None = None, state: LiveState) -> Ending | None:
@@ -43,7 +45,7 @@ def live_curves(url: str, *, key: str, height: int = 300, text: dict[str, str] |
     """
     data = {"url": url, "library": plotly_address(), "height": height, "text": texts() | (text or {}), "lang": language(),
             "name": state["name"], "score": state["score"], "percent": state.get("percent", False), "interval": state.get("interval"),
-            "status": state.get("status", "running"), "patience": state.get("patience", 0)}
+            "status": state.get("status", "running"), "patience": state.get("patience", 0), "costs": state.get("costs", [])}
     result = _component(key=key, data=data, on_ended_change=lambda: None, on_renew_change=lambda: None)
     ended = result.get("ended")
     return ended["type"] if isinstance(ended, dict) and ended.get("type") in ("done", "discarded", "failed") else None
@@ -54,16 +56,16 @@ def texts() -> dict[str, str]:
     return {
         "loss": _("Loss"), "lossTitle": _("Loss: how wrong, lower is better"), "epoch": _("Epoch"), "epochAt": _("epoch {e}"),
         "training": _("training"), "validation": _("validation"), "best": _("best epoch"),
-        "percent": _("{n} %"), "range": _("({low}–{high})"), "of": _("{e} of {n}"),
+        "percent": _("{n} %"), "range": _("({low}–{high})"), "of": _("{e} of {n}"), "stepOf": _("step {e} of {n}"),
         "s": _("{n} s"), "min": _("{n} min"), "h": _("{n} h"), "moment": _("a few seconds"),
-        "time": _("Time"), "left": _("about {t} left"), "inAll": _("in all"),
+        "time": _("Time"), "left": _("left, about"), "inAll": _("in all"),
         "leftLater": _("known after two epochs"), "slower": _("slower than before"),
         "bestSoFar": _("Best so far"), "bestAt": _("{score}, epoch {e}"), "bestTrain": _("{score} in training, epoch {e}"),
         "trainingIs": _("validation · training {loss}"),
         "patience": _("Patience"), "stopsAfter": _("Stops after {n} more epochs without gain"),
         "progress": _("Progress of the training"), "once": _("computed once"),
         "queued": _("Waiting in the queue"), "waiting": _("Getting ready"), "reading": _("Reading the items: {done} of {total}"),
-        "storing": _("Computing the frozen part once: {done} of {total}"), "running": _("Training"),
+        "storing": _("Computing the frozen part once: {done} of {total}"), "running": _("Running"),
         "finishing": _("Finishing: the best epoch is tested and packed"), "paused": _("Paused"), "interrupted": _("Not running"),
         "done": _("Done"), "early": _("Done: stopped by itself, further epochs brought no gain"),
         "stopped": _("Stopped, the best epoch is kept"), "discarded": _("Discarded"),

@@ -62,7 +62,8 @@ function header(data) {
     known = state;
     showProgress(state, status);
     const best = bestOf(state), ends = state.epochs.at(-1);
-    cell.epoch(state.plan && state.step ? fill(text.of, { e: epochNow(state), n: state.plan.epochs }) : '–', '');
+    cell.epoch(state.plan && state.step ? fill(text.of, { e: epochNow(state), n: state.plan.epochs }) : '–',
+               state.plan && state.step ? fill(text.stepOf, { e: state.step, n: state.plan.epochs * state.plan.stepsPerEpoch }) : '');
     showTime(state, secondsShown, slower);
     showBest(best, state);
     const valLoss = ends?.valLoss ?? null, trainLoss = state.train.at(-1)?.loss ?? ends?.trainLoss ?? null;
@@ -103,7 +104,7 @@ function header(data) {
   function showTime({ ended, step }, left, slower) {
     if (ended) cell.time(ended.seconds ? figure.time(ended.seconds) : '–', ended.seconds ? text.inAll : '');
     else if (left === null) cell.time('–', step ? text.leftLater : '');
-    else cell.time(fill(text.left, { t: figure.time(left) }), slower ? text.slower : '');
+    else cell.time(figure.time(left), slower ? text.slower : text.left);
   }
 
   function showBest(best, state) {

@@ -54,7 +54,7 @@ function open(root, data) {
     return eta.left === null ? null : Math.max(0, eta.left - (performance.now() - eta.at) / 1000);
   }
   function pace() {
-    const estimate = secondsLeft(state), next = estimate === null ? null : steady(left(), estimate);
+    const estimate = secondsLeft(state, data.costs), next = estimate === null ? null : steady(left(), estimate);
     if (next === null) { if (state.ended || state.preparing) eta = { left: null, at: 0, slower: false }; return; }
     eta = { left: next.left, at: performance.now(), slower: next.slower || eta.slower && next.left > estimate * 0.8 };
   }

@@ -69,6 +69,14 @@ const place = (s, step) => s.plan ? step / s.plan.stepsPerEpoch : step;
 const bestOf = s => s.epochs.findLast(e => e.best) ?? null;
 const scoreOf = e => e.valScore ?? e.trainScore;
 const epochNow = s => s.plan ? Math.min(s.plan.epochs, Math.floor(s.step / s.plan.stepsPerEpoch - 1e-9) + 1) : 0;
+
+// Work up to a step, in the unit of `costs` (seconds expected of each epoch; where blocks join later, later epochs cost more).
+function work(s, step, costs) {
+  if (!costs?.length) return step;
+  const at = place(s, step), whole = Math.min(costs.length, Math.floor(at));
+  return costs.slice(0, whole).reduce((a, b) => a + b, 0) + (costs[whole] ?? 0) * (at - whole);
+}
+
 const allSteps = s => s.plan ? s.plan.epochs * s.plan.stepsPerEpoch : 0;
 
 // Share of the training that is done, 0 to 1; a run that ended early is done as well.
@@ -78,11 +86,12 @@ function share(s) {
 }
 
 // Seconds left at the time of the newest event, null while two epochs or five seconds are not over. Measured over the last two epochs.
-function secondsLeft(s) {
+function secondsLeft(s, costs) {
   const from = s.marks[0];
   if (!from || s.ended || s.preparing || s.step <= from.step) return null;
   if (s.epochs.length < 2 && s.t - s.began < 5) return null;
-  return (allSteps(s) - s.step) * Math.max(0, s.t - from.t) / (s.step - from.step);
+  const here = work(s, s.step, costs);
+  return (work(s, allSteps(s), costs) - here) * Math.max(0, s.t - from.t) / (here - work(s, from.step, costs));
 }
 
 // The figure shown falls with the clock; it rises only when the run really became slower, and then says so.
