@@ -113,7 +113,7 @@ def _import(ws: Workspace, options: argparse.Namespace) -> DataSpec:
 def _check_target(path: Path) -> None:
     """Known before the training, not after it."""
     if path.is_dir() or not path.resolve().parent.is_dir():
-        raise UserError("The model can't be put there.", "{file} is a folder, or lies in one that does not exist.",
+        raise UserError("The model can't be put there.", "{file} is a folder, or its folder does not exist.",
                         "Name a zip file in a folder that is there.", file=str(path))
 
 

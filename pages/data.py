@@ -45,9 +45,9 @@ else:
     if version.fixed_splits:
         st.caption(_("The split came with your folders and was kept."))
     else:
-        st.caption(_("Split by content, the same each time: about 70 % to learn from, 15 % to choose by (validation), 15 % opened once at the end (test)."))
+        st.caption(_("Split by content, the same each time: about 70 % to learn from, 15 % for choosing the best epoch (validation), 15 % used once at the end (test)."))
     if not version.split("test"):
-        st.info(_("There are no test pictures: scores will be those of the validation pictures, which are also used for choosing."),
+        st.info(_("There are no test pictures: scores will be those of the validation pictures, which are also used to choose the best epoch."),
                 icon=":material/info:")
     counts_table(version)
     if version.rejected:

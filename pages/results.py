@@ -9,7 +9,7 @@ from pages.ui import charts, recipe, state, thumbs
 from pages.ui.i18n import _
 from pages.ui.result_tables import per_class_table
 from pages.ui.run_pages import ended_run
-from pages.ui.text import percent
+from pages.ui.text import likelihood, percent
 
 SHOWN = 24
 
@@ -21,7 +21,7 @@ def _headline(report: Report) -> None:
     label = _(objective(run.data.objective).metric_label)
     left, right = st.columns([1, 2], vertical_alignment="center")
     with left:
-        st.metric(f"{label} ({_('test') if report.split == 'test' else _('validation')})", percent(report.score),
+        st.metric(_("{metric} ({split})", metric=label, split=_("test") if report.split == "test" else _("validation")), percent(report.score),
                   help=_("The share of pictures that got the right label."))
     with right:
         st.markdown(_("{k} of {n} right. The true rate is likely {low}–{high} %: such a range holds in 95 of 100 tests.", k=report.k, n=report.n,
@@ -30,24 +30,24 @@ def _headline(report: Report) -> None:
             st.warning(_("There were no test pictures. This score is from the validation pictures, which were used for choosing the best epoch: "
                          "expect a little less on new pictures."), icon=":material/info:")
         else:
-            st.caption(_("Measured on test pictures that were opened once, at the end; nothing was chosen by them."))
+            st.caption(_("Measured on test pictures, used only once, at the end; they played no part in any choice."))
         if report.n < 30:
             st.caption(_("Only {n} pictures: a rough score.", n=report.n))
 
 
 _headline(report)
 theme = st.context.theme.type or "light"
-st.subheader(_("What is taken for what"), anchor=False)
+st.subheader(_("What gets mistaken for what"), anchor=False)
 st.caption(_("Each row is a true label, each column the answer. Off the diagonal are the mistakes."))
 st.plotly_chart(charts.confusion_figure(report.confusion, report.labels, theme), key="results.confusion", config={"displayModeBar": False})
 st.subheader(_("Each label"), anchor=False)
 per_class_table(report)
 st.subheader(_("Worst mistakes"), anchor=False)
 if report.mistakes:
-    st.caption(_("The surest wrong answers first. Look for wrong labels among them."))
+    st.caption(_("The most confident mistakes come first. Some may be pictures with a wrong label."))
     thumbs.grid(run.data.dataset, [
-        (m.sha, _("taken for {label} ({p})", label=report.labels[m.predicted], p=percent(m.probability)) + "\n"
-         + _("is {label}", label=report.labels[m.truth])) for m in report.mistakes[:SHOWN]], wide=True)
+        (m.sha, _("answered {label} ({p})", label=report.labels[m.predicted], p=likelihood(m.probability)) + "\n"
+         + _("really {label}", label=report.labels[m.truth])) for m in report.mistakes[:SHOWN]], wide=True)
 else:
     st.success(_("No mistakes on these pictures."), icon=":material/check_circle:")
 recipe.fill_run(bar, run, button=_("Try it"), icon=":material/frame_inspect:",

@@ -29,8 +29,8 @@ def main() -> None:
         _("This run"): [st.Page("results.py", title=_("Results"), icon=":material/insights:"),
                         st.Page("try_it.py", title=_("Try it"), icon=":material/frame_inspect:"),
                         st.Page("export.py", title=_("Take home"), icon=":material/package_2:")],
-        _("All"): [st.Page("runs.py", title=_("Runs"), icon=":material/list:"),
-                   st.Page("settings.py", title=_("Settings"), icon=":material/settings:")],
+        _("Workspace"): [st.Page("runs.py", title=_("Runs"), icon=":material/list:"),
+                         st.Page("settings.py", title=_("Settings"), icon=":material/settings:")],
     })
     st.logo(str(ASSETS / "wordmark.svg"), icon_image=str(ASSETS / "logo.svg"), size="large")
     try:

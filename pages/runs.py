@@ -23,7 +23,7 @@ else:
     for run in runs:
         glance = run_cards.summary(ws.run(run.id))
         report = glance.report
-        rows.append({_("Name"): run.name, _("State"): run_cards.state_text(glance.state), _("Validation curve"): list(glance.curve),
+        rows.append({_("Run"): run.name, _("State"): run_cards.state_text(glance.state), _("Validation curve"): list(glance.curve),
                      _("Score (95 % range)"): score_range(report.score, report.low, report.high) if report else "–",
                      _("Model"): CATALOG[run.model.key].title if run.model.key in CATALOG else run.model.key,
                      _("Trains"): recipe.trained_text(run.model.key, run.plan), _("Preset"): recipe.preset_text(run.config.preset),

@@ -17,7 +17,7 @@ ws, who = state.workspace(), state.me()
 st.title(_("Settings"), anchor=False)
 st.subheader(_("Your name"), anchor=False)
 known = owners.owners(ws).get(who, "")
-name = st.text_input(_("Name"), known, max_chars=owners.MAX_NAME, key="settings.name", label_visibility="collapsed", width=340,
+name = st.text_input(_("Your name"), known, max_chars=owners.MAX_NAME, key="settings.name", label_visibility="collapsed", width=340,
                      placeholder=_("How others see you"))
 if name != known:
     try:
@@ -39,5 +39,6 @@ if who == owners.LOCAL_OWNER:
         # in this very tab: the link signs it in as the owner of what is here, at the moment in which others are asked for the code
         st.html(f'<a class="graft-link" href="{local_link(ws, share=True)}" target="_self">{html.escape(_("Start sharing"))}</a>')
 st.subheader(_("Where things are kept"), anchor=False)
-st.markdown(f"- {_('Data and runs')}: `{ws.root}`\n- {_('Downloaded weights')}: `{weights_folder(find('resnet18'))}`")
-st.caption(_("Set GRAFT_HOME or TORCH_HOME before starting to keep them elsewhere. Nothing leaves this machine."))
+for name, folder in ((_("Data and runs"), ws.root), (_("Downloaded weights"), weights_folder(find("resnet18")))):
+    st.markdown("- " + _("{name}: {what}", name=name, what=f"`{folder}`"))
+st.caption(_("To keep them elsewhere, set GRAFT_HOME or TORCH_HOME before you start Graft. Nothing is sent to any other service."))

@@ -12,7 +12,7 @@ from core.workspace import new_id
 from pages.ui import live, presets, recipe, settings_form, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
-from pages.ui.text import duration
+from pages.ui.text import about, duration
 
 
 def prepare() -> None:
@@ -29,7 +29,7 @@ def prepare() -> None:
     presets.cards(row, draft, n_train, n_val, speed(ws, row.key))
     config = settings_form.advanced(row, draft)
     expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key))
-    text = _("About {t} on this machine: {once} once, then {epoch} for each of up to {n} epochs.", t=duration(expected.total),
+    text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
              once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
     st.markdown(f":material/timer: {text}")
     if not expected.measured:

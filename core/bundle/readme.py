@@ -35,7 +35,7 @@ def readme(*, labels: Sequence[str], preprocess: Preprocess, objective_key: str,
            source: BaseModel) -> str:
     """README.md: what it is, how good, how to run it, its labels, its limits, its licence."""
     made = datetime.fromtimestamp(run.created, timezone.utc).strftime("%Y-%m-%d")
-    began = (f"“{source.title}” (which learnt from {source.learnt_from}), trained further on your labels"
+    began = (f"“{source.title}” (which learned from {source.learnt_from}), trained further on your labels"
              if run.model.pretrained else f"“{source.title}”, trained from random weights")
     return f"""# {escape(run.name) or "A fine-tuned network"}
 
@@ -73,8 +73,8 @@ side, the middle {preprocess.input_size} x {preprocess.input_size} pixels, {prep
 ## What it can't do
 
 - It always answers with one of its labels, also for a picture that shows none of them.
-- A high probability is no proof. Pictures unlike those it learnt from (other light, another camera or background) are answered worse.
-- It is only as fair as the pictures it learnt from. Where a wrong answer would hurt somebody, let a person decide.
+- A high probability is no proof. Pictures unlike those it learned from (other light, another camera or background) are answered worse.
+- It is only as fair as the pictures it learned from. Where a wrong answer would hurt somebody, let a person decide.
 
 ## Licence
 
@@ -108,6 +108,6 @@ model.safetensors
     Trained further from "{title}" ({source.key}). Licence of those weights: {licence}.
     Its terms go on to apply to what was made from them.
 
-Labels, and what was learnt from your pictures
+Labels, and what was learned from your pictures
     Belong to whoever owns the pictures; nothing is added to their rights.
 """

@@ -166,7 +166,7 @@ def _import(ws: Workspace, folder: Path, job: Job, report: Callable[[int, int], 
     staging = folder / "staged"
     shutil.rmtree(staging, ignore_errors=True)
     if job.sample:
-        return import_sample(ws, job.sample, job.owner, report, staging=staging)
+        return import_sample(ws, job.sample, job.owner, report, name=job.name, staging=staging)
     _limit_memory()
     with closing(upload_source(folder)) as source:
         return import_source(ws, source, name=job.name, owner=job.owner, progress=report, staging=staging)

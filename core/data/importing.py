@@ -79,8 +79,11 @@ def import_path(ws: Workspace, path: Path, *, name: str, owner: str, progress: P
         return import_source(ws, source, name=name, owner=owner, progress=progress)
 
 
-def import_sample(ws: Workspace, key: str, owner: str, progress: Progress, *, staging: Path | None = None) -> DataSpec:
-    """The owner's copy of a sample set, made when it is not there yet. Raises `NotFound` for an unknown key."""
+def import_sample(ws: Workspace, key: str, owner: str, progress: Progress, *, name: str = "", staging: Path | None = None) -> DataSpec:
+    """The owner's copy of a sample set, made under `name` (its English title by default) when it is not there yet.
+
+    Raises `NotFound` for an unknown key.
+    """
     present = next((dataset for dataset in list_datasets(ws, owner) if dataset.sample == key), None)
     if present:
         return spec_of(ws, present)
@@ -88,8 +91,8 @@ def import_sample(ws: Workspace, key: str, owner: str, progress: Progress, *, st
     for label, file, data in draw(key):
         drawn.append(Entry(f"{label}/{file}", len(data), partial(io.BytesIO, data)))
         progress(len(drawn), 2 * SAMPLES[key].n_items)  # drawing is one half of the way, reading the other
-    title = SAMPLES[key].title
-    return import_source(ws, Listing(title, tuple(drawn)), name=title, owner=owner, sample=key, staging=staging,
+    name = name or SAMPLES[key].title
+    return import_source(ws, Listing(name, tuple(drawn)), name=name, owner=owner, sample=key, staging=staging,
                          progress=lambda done, total: progress(len(drawn) + done, len(drawn) + total))
 
 

@@ -17,7 +17,7 @@ def evaluate_bundle(ws: Workspace, bundle: Path, version: Version) -> Report:
     model = load_bundle(bundle)
     unknown = [label for label in version.labels if label not in model.labels]
     if unknown:
-        raise DataError("The labels don't match.", "The model knows {known}, but the data has {unknown}.",
+        raise DataError("The labels don't match.", "The model knows {known}; the data also has {unknown}.",
                         "Rename the folders, or choose data with the model's labels.", known=", ".join(model.labels), unknown=", ".join(unknown))
     rows = predict.predict(model, (ws.blob(item.sha) for item in version.items))
     truths = [model.labels.index(version.labels[item.label]) for item in version.items]

@@ -41,7 +41,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     load_version(ws, data)
     check_input_size(row, config.input_size)
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
-        raise SettingsError("The freeze map is that of another model.", "It does not have the blocks of {model}.",
+        raise SettingsError("The freeze map is that of another model.", "Its blocks are not those of {model}.",
                             "Choose the model again, then what may change.", model=row.title)
     with FileLock(ws.runs / ".lock"):  # two tabs at once must not get one name, nor make one request twice
         if request and (ws.run(request) / "run.json").is_file():

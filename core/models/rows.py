@@ -64,7 +64,7 @@ class ModelRow:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     score_source: str = "ImageNet-1k validation, 1,000 classes, as published by torchvision"
-    licence: str = "BSD-3-Clause (torchvision). The ImageNet pictures it learnt from are for research use."
+    licence: str = "BSD-3-Clause (torchvision). The ImageNet pictures it learned from are for research use."
     learnt_from: str = "ImageNet-1k: 1.28 million photos of 1,000 kinds of things"
     dropped: str = ""
     """Prefix of the source's parameters that fine-tuning leaves out."""
@@ -81,7 +81,7 @@ ROWS: tuple[ModelRow, ...] = (
         key="graft-resnet10", title="Graft ResNet-10", family="ResNet", builder="", weights="",
         weights_file="graft-resnet10.safetensors", size_bytes=10_035_040, parameters=5_008_392, feature_width=512, source_classes=200,
         resize_size=182, input_size=160, score=49.6, score_source="Tiny ImageNet validation, 200 classes, at 96 px, measured by Graft",
-        licence="Made for Graft. The Tiny ImageNet pictures it learnt from are for research use.",
+        licence="Made for Graft. The Tiny ImageNet pictures it learned from are for research use.",
         learnt_from="Tiny ImageNet: 100,000 small photos (64 px) of 200 kinds of things",
         limits="Small pictures and few classes were its world: official ImageNet weights are clearly better where they can be had. "
                "It has not been tested on medical or satellite pictures.",

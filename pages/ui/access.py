@@ -8,5 +8,5 @@ from pages.ui.i18n import _
 
 def join_page() -> None:
     st.title(_("Join this Graft"), anchor=False)
-    st.write(_("The person who runs it has a join code for you."))
+    st.write(_("Ask the person who runs it for the join code."))
     st.html(f'<a class="graft-download" href="graft/join" target="_self">{_("Join")}</a>')

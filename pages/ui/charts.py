@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from core.specs import SplitName
 from pages.ui.i18n import _
+from pages.ui.text import likelihood
 
 Theme = Literal["light", "dark"]
 
@@ -126,21 +127,13 @@ def probability_bars(labels: Sequence[str], probabilities: Sequence[float], them
     figure = go.Figure(go.Bar(
         x=shares, y=list(range(len(order))), orientation="h", cliponaxis=False, showlegend=False,
         marker={"color": [look.learns] + [look.faint] * (len(order) - 1), "line": {"width": 0}, "cornerradius": 5},
-        text=[_percent(share) for share in shares], textposition="outside", textfont={"color": look.ink, "size": 14},
+        text=[likelihood(share) for share in shares], textposition="outside", textfont={"color": look.ink, "size": 14},
         customdata=[short(label, 60) for label in shown], hovertemplate="%{customdata}: %{text}<extra></extra>"))
     _dress(figure, look, height=24 + ROW_PX * len(order))
     figure.update_layout(bargap=0.42)
     figure.update_xaxes(visible=False, range=[0, 1.14], fixedrange=True)
     figure.update_yaxes(**_names(shown))
     return figure
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.01:
-        return _("under 1 %")
-    if 0.99 < share < 1:
-        return _("over 99 %")
-    return _("{n} %", n=round(100 * share))
 
 
 def _names(labels: Sequence[str]) -> dict[str, Any]:

@@ -15,12 +15,12 @@ def counts_table(version: Version) -> None:
     counts = version.counts()
     totals = [sum(counts[side][i] for side in counts) for i in range(len(version.labels))]
     frame = pd.DataFrame({
-        _("Label"): version.labels, _("All"): totals,
-        _("Train"): [counts["train"][i] for i in range(len(version.labels))],
+        _("Label"): version.labels, _("Total"): totals,
+        _("Training"): [counts["train"][i] for i in range(len(version.labels))],
         _("Validation"): [counts["val"][i] for i in range(len(version.labels))],
         _("Test"): [counts["test"][i] for i in range(len(version.labels))]})
     st.dataframe(frame, hide_index=True, key="data.counts", height="content" if len(frame) <= 12 else 460, column_config={
-        _("All"): st.column_config.ProgressColumn(min_value=0, max_value=max(totals), format="%d", color="primary")})
+        _("Total"): st.column_config.ProgressColumn(min_value=0, max_value=max(totals), format="%d", color="primary")})
 
 
 def rejected_table(rejected: Sequence[Rejected]) -> None:

@@ -22,7 +22,7 @@ def show_error(error: UserError) -> None:
 def show_unexpected(error: Exception) -> None:
     """Anything that is no `UserError`: it is our fault, and it says so."""
     log.exception("a page failed", exc_info=error)
-    st.error(f"**{_('Something went wrong on this page.')}**  \n" + _("Your data and runs are safe. Reload the page; if it happens again, the details help us."),
-             icon=":material/error:")
+    said = _("Your data and runs are safe. Reload the page; if it happens again, send the details below to whoever looks after Graft here.")
+    st.error(f"**{_('Something went wrong on this page.')}**  \n{said}", icon=":material/error:")
     with st.expander(_("Details")):
         st.code("".join(traceback.format_exception(error)), language=None)

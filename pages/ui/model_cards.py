@@ -12,7 +12,7 @@ from core.models.catalog import ModelRow, on_this_machine, ready, weights_folder
 from pages.ui import state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
-from pages.ui.text import count, md, size
+from pages.ui.text import count, listed, md, size
 
 COLUMNS = 3
 
@@ -42,7 +42,7 @@ def missing_weights(row: ModelRow) -> None:
             show_error(UserError(*now.error, **now.params))
         else:
             st.caption(_("{size} to fetch once. Without a network: put {file} in {dir}, or use a ready model: {ready}.", size=size(row.size_bytes),
-                         file=md(row.weights_file), dir=md(str(weights_folder(row))), ready=", ".join(r.title for r in ready())))
+                         file=md(row.weights_file), dir=md(str(weights_folder(row))), ready=listed(r.title for r in ready())))
         if st.button(_("Download {size}", size=size(row.size_bytes)), icon=":material/download:", key=f"model.download.{row.key}"):
             downloads.start(ws, row.key)
             st.rerun()
@@ -66,7 +66,7 @@ def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
                                             else f":orange-badge[:material/download: {size(row.size_bytes)}]"))
         st.caption("  \n".join((
             _("{n} parameters, {size}", n=count(row.parameters), size=size(row.size_bytes)),
-            _("sees {n} × {n} pixels", n=row.input_size), _("{n} % right: {source}", n=f"{row.score:.1f}", source=_(row.score_source)))))
+            _("takes pictures of {n} × {n} pixels", n=row.input_size), _("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source)))))
         with st.container(horizontal=True, vertical_alignment="center"):
             if chosen:
                 st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]", width="content")
@@ -74,4 +74,5 @@ def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
                 state.choose_model(row.key)
                 st.rerun()
             with st.popover(_("About"), type="tertiary"):
-                st.markdown(f"**{_('Learnt from')}**: {_(row.learnt_from)}\n\n**{_('Limits')}**: {_(row.limits)}\n\n**{_('Licence')}**: {_(row.licence)}")
+                st.markdown("\n\n".join(_("**{name}**: {what}", name=name, what=_(what)) for name, what in (
+                    (_("Learned from"), row.learnt_from), (_("Limits"), row.limits), (_("Licence"), row.licence))))

@@ -28,7 +28,7 @@ def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[fl
                 state.choose_preset(key)
                 st.rerun()
     if draft.preset == "custom":
-        st.caption(_("You changed the settings or the freeze map; choosing a preset sets them back."))
+        st.caption(_("You changed the settings or the freeze map. Choosing a preset undoes those changes."))
 
 
 def _what(key: PresetKey) -> str:

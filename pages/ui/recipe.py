@@ -14,7 +14,7 @@ from core.training.presets import groups
 from pages.ui import state
 from pages.ui.i18n import _
 from pages.ui.plan import group_name
-from pages.ui.text import md
+from pages.ui.text import listed, md
 
 
 def place() -> DeltaGenerator:
@@ -39,7 +39,7 @@ def fill_run(bar: DeltaGenerator, run: RunSpec, *, button: str, icon: str, on_cl
         name = load_dataset(state.workspace(), run.data.dataset, run.owner).name
         trains = trained_text(run.model.key, run.plan)
         st.markdown("  →  ".join(f":gray[{label}] **{value}**" for label, value in (
-            (_("Data"), f"{md(name)}, {len(version.items)}"), (_("Model"), CATALOG[run.model.key].title), (_("Trains"), trains),
+            (_("Data"), _("{data}, {n}", data=md(name), n=len(version.items))), (_("Model"), CATALOG[run.model.key].title), (_("Trains"), trains),
             (_("Preset"), preset_text(run.config.preset)))), width="content")
         st.space("stretch")
         if link:
@@ -66,7 +66,7 @@ def trained_text(model: str, plan: FreezePlan) -> str:
         return group_name(live[0])
     if list(names[names.index(live[0]):]) == live:
         return _("{a} to {b}", a=group_name(live[0]), b=group_name(live[-1]))
-    return ", ".join(group_name(name) for name in live)
+    return listed(group_name(name) for name in live)
 
 
 def preset_text(preset: PresetKey) -> str:
@@ -77,7 +77,7 @@ def _chips(data: DataSpec | None, model: str, plan: FreezePlan, preset: PresetKe
     ws = state.workspace()
     what = _("none yet")
     if data:
-        what = f"{md(load_dataset(ws, data.dataset, state.me()).name)}, {len(state.read_version(data).items)}"
+        what = _("{data}, {n}", data=md(load_dataset(ws, data.dataset, state.me()).name), n=len(state.read_version(data).items))
     chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), CATALOG[model].title, "model.py"),
              ("model", _("Trains"), trained_text(model, plan), "model.py"), ("train", _("Preset"), preset_text(preset), "train.py"))
     for position, (page, label, value, target) in enumerate(chips):

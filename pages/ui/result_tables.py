@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.evaluation.report import PerClass, Report
 from pages.ui.i18n import _
-from pages.ui.text import percent
+from pages.ui.text import percent, score_range
 
 
 def per_class_table(report: Report) -> None:
@@ -15,12 +15,12 @@ def per_class_table(report: Report) -> None:
         _("Label"): row.label, _("Precision"): percent(row.precision), _("Recall"): _recall(row), _("F1"): percent(row.f1),
         _("Pictures"): row.support} for row in report.per_class])
     st.dataframe(frame, hide_index=True, key="results.classes", height="content" if len(frame) <= 12 else 460, column_config={
-        _("Precision"): st.column_config.TextColumn(help=_("Of the pictures given this label, how many bear it.")),
-        _("Recall"): st.column_config.TextColumn(help=_("Of the pictures that bear this label, how many were found, with the 95 % range.")),
+        _("Precision"): st.column_config.TextColumn(help=_("Of the pictures given this label, how many really have it.")),
+        _("Recall"): st.column_config.TextColumn(help=_("Of the pictures that really have this label, how many were found, with the 95 % range.")),
         _("F1"): st.column_config.TextColumn(help=_("Both in one figure (their harmonic mean)."))})
 
 
 def _recall(row: PerClass) -> str:
     if row.recall is None or row.recall_low is None or row.recall_high is None:
         return "–"
-    return f"{percent(row.recall)} ({row.recall_low * 100:.0f}–{row.recall_high * 100:.0f})"
+    return score_range(row.recall, row.recall_low, row.recall_high)

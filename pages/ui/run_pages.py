@@ -28,7 +28,7 @@ def ended_run(title: str) -> tuple[RunSpec, Report]:
     st.markdown(f"# {title}  :gray[{md(run.name)}]")
     if not (ws.run(run.id) / "report.json").is_file():
         ended = state_of(ws.run(run.id)) in ("failed", "discarded", "interrupted")
-        empty(_("This run has no result: it did not end by itself.") if ended else _("This run is still learning."))
+        empty(_("This run has no result: it failed, was interrupted or was discarded.") if ended else _("This run is still learning."))
         if st.button(_("Look at the run"), type="primary", icon=":material/show_chart:", key="run.watch"):
             st.switch_page("train.py", query_params={"run": run.id})
         st.stop()

@@ -42,7 +42,7 @@ def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
         st.markdown(f"**{_('Learning')}**")
         epochs = st.number_input(_("Epochs"), 1, 1000, given.epochs, key=f"train.epochs.{rev}", help=_("One epoch is one pass over your pictures."))
         rate = st.number_input(_("Learning rate"), 1e-8, 10.0, given.learning_rate, format="%.5f", step=given.learning_rate / 4, key=f"train.rate.{rev}",
-                               help=_("The size of each step. Too large and the loss breaks, too small and nothing moves."))
+                               help=_("The size of each step. Too large: the loss blows up. Too small: it hardly learns."))
         optimizer = st.selectbox(_("Optimizer"), ["adamw", "adam", "sgd", "rmsprop"], ["adamw", "adam", "sgd", "rmsprop"].index(given.optimizer),
                                  format_func={"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}.get,
                                  key=f"train.optimizer.{rev}", help=_("The rule that turns errors into steps. AdamW is a safe choice."))
@@ -61,11 +61,11 @@ def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
                                disabled=row.fixed_size, key=f"train.size.{rev}.{row.key}",
                                help=_("Larger shows finer detail and costs more time."))
         weights = st.toggle(_("Rare labels count more"), given.class_weights, key=f"train.weights.{rev}",
-                            help=_("Class weights: each label matters as much, however many pictures it has."))
+                            help=_("Class weights: every label counts equally, however many pictures it has."))
         seed = st.number_input(_("Seed"), 0, 2**31 - 1, given.seed, key=f"train.seed.{rev}", help=_("The same seed gives the same run again."))
     with three:
         st.markdown(f"**{_('Against memorising')}**")
-        patience = st.number_input(_("Stop after so many epochs without gain"), 0, 1000, given.patience, key=f"train.patience.{rev}",
+        patience = st.number_input(_("Stop after this many epochs without gain"), 0, 1000, given.patience, key=f"train.patience.{rev}",
                                    help=_("Early stopping; 0 means never."))
         decay = st.number_input(_("Weight decay"), 0.0, 1.0, given.weight_decay, format="%.4f", step=0.005, key=f"train.decay.{rev}",
                                 help=_("Pulls weights towards zero, so that the network prefers simple answers."))

@@ -10,7 +10,7 @@ from core.specs import RunSpec
 from pages.ui import state
 from pages.ui.components.picture_input import SamplePicture, picture_input
 from pages.ui.i18n import _
-from pages.ui.text import md, percent
+from pages.ui.text import likelihood, md
 from pages.ui.thumbs import thumbs_url
 
 SAMPLES = 10
@@ -44,7 +44,7 @@ def choose(run: RunSpec, version: Version) -> Picture | None:
 
 def verdict(label: str, probability: float, truth: str) -> None:
     sure = probability >= UNSURE
-    st.markdown(f"### {md(label)}  :gray[{percent(probability)}]" if sure else f"### {_('Not sure')}  :gray[{md(label)}? {percent(probability)}]")
+    st.markdown(f"### {md(label)}  :gray[{likelihood(probability)}]" if sure else f"### {_('Not sure')}  :gray[{md(label)}? {likelihood(probability)}]")
     if truth:
         right = truth == label
         st.markdown(f":green[:material/check: {_('Right: it is {label}.', label=md(truth))}]" if right

@@ -27,7 +27,7 @@ def pets(ws: Workspace) -> DataSpec:
 
 def test_counts_are_those_of_the_split_as_it_is(pets: DataSpec, visit: Visit) -> None:
     table = visit("data.py").dataframe[0].value
-    assert table.to_dict("records") == [{"Label": label, "All": 50, "Train": 40, "Validation": 8, "Test": 2} for label in ("cat", "dog")]
+    assert table.to_dict("records") == [{"Label": label, "Total": 50, "Training": 40, "Validation": 8, "Test": 2} for label in ("cat", "dog")]
 
 
 def test_files_left_out_are_named_with_the_reason(pets: DataSpec, visit: Visit) -> None:

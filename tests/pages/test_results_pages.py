@@ -54,7 +54,7 @@ def test_the_headline_is_the_reports_with_its_range(lived_in: Workspace, visit: 
     report, page = read_report(lived_in.run(ENDED) / "report.json"), visit("results.py", run=ENDED)
     assert (page.metric[0].label, page.metric[0].value) == ("Accuracy (test)", percent(report.score))
     assert f"{report.k} of {report.n} right. The true rate is likely {report.low * 100:.0f}–{report.high * 100:.0f} %" in said(page)
-    assert "nothing was chosen by them" in said(page) and "Only 6 pictures: a rough score." in said(page) and not page.warning
+    assert "they played no part in any choice" in said(page) and "Only 6 pictures: a rough score." in said(page) and not page.warning
     table = page.dataframe[0].value
     assert table["Label"].tolist() == ["cat", "dog", "hen"] and table["Pictures"].tolist() == [2, 2, 2]
 
@@ -62,7 +62,7 @@ def test_the_headline_is_the_reports_with_its_range(lived_in: Workspace, visit: 
 def test_a_score_that_was_used_for_choosing_says_so(lived_in: Workspace, visit: Visit) -> None:
     page = visit("results.py", run=VAL_ONLY)
     assert page.metric[0].label == "Accuracy (validation)"
-    assert "used for choosing the best epoch" in page.warning[0].value and "nothing was chosen by them" not in said(page)
+    assert "used for choosing the best epoch" in page.warning[0].value and "they played no part in any choice" not in said(page)
 
 
 def test_no_mistakes_are_good_news_and_undefined_figures_are_dashes(lived_in: Workspace, visit: Visit) -> None:
@@ -81,7 +81,7 @@ def test_mistakes_name_both_labels_letter_by_letter(lived_in: Workspace, visit: 
 
 
 def test_the_wish_for_a_run_that_has_no_result_leads_to_the_run(lived_in: Workspace, visit: Visit) -> None:
-    for run, text in ((QUEUED, "This run is still learning."), (DISCARDED, "This run has no result: it did not end by itself.")):
+    for run, text in ((QUEUED, "This run is still learning."), (DISCARDED, "This run has no result: it failed, was interrupted or was discarded.")):
         page = visit("results.py", run=run)
         assert text in said(page) and not page.metric
         page.button(key="run.watch").click().run()
@@ -147,10 +147,10 @@ def test_take_home_says_what_is_in_the_file_and_how_good_it_is(lived_in: Workspa
     report, page = read_report(lived_in.run(ENDED) / "report.json"), visit("export.py", run=ENDED)
     for part in ("model.safetensors", "bundle.json", "predict.py", "README.md", "python predict.py picture.jpg", "research use"):
         assert part in said(page).replace("\\", "")
-    assert page.metric[0].value == score_range(report.score, report.low, report.high)
+    assert score_range(report.score, report.low, report.high) in said(page)
 
 
 def test_scores_with_few_pictures_bear_their_wide_range(lived_in: Workspace, visit: Visit) -> None:
     report = replace(read_report(lived_in.run(ENDED) / "report.json"), score=0.5, low=0.1, high=0.9)
     write_report(lived_in.run(ENDED) / "report.json", report)
-    assert visit("export.py", run=ENDED).metric[0].value == "50 % (10–90)"
+    assert "50 % (10–90)" in said(visit("export.py", run=ENDED))

@@ -232,9 +232,10 @@ def test_a_sample_set_is_made_once_an_owner(ws: Workspace) -> None:
     assert version.labels == tuple("0123456789") and not version.rejected
     assert seen[-1][0] == seen[-1][1] and [done / total for done, total in seen] == sorted(done / total for done, total in seen)
     [dataset] = list_datasets(ws, OWNER)
-    assert dataset.sample == "digits"
+    assert dataset.sample == "digits" and dataset.name == "Handwritten digits"
     assert import_sample(ws, "digits", OWNER, silent) == first
-    assert import_sample(ws, "digits", "ownerb", silent).dataset != first.dataset
+    other = import_sample(ws, "digits", "ownerb", silent, name="手写数字")  # as the reader's language calls it
+    assert other.dataset != first.dataset and [dataset.name for dataset in list_datasets(ws, "ownerb")] == ["手写数字"]
 
 
 def test_an_unknown_sample_is_refused(ws: Workspace) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.i18n import _
+from pages.ui.text import size
 
 MAX_BYTES = 40_000_000
 
@@ -33,8 +34,8 @@ class Chosen:
 def picture_input(samples: Sequence[SamplePicture], *, key: str, max_bytes: int = MAX_BYTES) -> Chosen | None:
     """What was brought since the last call; None when nothing was. The picture itself is not checked here."""
     data = {"samples": [asdict(sample) for sample in samples], "max": max_bytes, "text": {
-        "samples": _("Samples it never learned from"), "own": _("Drop a picture here, paste it, or"), "choose": _("choose a file"),
-        "large": _("This file is too large for a picture."), "pick": _("Try this {label}")}}
+        "samples": _("Samples it never learned from"), "own": _("Drop a picture here, paste it, or {link}"), "choose": _("choose a file"),
+        "large": _("This file is too large. At most {limit} are possible.", limit=size(max_bytes)), "pick": _("Try this {label}")}}
     value = _component(key=key, data=data, on_picture_change=lambda: None).get("picture")
     if not isinstance(value, dict):
         return None

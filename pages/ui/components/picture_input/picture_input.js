@@ -51,7 +51,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   choose.type = 'button';
   choose.onclick = () => input.click();
   input.onchange = () => { bring(input.files[0]); input.value = ''; };
-  tile.append(make('span', '', t.own + ' '), choose, input);
+  const [before, after] = t.own.split('{link}');   // where the link stands is up to the language
+  tile.append(before, choose, after ?? '', input);
   tile.ondragover = event => { event.preventDefault(); tile.classList.add('over'); };
   tile.ondragleave = () => tile.classList.remove('over');
   tile.ondrop = event => { event.preventDefault(); tile.classList.remove('over'); bring(pictureIn(event.dataTransfer.files)); };
