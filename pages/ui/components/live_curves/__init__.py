@@ -58,7 +58,7 @@ def texts() -> dict[str, str]:
         "training": _("training"), "validation": _("validation"), "best": _("best epoch"),
         "percent": _("{n} %"), "range": _("({low}–{high})"), "of": _("{e} of {n}"), "stepOf": _("step {e} of {n}"),
         "s": _("{n} s"), "min": _("{n} min"), "h": _("{n} h"), "moment": _("a few seconds"),
-        "time": _("Time"), "left": _("left, about"), "inAll": _("in all"),
+        "time": _("Time"), "left": _("left (estimate)"), "inAll": _("in all"),
         "leftLater": _("known after two epochs"), "slower": _("slower than before"),
         "bestSoFar": _("Best so far"), "bestAt": _("{score}, epoch {e}"), "bestTrain": _("{score} in training, epoch {e}"),
         "trainingIs": _("validation · training {loss}"),
