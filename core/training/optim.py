@@ -33,11 +33,11 @@ def build_optimizer(network: Network, plan: FreezePlan, config: TrainConfig) -> 
 def _build(groups: list[dict[str, object]], config: TrainConfig) -> torch.optim.Optimizer:
     match config.optimizer:
         case "sgd":
-            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
+            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
         case "adam":
-            return torch.optim.Adam(groups, lr=config.learning_rate)
+            return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
         case "adamw":
-            return torch.optim.AdamW(groups, lr=config.learning_rate)
+            return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "rmsprop":
             return torch.optim.RMSprop(groups, lr=config.learning_rate, momentum=config.momentum)
 
