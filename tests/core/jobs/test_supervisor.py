@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,16 +240,18 @@ def test_a_running_run_is_discarded_within_a_moment(shop: tuple[Workspace, DataS
     assert state_of(ws.run(run.id)) == "discarded" and not (ws.run(run.id) / "bundle.zip").exists()
 
 
-def test_a_supervisor_waits_for_one_that_only_asked(ws: Workspace) -> None:
+def test_a_supervisor_waits_for_one_that_only_asked(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks holds the lock for a moment: taken for another supervisor, nobody would be left at work."""
-    with cleaned_up(ws):
-        with FileLock(ws.root / "supervisor.lock"):
-            process = supervisor.start_module("core.jobs.supervisor", [str(ws.root)], log=ws.root / "supervisor.log")
-            wait_until(lambda: "core.jobs" in " ".join(psutil.Process(process.pid).cmdline()))
-            time.sleep(0.5)
-        wait_until(lambda: "supervisor started" in (ws.root / "supervisor.log").read_text("utf-8"))
-        process.kill()
-        process.wait()
+    at_work: list[Workspace] = []
+    monkeypatch.setattr(supervisor, "supervise", at_work.append)
+    monkeypatch.setattr(sys, "argv", ["supervisor", str(ws.root)])
+    second = threading.Thread(target=supervisor.main)
+    with FileLock(ws.root / "supervisor.lock"):
+        second.start()
+        second.join(0.3)
+        assert at_work == []
+    second.join(30)
+    assert at_work == [ws]
 
 
 def test_a_supervisor_with_nothing_to_do_leaves_with_its_warm_worker(ws: Workspace, scripted, monkeypatch: pytest.MonkeyPatch) -> None:

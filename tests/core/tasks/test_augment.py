@@ -69,7 +69,7 @@ def test_a_flip_is_the_mirror_image_in_about_half_of_all_cases() -> None:
     assert 70 < sum(mirrored) < 130
 
 
-def dot(side: int = 64, row: int = 31, column: int = 31) -> Tensor:
+def dot(row: int = 31, column: int = 31, side: int = 64) -> Tensor:
     """A white square of 4 pixels on black, its middle at (row + 0.5, column + 0.5)."""
     x = torch.zeros(1, 3, side, side, dtype=torch.uint8)
     x[:, :, row - 1:row + 3, column - 1:column + 3] = 255
@@ -94,6 +94,15 @@ def test_a_rotation_turns_by_up_to_its_angle_both_ways_about_the_middle() -> Non
     angles = torch.rad2deg(torch.atan2(arms[:, 0], arms[:, 1]))
     assert torch.allclose(arms.norm(dim=1), torch.tensor(20.0), atol=0.6), "the distance from the middle stays"
     assert angles.abs().max() <= 92 and angles.max() > 45 and angles.min() < -45
+
+
+def test_turned_and_mirrored_a_picture_keeps_its_shape() -> None:
+    how = Augmentation(rotation_deg=90, flip=True, fill="black")
+    right, below = (torch.stack([middle(change(how, dot(*place), [seed])[0]) for seed in range(40)]) - 31.5 for place in ((31, 51), (51, 31)))
+    assert torch.allclose(right.norm(dim=1), torch.tensor(20.0), atol=0.6) and torch.allclose(below.norm(dim=1), torch.tensor(20.0), atol=0.6)
+    assert (right * below).sum(1).abs().max() < 25, "at right angles still"
+    turn = right[:, 0] * below[:, 1] - right[:, 1] * below[:, 0]
+    assert (turn > 0).any() and (turn < 0).any(), "some are mirrored"
 
 
 def test_a_zoom_enlarges_and_reduces_both_sides_alike() -> None:
