@@ -21,10 +21,10 @@ from core.specs import DataSpec, RunSpec, from_json, to_json
 from core.workspace import Workspace, write_atomic
 from tests.core.jobs.queued import cleaned_up, dataset, put_in_queue, sleeper, wait_until
 
-TAKES_IT = ("import sys, pathlib; from core.jobs.processes import this_process; from core.specs import to_json\n"
-            "folder = pathlib.Path(sys.stdin.readline().strip())\n"
-            "(folder / 'worker.json').write_bytes(to_json(this_process()))\n"
-            "sys.stdin.close(); import time; time.sleep(300)")
+TAKES_IT = ("import pathlib, sys, time; from core.jobs.processes import this_process; from core.specs import to_json\n"
+            "from core.workspace import write_atomic\n"
+            "write_atomic(pathlib.Path(sys.stdin.readline().strip()) / 'worker.json', to_json(this_process()))\n"
+            "time.sleep(300)")
 
 
 @pytest.fixture
