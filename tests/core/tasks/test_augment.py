@@ -85,6 +85,7 @@ def middle(picture: Tensor) -> Tensor:
 
 def test_a_shift_moves_by_up_to_its_fraction_both_ways() -> None:
     moved = torch.stack([middle(change(Augmentation(shift=0.25, fill="black"), dot(), [seed])[0]) for seed in range(60)]) - 31.5
+    assert (moved[:, 0] - moved[:, 1]).abs().max() > 8, "each way for itself"
     assert moved.abs().max() <= 16.1 and (moved.max(0).values > 8).all() and (moved.min(0).values < -8).all()
 
 
