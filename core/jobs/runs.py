@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,7 +65,17 @@ def load_run(ws: Workspace, run_id: str, owner: str) -> RunSpec:
 
 def list_runs(ws: Workspace, owner: str) -> list[RunSpec]:
     """The owner's runs, newest first. One that can't be read is left out and logged: the others must stay within reach."""
-    found = (_readable(path) for path in ws.runs.glob("*/run.json"))
+    return _runs_of(owner, ws.runs.glob("*/run.json"))
+
+
+def active_runs(ws: Workspace, owner: str) -> list[RunSpec]:
+    """Those that have not ended, newest first. Cheap however many have: theirs are not read."""
+    waiting = (path for path in ws.runs.glob("*/run.json") if not (path.parent / "exit.json").is_file())
+    return [run for run in _runs_of(owner, waiting) if state_of(ws.run(run.id)) not in ENDED]
+
+
+def _runs_of(owner: str, paths: Iterable[Path]) -> list[RunSpec]:
+    found = (_readable(path) for path in paths)
     return sorted((run for run in found if run is not None and run.owner == owner), key=lambda run: -run.created)
 
 

@@ -22,7 +22,10 @@ from core.workspace import Workspace
 
 SLOTS = 1
 LOOK_SECONDS = 0.1
-IDLE_SECONDS = 900.0
+IDLE_SECONDS = 120.0
+"""How long it stays when nothing runs and no page is open: its warm worker takes half a gigabyte."""
+WANTED = "supervisor.wanted"
+"""Touched by whoever may soon need a run started."""
 LOCK_SECONDS = 2.0
 """Whoever asks whether a supervisor is there holds its lock for a moment: a new one must not take that for another supervisor."""
 WARM_AGAIN_SECONDS = 60.0
@@ -40,7 +43,8 @@ class _Seen:
 
 
 def ensure_supervisor(ws: Workspace) -> None:
-    """Start the workspace's supervisor unless one is there. Cheap enough for every page."""
+    """Start the workspace's supervisor unless one is there, and let it know that it is wanted. Cheap enough for every page."""
+    (ws.root / WANTED).touch()
     lock = FileLock(ws.root / "supervisor.lock")
     try:
         lock.acquire(timeout=0)
@@ -56,14 +60,23 @@ _started: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def supervise(ws: Workspace) -> None:
-    """Run until nothing has happened for `IDLE_SECONDS`. Runs go on when this process dies: the next one finds them."""
-    seen, busy = _Seen(), time.monotonic()
+    """Run until nothing has happened, and nobody has asked, for `IDLE_SECONDS`. Runs go on when this process dies: the next one
+    finds them."""
+    seen, busy, asked = _Seen(), time.monotonic(), 0.0
     while time.monotonic() - busy < IDLE_SECONDS:
-        if _look(ws, seen):
-            busy = time.monotonic()
+        wanted = _last_wanted(ws)
+        if _look(ws, seen) or wanted != asked:
+            busy, asked = time.monotonic(), wanted
         time.sleep(LOOK_SECONDS)
     if seen.warm:
         seen.warm.stdin.close()  # type: ignore[union-attr]  # it leaves when nobody can give it a run any more
+
+
+def _last_wanted(ws: Workspace) -> float:
+    try:
+        return (ws.root / WANTED).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _look(ws: Workspace, seen: _Seen) -> bool:

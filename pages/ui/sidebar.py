@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.jobs.runs import list_runs, state_of
+from core.jobs.runs import active_runs
+from core.jobs.supervisor import ensure_supervisor
 from pages.ui import state
 from pages.ui.i18n import LANGUAGES, _, language
 from pages.ui.text import md
@@ -20,9 +21,9 @@ def foot() -> None:
 @st.fragment(run_every=3)
 def _running() -> None:
     ws = state.workspace()
-    for run in list_runs(ws, state.me())[:20]:
-        if state_of(ws.run(run.id)) in ("preparing", "running", "queued"):
-            st.page_link("train.py", label=f":material/progress_activity: {md(run.name)}", query_params={"run": run.id})
+    ensure_supervisor(ws)  # an open page keeps it, and its warm worker, awake
+    for run in active_runs(ws, state.me()):
+        st.page_link("train.py", label=f":material/progress_activity: {md(run.name)}", query_params={"run": run.id})
 
 
 def _choose_language() -> None:
