@@ -5,11 +5,11 @@ import streamlit as st
 
 from core.jobs.predictor_client import client
 from core.jobs.runs import submit
-from core.models.catalog import find
+from core.models.catalog import find, on_this_machine
 from core.specs import ModelSpec
 from core.training.estimate import estimate, speed
 from core.workspace import new_id
-from pages.ui import live, presets, recipe, settings_form, state
+from pages.ui import live, model_cards, presets, recipe, settings_form, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import about, duration
@@ -26,6 +26,8 @@ def prepare() -> None:
         return
     client().warm()  # so that Try it answers at once
     row, n_train, n_val = find(draft.model), len(version.split("train")), len(version.split("val"))
+    if not on_this_machine(row):
+        model_cards.missing_weights(row)
     presets.cards(row, draft, n_train, n_val, speed(ws, row.key))
     config = settings_form.advanced(row, draft)
     expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key))

@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.data import import_job
 from core.data.samples import SAMPLES
+from core.models.catalog import DEFAULT
 from core.specs import DataSpec
 from core.workspace import new_id
 from pages.routes.tokens import mint
@@ -74,5 +75,6 @@ def _arrived(data: DataSpec) -> None:
     state.update(data=data)
     sample = state.take("importing.sample")
     if sample:
+        state.choose_model(DEFAULT)  # a first run needs no download
         state.choose_preset("instant")
     st.switch_page("train.py" if sample else "data.py")
