@@ -39,7 +39,7 @@ def main() -> None:
         show_error(error)
     except Exception as error:  # the last line of defence: a calm panel instead of a traceback, and the log keeps the rest
         show_unexpected(error)
-    sidebar.foot()
+    sidebar.foot(page.url_path)
 
 
 main()

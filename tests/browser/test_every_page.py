@@ -1,11 +1,14 @@
 """Every page as the browser shows it: wide and narrow, light and dark, in both languages."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, WebSocketRoute, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.data.versions import load_dataset, spec_of
 from core.owners import LOCAL_OWNER
@@ -69,3 +72,43 @@ def test_nothing_sticks_out_and_the_browser_has_no_complaint(page: Page, app: Ap
             found |= {(address, width): parts for parts in [too_wide(page)] if parts}
         assert page.locator(".stApp").evaluate("app => getComputedStyle(app).colorScheme") == scheme
     assert (found, console) == ({}, [])
+
+
+def test_a_late_request_of_the_page_before_does_not_clear_this_one(page: Page, app: App) -> None:
+    """As on a slow machine: the browser asks for the sidebar of one page, and the server hears it after the switch to another."""
+    late: list[bytes] = []
+    finished: list[bool] = []
+    server: list[WebSocketRoute] = []
+
+    def relay(socket: WebSocketRoute) -> None:
+        server.append(socket.connect_to_server())
+        server[0].on_message(down(socket))
+        socket.on_message(up)
+
+    def up(message: str | bytes) -> None:
+        asked = BackMsg.FromString(message) if isinstance(message, bytes) else BackMsg()
+        if not finished and asked.rerun_script.is_auto_rerun:
+            late.append(message)
+        else:
+            server[0].send(message)
+
+    def down(socket: WebSocketRoute) -> Callable[[str | bytes], None]:
+        def pass_on(message: str | bytes) -> None:
+            socket.send(message)
+            if finished and isinstance(message, bytes) and ForwardMsg.FromString(message).WhichOneof("type") == "script_finished":
+                finished.append(True)
+        return pass_on
+
+    page.route_web_socket(re.compile("/_stcore/stream"), relay)
+    page.goto(f"{app.url}/settings")
+    while not late:
+        page.wait_for_timeout(50)
+    page.get_by_test_id("stSidebarNav").get_by_role("link").nth(1).click()
+    page.locator(".graft-thumbs img").first.wait_for()
+    idle(page)
+    finished.append(False)
+    server[0].send(late[0])
+    while len(finished) < 3:  # at the latest then the request has been dealt with: it came before those of this page
+        page.wait_for_timeout(50)
+    expect(page.locator(".graft-thumbs img").first).to_be_visible()
+    expect(page.locator("[data-testid=stMain] h1")).to_be_visible()
