@@ -1,7 +1,6 @@
 """Thumbnails, the bundle to take home, and the chart library: what a page shows or offers by its address."""
 from __future__ import annotations
 
-import json
 import unicodedata
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from core.data.versions import load_dataset, load_version
 from core.errors import NotAllowed, NotFound, UserError
+from core.jobs.runs import load_run
 from core.specs import DataSpec
 from core.workspace import Workspace
 from pages.routes.answers import refusal, safe
@@ -46,10 +46,8 @@ async def bundle(request: Request, caller: Caller, ws: Workspace) -> Response:
     run = request.path_params["run"]
     if caller.claims.get("run") != run:
         raise NotAllowed("This link is for something else.", "It was made for another purpose.", "Reload the page and try again.")
-    folder = ws.run(run)
-    if _owner_of_run(folder) != caller.owner:
-        raise NotAllowed("This run belongs to somebody else.", "Only its owner can take it home.", "Duplicate the run to make it yours.")
-    path = folder / "bundle.zip"
+    load_run(ws, run, caller.owner)
+    path = ws.run(run) / "bundle.zip"
     if not path.is_file():
         raise NotFound("There is nothing to download yet.", "The run has no finished model.", "Wait until the training has ended.")
     return FileResponse(path, media_type="application/zip", filename=file_name(caller.claims.get("name", "")),
@@ -81,13 +79,6 @@ def file_name(name: str) -> str:
 @lru_cache(maxsize=32)
 def _shas(ws: Workspace, dataset: str, version_id: str) -> frozenset[str]:
     return frozenset(item.sha for item in load_version(ws, DataSpec(dataset, version_id)).items)
-
-
-def _owner_of_run(folder: Path) -> str | None:
-    try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8")).get("owner")
-    except FileNotFoundError as error:
-        raise NotFound("This run is not here.", "It was deleted, or it belongs to another workspace.", "Choose another run.") from error
 
 
 @cache
