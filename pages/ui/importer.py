@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.data import import_job
 from core.data.samples import SAMPLES
+from core.errors import UserError
 from core.models.catalog import DEFAULT
 from core.specs import DataSpec
 from core.workspace import new_id
@@ -55,7 +56,12 @@ def progress() -> None:
     upload_id = state.get("importing")
     if not upload_id:
         return
-    now = import_job.status(state.workspace(), upload_id)
+    try:
+        now = import_job.status(state.workspace(), upload_id)
+    except UserError as error:  # a fragment that reruns by itself has no page around it that would explain an error
+        state.take("importing")
+        state.put("import.error", error)
+        st.rerun()
     if now.state == "running":
         text = _("Reading {done} of {total} pictures", done=now.done, total=now.total) if now.total else _("Getting ready …")
         st.progress(now.done / now.total if now.total else 0.0, text=text)
