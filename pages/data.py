@@ -4,7 +4,6 @@ from __future__ import annotations
 import streamlit as st
 
 from core.data.versions import list_datasets, load_dataset, spec_of
-from core.tasks.registry import TASKS
 from pages.ui import importer, recipe, state, thumbs
 from pages.ui.data_tables import counts_table, rejected_table
 from pages.ui.empty import empty
@@ -40,7 +39,7 @@ _chooser()
 if draft.data is None:
     empty(_("No data yet. Choose a folder with one sub-folder for each label."))
 else:
-    version, dataset, task = state.version(), load_dataset(ws, draft.data.dataset, who), TASKS[draft.data.task]
+    version, dataset = state.version(), load_dataset(ws, draft.data.dataset, who)
     st.markdown(f"**{md(dataset.name)}**  ·  " + _("{n} pictures, {k} labels", n=f"{len(version.items):,}", k=len(version.labels)))
     if version.fixed_splits:
         st.caption(_("The split came with your folders and was kept."))
