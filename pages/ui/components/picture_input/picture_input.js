@@ -31,7 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   for (const sample of data.samples) {
     const button = make('button'), image = make('img');
     button.type = 'button';
-    button.title = t.pick.replace('{label}', sample.label);
+    button.title = t.pick.replace('{label}', () => sample.label);
     button.setAttribute('aria-label', button.title);
     image.src = new URL(sample.url, document.baseURI).href;
     image.alt = '';
