@@ -328,3 +328,27 @@ def test_leaving_closes_the_socket_and_gives_the_title_back(page: Page, url: str
     expect(page).to_have_title("Scratch")
     page.wait_for_timeout(500)
     assert len(sockets) == 1 and sockets[0].is_closed()
+
+
+def test_a_chart_that_is_slow_to_draw_is_drawn_less_often(page: Page, url: str, log: Path) -> None:
+    """Else a long run, with its thousands of points, would leave the page no time to answer a click."""
+    messages: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda message: messages.append(message)) if "/graft/live/" in socket.url else None)
+    put(log, STARTED, *epoch(1))
+    visit(page, url, log)
+    wait_for_points(page, PER_EPOCH)
+    page.evaluate("""() => {
+        const quick = Plotly.extendTraces;
+        window.draws = 0;
+        Plotly.extendTraces = (...given) => {
+            for (const end = performance.now() + 150; performance.now() < end;);
+            window.draws += 1;
+            return quick(...given);
+        };
+    }""")
+    messages.clear()
+    for number in range(PER_EPOCH + 1, PER_EPOCH + 25):
+        put(log, step(number))
+        page.wait_for_timeout(120)  # so that each is a message of its own
+    wait_for_points(page, PER_EPOCH + 24)
+    assert page.evaluate("window.draws") < len(messages) > 10  # there are two charts

@@ -76,6 +76,17 @@ function open(root, data) {
   }
   const clock = setInterval(tick, TICK_MS);
 
+  // --- drawing takes a third of the time at most: a long run has many points, and the page must go on answering
+  let drawing = 0, drawnAt = -Infinity, cost = 0;
+  function drawSoon() {
+    drawing ||= setTimeout(() => {
+      const began = performance.now();
+      drawing = 0;
+      charts.forEach(each => each.draw(state));
+      drawnAt = performance.now(); cost = drawnAt - began;
+    }, Math.max(0, drawnAt + 2 * cost - performance.now()));
+  }
+
   function take(message) {
     if (message.from === 0 && offset > 0) state = { ...blank(), generation: state.generation + 1 };   // the server starts over
     else if (message.from !== offset) return;
@@ -83,7 +94,7 @@ function open(root, data) {
     offset = message.offset;
     state = reduce(state, message.events);
     pace();
-    charts.forEach(each => each.draw(state));
+    drawSoon();
     const turned = state.ended !== before.ended || Boolean(state.preparing) !== Boolean(before.preparing) || !before.step;
     if (turned || state.preparing || performance.now() - shownAt >= TICK_MS) tick();
     if (state.ended && !before.ended) { asked = 0; tellEnd(); }
@@ -163,7 +174,7 @@ function open(root, data) {
     },
     close() {
       closed = true;
-      clearInterval(clock); clearTimeout(retry); clearTimeout(lostTimer); clearTimeout(telling);
+      clearInterval(clock); clearTimeout(retry); clearTimeout(lostTimer); clearTimeout(telling); clearTimeout(drawing);
       window.removeEventListener('online', wake);
       document.removeEventListener('visibilitychange', wake);
       resized.disconnect();
