@@ -1,6 +1,8 @@
 """Model: which network to start from, and how much of it may change."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.models.catalog import CATALOG, find, on_this_machine
@@ -26,7 +28,7 @@ with st.container(border=True):
     chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
                         epochs=draft.actual_config().epochs if any(b.from_epoch for b in plan.blocks) else 0)
     if chosen != states(row, plan):
-        state.update(plan=with_states(row, plan, chosen), preset="custom", config=draft.actual_config())
+        state.update(plan=with_states(row, plan, chosen), preset="custom", config=replace(draft.actual_config(), preset="custom"))
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
 st.subheader(_("Which network?"), anchor=False)

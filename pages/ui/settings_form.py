@@ -29,7 +29,7 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
             except UserError as error:
                 show_error(error)
     if edited != given:
-        state.update(config=edited, plan=draft.actual_plan(), preset="custom")
+        state.update(config=replace(edited, preset="custom"), plan=draft.actual_plan(), preset="custom")
         st.rerun()
     return edited
 

@@ -1,6 +1,7 @@
 """Model: another network, another freezing, and weights that are not here."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, vis
     page.run()
     draft = stored(ws)
     assert states(ROW, draft.actual_plan()) == browser.plan and draft.plan == plan_for(ROW, "last-stage")
-    assert (draft.preset, draft.config) == ("custom", preset_config("instant"))
+    assert (draft.preset, draft.config) == ("custom", replace(preset_config("instant"), preset="custom"))
     assert "stage 4 to head" in page.button(key="recipe.2").label
 
 

@@ -49,7 +49,7 @@ def test_without_data_the_way_leads_back_to_it(ws: Workspace, visit: Visit) -> N
 def test_a_preset_sets_freezing_and_all_settings(ws: Workspace, pets: DataSpec, visit: Visit, key: str) -> None:
     page = visit("train.py")
     page.number_input(key="train.epochs.0").set_value(3).run()
-    assert stored(ws).preset == "custom" and stored(ws).config == replace(preset_config("instant"), epochs=3)
+    assert stored(ws).preset == "custom" and stored(ws).config == replace(preset_config("instant"), preset="custom", epochs=3)
     page.button(key=f"train.preset.{key}").click().run()
     draft = stored(ws)
     assert (draft.preset, draft.actual_config(), draft.actual_plan()) == (key, preset_config(key), preset_plan(ROW, key))
