@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -44,7 +45,7 @@ class Network(nn.Module):
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Run blocks `start` to `stop` (excluded) on x, the output of block `start - 1` (or the pictures, (B, C, H, W))."""
         state = State(x)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with torch.autocast(x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             for block in self.blocks[start:stop]:
                 state = block.forward(state)
         return state.x.float()
