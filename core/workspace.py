@@ -1,8 +1,8 @@
 """Where everything is kept. The only module that knows the folder layout.
 
     datasets/<id>/dataset.json, <version>.json     blobs/ab/<sha256>      uploads/<id>/      thumbs/<sha256>.jpg
-    runs/<id>/run.json events.jsonl control worker.json exit.json report.json best/ worker.log
-    activations/  drafts/<owner>.json  owners.json  settings.json  secret  supervisor.lock
+    runs/<id>/run.json torch_home events.jsonl control worker.json exit.json report.json best/ bundle.zip worker.log
+    activations/  downloads/  drafts/<owner>.json  owners.json  settings.json  machine.json  secret  supervisor.lock  *.log
 """
 from __future__ import annotations
 

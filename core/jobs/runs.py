@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from core import events
 from core.data.versions import load_dataset, load_version
 from core.errors import NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
-from core.models.catalog import check_input_size, find
+from core.models.catalog import check_input_size, find, torch_home
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.workspace import Workspace, new_id, write_atomic
 
@@ -32,8 +33,10 @@ class Exit:
     t: float
 
 
-def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: FreezePlan, config: TrainConfig, request: str = "") -> RunSpec:
-    """Put a run into the queue. The same `request` (an id that a form makes once) never makes a second run.
+def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: FreezePlan, config: TrainConfig,
+           request: str = "") -> RunSpec:
+    """Put a run into the queue. The same `request` (an id that a form makes once) for the same experiment never makes a second run;
+    for another one, as from a second tab that opened with it, it makes a run of its own.
 
     Raises `NotAllowed` for somebody else's dataset or request, `NotFound` when the data is gone, `ModelError` for an unknown
     model, and `SettingsError` when plan or input size don't fit it.
@@ -46,9 +49,13 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
                             "Choose the model again, then what may change.", model=row.title)
     with FileLock(ws.runs / ".lock"):  # two tabs at once must not get one name, nor make one request twice
         if request and (ws.run(request) / "run.json").is_file():
-            return load_run(ws, request, owner)
+            made = load_run(ws, request, owner)
+            if (made.data, made.model, made.plan, made.config) == (data, model, plan, config):
+                return made
+            request = ""
         run = RunSpec(request or new_id(), _next_name(ws, owner, dataset.name), owner, time.time(), data, model, plan, config)
-        write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))
+        write_atomic(ws.run(run.id) / "torch_home", os.fsencode(torch_home().absolute()))
+        write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))  # last: from now on a supervisor takes it
     return run
 
 

@@ -121,6 +121,12 @@ def _named(error: Exception) -> UserError:
                      kind=type(error).__name__, text=text[:300])
 
 
+def _see_weights_of(folder: Path) -> None:
+    """Look for weights where whoever submitted the run saw them: this process has the environment of a supervisor that may be older."""
+    if (home := folder / "torch_home").is_file():
+        os.environ["TORCH_HOME"] = os.fsdecode(home.read_bytes())
+
+
 def main() -> None:
     import core.jobs.assemble  # noqa: F401  (imported while waiting, so that a run starts at once)
     import core.tasks.images  # noqa: F401
@@ -128,6 +134,7 @@ def main() -> None:
     import torch
     torch.set_flush_denormal(True)  # numbers below 1e-38 change nothing, but take a processor a hundred times as long
     if folder := sys.stdin.buffer.readline().rstrip(b"\r\n"):  # bytes: what text is on a pipe differs between systems
+        _see_weights_of(Path(os.fsdecode(folder)))
         run(Path(os.fsdecode(folder)))
 
 

@@ -13,7 +13,7 @@ from core.errors import ModelError, SettingsError
 from core.models.rows import ROWS, BlockFacts, ModelRow
 
 __all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "check_input_size", "find", "on_this_machine", "phrase", "ready",
-           "weights_folder", "weights_path"]
+           "torch_home", "weights_folder", "weights_path"]
 
 DEFAULT = "graft-resnet10"
 NAMES = ("stage {a}, block {b}", "stage {a}, layer {b}", "stage {a}, downsampling", "stage {a}, last convolution", "stem, layer {a}",
@@ -72,12 +72,14 @@ def check_input_size(row: ModelRow, side: int | None) -> None:
                             size=row.min_size)
 
 
+def torch_home() -> Path:
+    """The cache of torch.hub, found by its own rule."""
+    return Path(os.getenv("TORCH_HOME", os.path.join(os.getenv("XDG_CACHE_HOME", "~/.cache"), "torch"))).expanduser()
+
+
 def weights_folder(row: ModelRow) -> Path:
-    """Where the row's weights file lies or would be put: our assets, or the cache of torch.hub, found by its own rule."""
-    if row.built_in:
-        return ASSETS
-    home = os.getenv("TORCH_HOME", os.path.join(os.getenv("XDG_CACHE_HOME", "~/.cache"), "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    """Where the row's weights file lies or would be put: our assets, or the cache of torch.hub."""
+    return ASSETS if row.built_in else torch_home() / "hub" / "checkpoints"
 
 
 def weights_path(row: ModelRow) -> Path:

@@ -10,7 +10,8 @@ import pytest
 from core import events
 from core.errors import ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import process_id, this_process
-from core.jobs.runs import (ENDED, append, failure, list_runs, load_run, state_of, steer, submit, wish_of, write_exit, write_failure)
+from core.jobs.runs import (ENDED, active_runs, append, failure, list_runs, load_run, state_of, steer, submit, wish_of, write_exit,
+                            write_failure)
 from core.models.catalog import find
 from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.training.presets import plan_for
@@ -27,16 +28,21 @@ def data(ws: Workspace, tmp_path: Path) -> DataSpec:
 
 def test_a_run_is_written_down_whole(ws: Workspace, data: DataSpec) -> None:
     run = put_in_queue(ws, data, seed=3)
-    assert [path.name for path in ws.run(run.id).iterdir()] == ["run.json"]
+    assert sorted(path.name for path in ws.run(run.id).iterdir()) == ["run.json", "torch_home"]
     assert from_json(RunSpec, (ws.run(run.id) / "run.json").read_bytes()) == run == load_run(ws, run.id, "local")
     assert (run.data, run.model, run.config.seed, run.plan) == (data, ModelSpec(ROW.key, False), 3, plan_for(ROW, "head"))
 
 
 def test_the_same_request_never_makes_a_second_run(ws: Workspace, data: DataSpec) -> None:
     request = new_id()
-    first = put_in_queue(ws, data, request=request)
-    again = put_in_queue(ws, data, request=request, epochs=9)
+    first, again = (put_in_queue(ws, data, request=request) for _ in range(2))
     assert first == again and first.id == request and list_runs(ws, "local") == [first]
+
+
+def test_a_second_tab_with_the_same_request_and_other_settings_gets_the_run_it_asked_for(ws: Workspace, data: DataSpec) -> None:
+    request = new_id()
+    first, other = (put_in_queue(ws, data, request=request, epochs=epochs) for epochs in (2, 9))
+    assert first.id == request != other.id and other.config.epochs == 9 and list_runs(ws, "local") == [other, first]
 
 
 def test_two_tabs_that_submit_at_once_get_one_run_or_two_names(ws: Workspace, data: DataSpec) -> None:
@@ -65,13 +71,14 @@ def test_runs_are_numbered_by_dataset_and_owner(ws: Workspace, data: DataSpec, t
     ({"model": ModelSpec("resnet81")}, ModelError, "resnet18"),
     ({"data": DataSpec("abcdefgh", "v1")}, NotFound, "not here"),
     ({"plan": plan_for(find("resnet18"), "head")}, SettingsError, "another model"),
-    ({"config": TrainConfig(input_size=16 * 2, epochs=1), "model": ModelSpec("inception_v3"), "plan": plan_for(find("inception_v3"), "head")},
+    ({"config": TrainConfig(input_size=32), "model": ModelSpec("inception_v3"), "plan": plan_for(find("inception_v3"), "head")},
      SettingsError, "75 px or more"),
     ({"config": TrainConfig(input_size=128), "model": ModelSpec("vit_b_16"), "plan": plan_for(find("vit_b_16"), "head")},
      SettingsError, "224 px only"),
     ({"owner": "ana5"}, NotAllowed, "somebody else"),
 ])
-def test_what_could_never_run_is_refused_before_it_waits(ws: Workspace, data: DataSpec, change: dict, error: type[UserError], says: str) -> None:
+def test_what_could_never_run_is_refused_before_it_waits(ws: Workspace, data: DataSpec, change: dict, error: type[UserError],
+                                                         says: str) -> None:
     given = {"owner": "local", "data": data, "model": ModelSpec(ROW.key), "plan": plan_for(ROW, "head"), "config": TrainConfig()}
     with pytest.raises(error, match=says):
         submit(ws, **(given | change))
@@ -105,6 +112,14 @@ def test_runs_are_listed_newest_first_and_a_damaged_one_does_not_hide_the_others
     runs = [put_in_queue(ws, data) for _ in range(3)]
     write_atomic(ws.run("brokenrun") / "run.json", b'{"id": 3')
     assert list_runs(ws, "local") == runs[::-1]
+
+
+def test_runs_that_go_on_are_told_from_those_that_have_ended(ws: Workspace, data: DataSpec) -> None:
+    queued, living, dead, ended = [put_in_queue(ws, data) for _ in range(4)]
+    write_atomic(ws.run(living.id) / "worker.json", to_json(this_process()))
+    write_atomic(ws.run(dead.id) / "worker.json", json.dumps({"pid": this_process().pid, "started": 1.0}).encode())
+    write_exit(ws.run(ended.id), "finished")
+    assert active_runs(ws, "local") == [living, queued] and active_runs(ws, "ana5") == []
 
 
 # ---- the state, from what is on disk ----
