@@ -18,7 +18,6 @@ from core.workspace import Workspace
 APP = Path(__file__).parents[2] / "app.py"
 SLOW_MS = 120_000
 """For what trains, imports or starts a process: on a busy machine it takes its time."""
-LOSS, SCORE = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +62,21 @@ def set_epochs(page: Page, n: int) -> None:
 
 def points(page: Page, trace: int = 0) -> int:
     """How many points the loss chart has; 0 while there is no chart."""
-    return page.evaluate(f"document.querySelectorAll('.lc .js-plotly-plot')[{LOSS}]?.data?.[{trace}]?.x.length ?? 0")
+    return page.evaluate(f"{_x(trace)}?.length ?? 0")
 
 
-def wait_for_more_points(page: Page, than: int, trace: int = 0) -> int:
-    page.wait_for_function(f"(document.querySelectorAll('.lc .js-plotly-plot')[{LOSS}]?.data?.[{trace}]?.x.length ?? 0) > {than}", timeout=SLOW_MS)
-    return points(page, trace)
+def reached(page: Page, trace: int = 0) -> float:
+    """The epoch up to which the loss chart is drawn. It only rises, while long runs lose every second point now and then."""
+    return page.evaluate(f"{_x(trace)}?.at(-1) ?? 0")
+
+
+def wait_until_further(page: Page, than: float, trace: int = 0) -> float:
+    page.wait_for_function(f"({_x(trace)}?.at(-1) ?? 0) > {than}", timeout=SLOW_MS)
+    return reached(page, trace)
+
+
+def _x(trace: int) -> str:
+    return f"document.querySelector('.lc .js-plotly-plot')?.data?.[{trace}]?.x"
 
 
 def wait_for_try_it(page: Page, app: App) -> RunSpec:

@@ -19,8 +19,8 @@ from core.jobs.processes import ProcessId
 from core.specs import from_json
 from core.training.presets import PlanKind, groups, plan_for
 from tests.browser.conftest import idle
-from tests.browser.journey import (SLOW_MS, App, bars, button, download, points, serve, set_epochs, take_flowers, wait_for_more_points,
-                                   wait_for_try_it)
+from tests.browser.journey import (SLOW_MS, App, bars, button, download, points, reached, serve, set_epochs, take_flowers, wait_for_try_it,
+                                   wait_until_further)
 
 LABELS = SAMPLES["flowers"].labels
 ROW = find(DEFAULT)
@@ -64,10 +64,10 @@ def test_the_whole_journey_is_watched_tried_and_taken_home(page: Page, app: App,
     page.wait_for_url(re.compile(r"/train\?run=\w+$"))
     run = app.run_in(page)
 
-    first = wait_for_more_points(page, 0)
-    ends = wait_for_more_points(page, 0, trace=1)
-    more = wait_for_more_points(page, first)
-    assert page.url.endswith(f"/train?run={run.id}") and more > first  # seen on the page of the run, before it led on
+    wait_until_further(page, 0)
+    first, ends = points(page), wait_until_further(page, 0, trace=1)
+    wait_until_further(page, reached(page))
+    assert 0 < first < points(page) and page.url.endswith(f"/train?run={run.id}")  # on the page of the run, before it led on
     assert wait_for_try_it(page, app) == run
     log = app.log(run)
     started, done = next(e for e in log if isinstance(e, Started)), next(e for e in log if isinstance(e, Done))
@@ -116,23 +116,23 @@ def test_a_run_outlives_a_reload_a_second_tab_and_the_server(page: Page, app: Ap
     choose_balanced(page)
     set_epochs(page, 1000)
     button(page, "Start training").click()
-    before = wait_for_more_points(page, 0)
+    before = wait_until_further(page, 0)
     run, address = app.run_in(page), page.url
     worker = from_json(ProcessId, (app.ws.run(run.id) / "worker.json").read_bytes())
 
     page.reload()
     assert page.url == address
-    before = wait_for_more_points(page, before)
+    before = wait_until_further(page, before)
     second = page.context.new_page()
     second.goto(address)
-    wait_for_more_points(second, before)
+    wait_until_further(second, before)
     second.close()  # closing a tab ends nothing
 
     crash_and_restart(app.url)
-    before = wait_for_more_points(page, points(page))  # the page that stayed open finds the new server by itself
+    before = wait_until_further(page, reached(page))  # the page that stayed open finds the new server by itself
     page.reload()
     assert page.url == address
-    before = wait_for_more_points(page, before)
+    before = wait_until_further(page, before)
     assert from_json(ProcessId, (app.ws.run(run.id) / "worker.json").read_bytes()) == worker and state_of(app.ws.run(run.id)) == "running"
 
     button(page, "Stop and keep the best so far").click()
@@ -146,9 +146,10 @@ def test_a_run_outlives_a_reload_a_second_tab_and_the_server(page: Page, app: Ap
 
 def test_a_discarded_run_ends_and_leaves_no_model(page: Page, app: App) -> None:
     take_flowers(page, app)
+    choose_balanced(page)
     set_epochs(page, 1000)
     button(page, "Start training").click()
-    wait_for_more_points(page, 0)
+    wait_until_further(page, 0)
     run = app.run_in(page)
     page.get_by_role("button", name="⋯").click()
     button(page, "Discard this run").click()
