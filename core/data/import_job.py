@@ -23,7 +23,7 @@ import psutil
 from core.data.importing import import_sample, import_source
 from core.data.sources import upload_source
 from core.errors import DataError, NotFound, UserError
-from core.jobs.processes import ProcessId, alive, start_module, this_process
+from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
 from core.specs import DataSpec, from_json, to_json
 from core.workspace import ID, Workspace, write_atomic
 
@@ -93,10 +93,10 @@ def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str =
     write_atomic(folder / "job.json", to_json(job))
     child = start_module("core.data.import_job", [str(ws.root), upload_id], log=folder / "import.log")
     try:
-        began = psutil.Process(child.pid).create_time()
+        process = process_id(child.pid)
     except psutil.NoSuchProcess:
-        began = 0.0
-    _write(folder / "job.json", to_json(replace(job, process=ProcessId(child.pid, began))))
+        process = ProcessId(child.pid, 0.0)
+    write_atomic(folder / "job.json", to_json(replace(job, process=process)))
     threading.Thread(target=child.wait, name="reap import", daemon=True).start()  # unwaited, it would become a zombie
 
 
@@ -143,7 +143,7 @@ def run(ws: Workspace, upload_id: str) -> ImportStatus:
     job = from_json(Job, (folder / "job.json").read_bytes())
     me = this_process()
     now = ImportStatus(pid=me.pid, started=me.started)
-    _write(folder / "status.json", to_json(now))
+    write_atomic(folder / "status.json", to_json(now))
     counted = [0, 0]
     report = _reporter(folder, now, counted)
     try:
@@ -181,26 +181,16 @@ def _reporter(folder: Path, base: ImportStatus, counted: list[int]) -> Callable[
         counted[:] = done, total
         if time.monotonic() - written >= WRITE_EVERY_S:
             written = time.monotonic()
-            _write(folder / "status.json", to_json(replace(base, done=done, total=total)))
+            write_atomic(folder / "status.json", to_json(replace(base, done=done, total=total)))
     return report
 
 
 def _finish(folder: Path, result: ImportStatus) -> None:
     """The result first, so that no reader sees a dead process without one; then what the upload brought goes."""
-    _write(folder / "status.json", to_json(result))
+    write_atomic(folder / "status.json", to_json(result))
     for name in ("files", "staged"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "names.jsonl").unlink(missing_ok=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Windows refuses to replace a file while somebody reads it, which takes a moment only."""
-    for _attempt in range(50):
-        try:
-            return write_atomic(path, data)
-        except PermissionError:
-            time.sleep(0.02)
-    write_atomic(path, data)
 
 
 def _job(folder: Path) -> Job | None:
