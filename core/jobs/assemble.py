@@ -71,12 +71,12 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
     """Judge the trained network and write `report.json` and `bundle.zip`. Where no item was held back there is no report."""
     _learn_speed(ws, run, folder, parts.preprocess)
     row, report = find(run.model.key), _judge(run, parts)
-    if report:
-        write_report(folder / "report.json", report)
     write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, len(parts.version.labels)),
                  labels=parts.version.labels, preprocess=parts.preprocess, objective=run.data.objective, run=run,
                  scores=report.scores() if report else {}, source=row)
     zip_bundle(folder / "best", folder / "bundle.zip")
+    if report:  # last: pages that find a report offer the model with it
+        write_report(folder / "report.json", report)
     return report
 
 
