@@ -106,7 +106,7 @@ class TrainConfig:
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Precision | Literal["auto"] = "auto"
-    """Arithmetic of the training; auto: the one that is faster on this machine. Scores and predictions are always in fp32."""
+    """Arithmetic of the training; auto: the one that is faster on this machine. Reports and predictions are always in fp32."""
     store_activations: bool = True
     """Compute the frozen part once instead of in every epoch (same result; only without augmentation)."""
 
