@@ -29,7 +29,8 @@ class Made:
     preprocess: Preprocess
     info: TaskInfo
 
-    def splits(self, augmentation: Augmentation = Augmentation(), seed: int = 0, preprocess: Preprocess | None = None) -> dict[SplitName, Split]:
+    def splits(self, augmentation: Augmentation = Augmentation(), seed: int = 0,
+               preprocess: Preprocess | None = None) -> dict[SplitName, Split]:
         return self.info.load().splits(self.ws, self.version, preprocess or self.preprocess, augmentation, seed, lambda done, total: None)
 
 

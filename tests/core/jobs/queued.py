@@ -12,10 +12,11 @@ import psutil
 
 from core.data.importing import import_path
 from core.jobs import supervisor
+from core.jobs.processes import ProcessId, alive
 from core.jobs.runs import submit
 from core.models.catalog import find
 from core.owners import LOCAL_OWNER
-from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig
+from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json
 from core.training.presets import PlanKind, plan_for
 from core.workspace import Workspace
 from tests.core.data.picture_files import encoded, picture, write_tree
@@ -36,8 +37,8 @@ def dataset(ws: Workspace, folder: Path, owner: str = LOCAL_OWNER, name: str = "
     return import_path(ws, folder_of_pictures(folder / name, n=n), name=name, owner=owner, progress=lambda done, total: None)
 
 
-def put_in_queue(ws: Workspace, data: DataSpec, owner: str = LOCAL_OWNER, *, kind: PlanKind = "head", pretrained: bool = False, request: str = "",
-                 **settings: object) -> RunSpec:
+def put_in_queue(ws: Workspace, data: DataSpec, owner: str = LOCAL_OWNER, *, kind: PlanKind = "head", pretrained: bool = False,
+                 request: str = "", **settings: object) -> RunSpec:
     config = TrainConfig(**{"epochs": 2, "batch_size": 8, "input_size": 64, **settings})  # type: ignore[arg-type]
     return submit(ws, owner, data, ModelSpec(ROW.key, pretrained), plan_for(ROW, kind), config, request)
 
@@ -78,8 +79,6 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _workers(ws: Workspace) -> Iterator[psutil.Process]:
-    from core.jobs.processes import ProcessId, alive
-    from core.specs import from_json
     for path in ws.runs.glob("*/worker.json"):
         who = from_json(ProcessId, path.read_bytes())
         if alive(who) and who.pid != psutil.Process().pid:

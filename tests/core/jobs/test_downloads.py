@@ -88,7 +88,8 @@ def test_progress_is_written_and_the_end(ws: Workspace, monkeypatch: pytest.Monk
 
 def test_a_refusal_keeps_its_words(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(row, report) -> None:
-        raise ModelError("The weights of {model} could not be fetched.", "{file}: {problem}", "Try again.", model="M", file=Path("f"), problem=7)
+        raise ModelError("The weights of {model} could not be fetched.", "{file}: {problem}", "Try again.", model="M", file=Path("f"),
+                         problem=7)
     failed = fetched(ws, monkeypatch, download)
     assert failed.state == "failed" and failed.params == {"model": "M", "file": "f", "problem": 7}
     with pytest.raises(UserError, match="^The weights of M could not be fetched. f: 7 Try again.$"):

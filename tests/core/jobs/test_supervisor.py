@@ -4,7 +4,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -15,8 +15,9 @@ from core import events
 from core.evaluation.report import read_report
 from core.jobs import supervisor
 from core.jobs.processes import ProcessId, process_id
-from core.jobs.runs import ENDED, state_of, steer, write_exit
+from core.jobs.runs import ENDED, active_runs, state_of, steer, write_exit
 from core.jobs.supervisor import _look, _Seen, ensure_supervisor
+from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, RunSpec, from_json, to_json
 from core.workspace import Workspace, write_atomic
 from tests.core.jobs.queued import cleaned_up, dataset, put_in_queue, sleeper, wait_until
@@ -147,12 +148,25 @@ def test_what_a_killed_worker_had_stored_is_removed(ws: Workspace, data: DataSpe
 # ---- the real processes ----
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, DataSpec]]:
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, DataSpec]]:
     """One workspace with its supervisor for the tests below, so that libraries are not loaded for each."""
     root = tmp_path_factory.mktemp("shop")
     ws = Workspace.open(root / "workspace")
     with cleaned_up(ws):
         yield ws, dataset(ws, root / "data")
+
+
+@pytest.fixture
+def shop(opened: tuple[Workspace, DataSpec]) -> Iterator[tuple[Workspace, DataSpec]]:
+    """Left without a run: one that a failed test leaves behind would keep the others waiting."""
+    yield opened
+    for run in active_runs(opened[0], LOCAL_OWNER):
+        steer(opened[0], run, "discard")
+
+
+def until(ws: Workspace, true: Callable[[], object]) -> None:
+    """Wait as pages and command line do: they look after the supervisor all the while."""
+    wait_until(lambda: ensure_supervisor(ws) or true())
 
 
 def supervisors(ws: Workspace) -> list[psutil.Process]:
@@ -171,8 +185,7 @@ def worker_of(ws: Workspace, run: RunSpec) -> psutil.Process:
 def started(ws: Workspace, data: DataSpec) -> RunSpec:
     """A run that would go on for long, in its first epochs."""
     run = put_in_queue(ws, data, kind="all", epochs=1000)
-    ensure_supervisor(ws)
-    wait_until(lambda: any(event.type == "epoch" for event in events.read(ws.run(run.id) / "events.jsonl")))
+    until(ws, lambda: any(event.type == "epoch" for event in events.read(ws.run(run.id) / "events.jsonl")))
     assert state_of(ws.run(run.id)) == "running"
     return run
 
@@ -181,8 +194,7 @@ def test_a_run_goes_from_the_queue_to_its_bundle(shop: tuple[Workspace, DataSpec
     ws, data = shop
     run, folder = (made := put_in_queue(ws, data, pretrained=True, epochs=3)), ws.run(made.id)
     assert state_of(folder) == "queued"
-    ensure_supervisor(ws)
-    wait_until(lambda: state_of(folder) in ENDED)
+    until(ws, lambda: state_of(folder) in ENDED)
     assert state_of(folder) == "finished", (folder / "worker.log").read_text("utf-8")
     assert (folder / "bundle.zip").is_file() and read_report(folder / "report.json").n > 0
     assert [event.type for event in events.read(folder / "events.jsonl")][-1] == "done"
@@ -209,7 +221,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_and_the_next_one_starts(shop:
     waiting = put_in_queue(ws, data, epochs=1)
     worker_of(ws, run).kill()
     wait_until(lambda: state_of(ws.run(run.id)) == "interrupted")
-    wait_until(lambda: state_of(ws.run(waiting.id)) == "finished")
+    until(ws, lambda: state_of(ws.run(waiting.id)) == "finished")
 
 
 def test_a_run_outlives_its_supervisor_and_is_not_started_twice(shop: tuple[Workspace, DataSpec]) -> None:
@@ -220,8 +232,7 @@ def test_a_run_outlives_its_supervisor_and_is_not_started_twice(shop: tuple[Work
     old.kill()
     wait_until(lambda: not supervisors(ws))
     waiting = put_in_queue(ws, data, epochs=1)
-    ensure_supervisor(ws)
-    wait_until(lambda: supervisors(ws) and supervisors(ws)[0].pid != old.pid)
+    until(ws, lambda: supervisors(ws) and supervisors(ws)[0].pid != old.pid)
     seen = len(events.read(folder / "events.jsonl"))
     wait_until(lambda: len(events.read(folder / "events.jsonl")) > seen)
     assert (state_of(folder), state_of(ws.run(waiting.id)), worker_of(ws, run).pid) == ("running", "queued", pid)
@@ -229,7 +240,7 @@ def test_a_run_outlives_its_supervisor_and_is_not_started_twice(shop: tuple[Work
     wait_until(lambda: state_of(folder) in ENDED)
     assert state_of(folder) == "stopped" and (folder / "bundle.zip").is_file()
     assert not [path.name for path in folder.iterdir() if path.name in ("activations", "best.safetensors")]
-    wait_until(lambda: state_of(ws.run(waiting.id)) == "finished")
+    until(ws, lambda: state_of(ws.run(waiting.id)) == "finished")
 
 
 def test_a_running_run_is_discarded_within_a_moment(shop: tuple[Workspace, DataSpec]) -> None:

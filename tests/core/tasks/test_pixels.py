@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,7 @@ def test_pictures_are_decoded_once_and_then_mapped(ws: Workspace) -> None:
     assert np.array_equal(read(ws, shas)[0], first)
 
 
-@pytest.mark.parametrize("other", [Preprocess(13, 8, SMALL.mean, SMALL.std, "bilinear"), Preprocess(12, 7, SMALL.mean, SMALL.std, "bilinear"),
-                                   Preprocess(12, 8, SMALL.mean, SMALL.std, "bicubic")])
+@pytest.mark.parametrize("other", [replace(SMALL, resize_size=13), replace(SMALL, input_size=7), replace(SMALL, interpolation="bicubic")])
 def test_another_size_crop_or_interpolation_is_another_array(ws: Workspace, other: Preprocess) -> None:
     shas = blobs(ws, 2)
     read(ws, shas)
@@ -58,7 +58,7 @@ def test_another_size_crop_or_interpolation_is_another_array(ws: Workspace, othe
 def test_another_normalisation_is_the_same_array(ws: Workspace) -> None:
     shas = blobs(ws, 2)
     read(ws, shas)
-    assert read(ws, shas, Preprocess(12, 8, (0, 0, 0), (1, 1, 1), "bilinear"))[1] == []
+    assert read(ws, shas, replace(SMALL, mean=(0, 0, 0), std=(1, 1, 1)))[1] == []
 
 
 def test_a_failure_leaves_nothing_behind(ws: Workspace) -> None:
@@ -100,7 +100,7 @@ def test_a_set_larger_than_the_limit_is_kept_alone(tmp_path: Path) -> None:
 
 def test_what_a_dead_process_was_writing_goes(tmp_path: Path) -> None:
     keep = tmp_path / "pixels-a.npy"
-    dead, living, ancient = tmp_path / "pixels-b-999999999.part", tmp_path / f"pixels-c-{os.getpid()}.part", tmp_path / f"pixels-d-{os.getpid()}.part"
+    dead, living, ancient = (tmp_path / f"pixels-{name}-{pid}.part" for name, pid in zip("bcd", (999999999, os.getpid(), os.getpid())))
     for path in (keep, dead, living, ancient):
         path.write_bytes(b"x")
     os.utime(ancient, (time.time() - 2 * 24 * 3600,) * 2)

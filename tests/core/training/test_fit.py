@@ -48,7 +48,8 @@ def test_started_says_what_will_train(tmp_path: Path) -> None:
     started = train(spec("last-stage", batch_size=5, epochs=1), tmp_path, sides(32, 12))[0][0]
     row = find("graft-resnet10")
     stage = sum(block.parameters for block in row.blocks if block.group == "stage 4")
-    assert (started.n_train, started.n_val, started.n_test, started.n_classes, started.epochs, started.steps_per_epoch) == (32, 12, 0, 3, 1, 7)
+    assert (started.n_train, started.n_val, started.n_test, started.n_classes) == (32, 12, 0, 3)
+    assert (started.epochs, started.steps_per_epoch) == (1, 7)
     assert started.trainable_parameters == stage + 3 * 513
     assert started.parameters == sum(block.parameters for block in row.blocks[:-1]) + 3 * 513
 

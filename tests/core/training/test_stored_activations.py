@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from core.events import EpochEnd, Notice, Preparing
 from core.models.blocks import Network
 from core.models.shares import SHARE
-from core.specs import BlockPlan, FreezePlan
+from core.specs import Augmentation, BlockPlan, FreezePlan
 from core.training import activations
 from tests.core.training.learners import losses, network, of, report_every_step, sides, spec, train
 
@@ -81,7 +81,6 @@ def test_nothing_is_stored_that_would_fill_the_disk(tmp_path: Path, monkeypatch:
 
 
 def test_augmented_pictures_are_not_stored(tmp_path: Path) -> None:
-    from core.specs import Augmentation
     assert of(train(spec("head", epochs=1, augmentation=Augmentation(flip=True)), tmp_path)[0], Preparing) == []
 
 
