@@ -21,14 +21,15 @@ if not on_this_machine(row):
 st.subheader(_("How much may change?"), anchor=False)
 with st.container(border=True):
     st.markdown(f"**{row.title}**")
-    plan = draft.actual_plan()
+    plan, config = draft.actual_plan(), draft.actual_config()
     n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
     seconds = Seconds(epoch_seconds([b.macs for b in row.blocks], [True] * len(row.blocks), 0, n_train, n_val, speed(ws, row.key)[0]),
                       n_train) if n_train else None
     chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
-                        epochs=draft.actual_config().epochs if any(b.from_epoch for b in plan.blocks) else 0)
+                        epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
+                        stores=config.store_activations and not config.augmentation.active)
     if chosen != states(row, plan):
-        state.update(plan=with_states(row, plan, chosen), preset="custom", config=replace(draft.actual_config(), preset="custom"))
+        state.update(plan=with_states(row, plan, chosen), preset="custom", config=replace(config, preset="custom"))
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
 st.subheader(_("Which network?"), anchor=False)

@@ -10,9 +10,9 @@ from core.jobs import downloads
 from core.jobs.downloads import Download
 from core.models.catalog import CATALOG, DEFAULT, find, weights_folder
 from core.owners import LOCAL_OWNER
-from core.specs import BlockState, from_json
+from core.specs import BlockState, from_json, to_json
 from core.training.presets import groups, plan_for, preset_config
-from core.workspace import Workspace
+from core.workspace import Workspace, write_atomic
 from pages.ui.components import freeze_map
 from pages.ui.plan import states
 from pages.ui.state import Draft
@@ -81,6 +81,14 @@ def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, vis
     assert states(ROW, draft.actual_plan()) == browser.plan and draft.plan == plan_for(ROW, "last-stage")
     assert (draft.preset, draft.config) == ("custom", replace(preset_config("instant"), preset="custom"))
     assert "stage 4 to head" in page.button(key="recipe.2").label
+
+
+def test_the_map_stores_nothing_while_pictures_change_in_every_epoch(ws: Workspace, visit: Visit, browser: Browser) -> None:
+    visit("model.py")
+    assert browser.data["stores"] is True
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(preset="thorough")))
+    visit("model.py")
+    assert browser.data["stores"] is False
 
 
 def test_the_map_counts_the_head_of_the_labels_at_hand(ws: Workspace, visit: Visit, browser: Browser) -> None:

@@ -44,17 +44,18 @@ class Seconds:
 
 
 def freeze_map(rows: Sequence[Row], plan: Sequence[BlockState], *, key: str, rev: int, seconds: Seconds | None,
-               epochs: int = 0, disabled: bool = False) -> list[BlockState]:
+               epochs: int = 0, stores: bool = True, disabled: bool = False) -> list[BlockState]:
     """Draw the map and return the plan as edited, one state a row.
 
     `plan` is shown when the map first appears and whenever `rev` changes; from then on the reader's edits count, so that
     the page may pass back what it got. Give each model its own `key`. `seconds` is None while unknown: a dash is shown.
-    `epochs` > 0 draws in which epochs each row trains (its `from_epoch`). A disabled map only shows `plan`.
+    `epochs` > 0 draws in which epochs each row trains (its `from_epoch`). Unless the run `stores` what the frozen part computes, that part
+    counts in every epoch. A disabled map only shows `plan`.
     Raises `SettingsError` when `plan`, or what the browser sent, is no plan for these rows.
     """
     given = _checked(rows, plan)
     data = {"rows": [asdict(row) for row in rows], "plan": given, "rev": rev, "seconds": asdict(seconds) if seconds else None,
-            "epochs": epochs, "disabled": disabled, "text": _texts(), "lang": language()}
+            "epochs": epochs, "stores": stores, "disabled": disabled, "text": _texts(), "lang": language()}
     edit = _component(key=key, data=data, default={"edit": None}, on_edit_change=lambda: None).get("edit")
     if edit is None or disabled:
         return given
@@ -95,7 +96,7 @@ def _texts() -> dict[str, str]:
         "epoch": _("Each epoch"), "epoch_of": _("Epoch of {n} items"), "versus": _("{a} if everything trained"),
         "unmeasured": _("not yet measured on this machine"),
         "paid": _("Paid for once"), "paid_of": _("{a} of {b} blocks, {p} of the work"), "unpaid": _("no frozen part to store"),
-        "paid_early": _("for the first epochs only"),
+        "paid_early": _("for the first epochs only"), "unstored": _("not while pictures are changed in every epoch"),
         "s": _("{n} s"), "min": _("{n} min"), "h": _("{n} h"),
         "key_length": _("length: parameters"), "key_thickness": _("thickness: work per item"),
         "key_when": _("thin line: epochs in which it trains"),

@@ -27,15 +27,15 @@ function icon(name) {
 
 const boundary = plan => { const i = plan.findIndex(state => state !== 'frozen'); return i < 0 ? plan.length : i; };
 
-// Relative work of an epoch from the first row that learns on (what lies before is stored): 1 for the forward pass, 1 for the
-// gradient of the inputs of all but that first row, 1 for the gradient of the weights of each row that learns.
-function work(rows, plan) {
+// Relative work of an epoch from the first row that learns on (what lies before is stored, or only passed): 1 for the forward pass,
+// 1 for the gradient of the inputs of all but that first row, 1 for the gradient of the weights of each row that learns.
+function work(rows, plan, stores) {
   const first = boundary(plan);
-  return sum(rows, (row, i) => i < first ? 0 : row.compute * (1 + (i > first) + (plan[i] === 'trained')));
+  return sum(rows, (row, i) => i < first ? (stores ? 0 : row.compute) : row.compute * (1 + (i > first) + (plan[i] === 'trained')));
 }
 
-function figures({ rows, seconds, epochs }, plan) {
-  const cut = boundary(plan), all = work(rows, rows.map(() => 'trained')) || 1;
+function figures({ rows, seconds, epochs, stores }, plan) {
+  const cut = boundary(plan), all = work(rows, rows.map(() => 'trained'), stores) || 1;
   const during = epoch => rows.map((row, i) => epochs && row.from_epoch > epoch ? 'frozen' : plan[i]);
   const forward = stop => sum(rows, (row, i) => i < stop ? row.compute : 0);
   const boundaries = new Set(Array.from({ length: epochs || 1 }, (_, epoch) => boundary(during(epoch))));   // each is stored anew
@@ -46,8 +46,8 @@ function figures({ rows, seconds, epochs }, plan) {
     trainable: sum(rows, (row, i) => plan[i] === 'trained' ? row.parameters : 0),
     blocks: sum(rows, row => row.blocks),
     frozenBlocks: sum(rows, (row, i) => i < cut ? row.blocks : 0),
-    firstEpoch: s(work(rows, during(0))), lastEpoch: s(work(rows, during(Math.max(0, epochs - 1)))), everything: s(all),
-    once: s(sum([...boundaries], forward)), onceShare: forward(cut) / (forward(rows.length) || 1),
+    firstEpoch: s(work(rows, during(0), stores)), lastEpoch: s(work(rows, during(Math.max(0, epochs - 1)), stores)), everything: s(all),
+    once: stores ? s(sum([...boundaries], forward)) : 0, onceShare: forward(cut) / (forward(rows.length) || 1),
   };
 }
 
@@ -158,7 +158,7 @@ function draw(root, data, plan, view, { presets, active, canUndo, note }) {
   view.line.hidden = !cut || cut === n;
   view.once.hidden = !cut;
   view.each.hidden = cut === n;
-  view.once.textContent = cut * ROW > 120 ? text.once : '';
+  view.once.textContent = cut * ROW > 120 && data.stores ? text.once : '';
   view.each.textContent = (n - cut) * ROW > 90 ? text.each : '';
   attrs(view.rail, { 'aria-valuemin': 0, 'aria-valuemax': presets.head, 'aria-valuenow': cut,
     'aria-valuetext': fill(text.knob_at, { a: now.frozenBlocks, b: now.blocks }) });
@@ -173,7 +173,7 @@ function draw(root, data, plan, view, { presets, active, canUndo, note }) {
   fact.epoch.small.textContent = seconds ? fill(text.versus, { a: write.time(now.everything) }) : text.unmeasured;
   fact.paid.big.textContent = now.once ? write.time(now.once) : '–';
   const paidOf = { a: now.frozenBlocks, b: now.blocks, p: write.roughly(now.onceShare) };
-  fact.paid.small.textContent = cut ? fill(text.paid_of, paidOf) : now.once ? text.paid_early : text.unpaid;
+  fact.paid.small.textContent = !data.stores ? text.unstored : cut ? fill(text.paid_of, paidOf) : now.once ? text.paid_early : text.unpaid;
 
   const kind = !now.trainable ? 'say_none' : now.gap ? 'say_gap' : cut >= presets.head ? 'say_head' : cut ? 'say_some' : 'say_all';
   const words = note ?? text[kind];
