@@ -30,11 +30,13 @@ WIDTHS = (800, 1440)
 REST_MS = 5_000
 TOO_WIDE = """() => {
     const main = document.querySelector('[data-testid=stMain]'), edge = main.getBoundingClientRect().right + 1;
-    const scrolls = e => e && e !== main && (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+    const clips = e => ['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(e).overflowX);
+    const scrolls = e => e && e !== main && (clips(e) || scrolls(e.parentElement));
     const out = [...main.querySelectorAll('*')].filter(e => e.getClientRects().length && e.getBoundingClientRect().right > edge
         && !scrolls(e.parentElement)).map(e => e.outerHTML.slice(0, 160));
     const page = document.documentElement.scrollWidth - innerWidth, inside = main.scrollWidth - main.clientWidth;
-    return [page > 0 ? `the document is ${page} px too wide` : '', inside > 0 ? `the main part is ${inside} px too wide` : '', ...out].filter(Boolean);
+    const said = (what, px) => px > 0 ? [`${what} is ${px} px too wide`] : [];
+    return [...said('the document', page), ...said('the main part', inside), ...out];
 }"""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, WebSocket, WebSocketRoute, expect
 
 from core.events import Done, EpochEnd, Event, Notice, Preparing, Started, Step, encode
 from core.owners import LOCAL_OWNER
@@ -333,7 +333,11 @@ def test_leaving_closes_the_socket_and_gives_the_title_back(page: Page, url: str
 def test_a_chart_that_is_slow_to_draw_is_drawn_less_often(page: Page, url: str, log: Path) -> None:
     """Else a long run, with its thousands of points, would leave the page no time to answer a click."""
     messages: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda message: messages.append(message)) if "/graft/live/" in socket.url else None)
+
+    def follow(socket: WebSocket) -> None:
+        if "/graft/live/" in socket.url:
+            socket.on("framereceived", lambda message: messages.append(message))
+    page.on("websocket", follow)
     put(log, STARTED, *epoch(1))
     visit(page, url, log)
     wait_for_points(page, PER_EPOCH)

@@ -20,6 +20,7 @@ from tests.browser.journey import SLOW_MS, App, bars, button, serve, wait_for_tr
 from tests.core.data.picture_files import classes, write_tree
 
 FOLDER, ZIP = ".up .folder-input", ".up .zip-input"
+NO_PICTURE = "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."
 HOSTILE = ("![t](x.png)", "<img src=x onerror=alert(1)>", "**bold** $x$ :red[y]")
 
 
@@ -74,16 +75,16 @@ def cells(table: Locator) -> list[list[str]]:
     return [row.locator("td").all_text_contents() for row in rows.all()]
 
 
-def test_a_folder_is_taken_and_an_unreadable_file_is_named_with_its_reason(page: Page, app: App, tmp_path: Path, console: list[str]) -> None:
+def test_a_folder_is_taken_and_an_unreadable_file_is_named(page: Page, app: App, tmp_path: Path, console: list[str]) -> None:
     folder = write_tree(tmp_path / "shapes", {**shapes(), "discs/notes.jpg": b"only text in here"})
     bring(page, app, FOLDER, folder)
     data_page(page, "shapes", 24, 2)
     dataset, version = newest(app)
     assert dataset.name == "shapes" and version.labels == ("boxes", "discs")
-    assert [(r.name, r.reason) for r in version.rejected] == [("discs/notes.jpg", "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.")]
+    assert [(r.name, r.reason) for r in version.rejected] == [("discs/notes.jpg", NO_PICTURE)]
     left_out = page.get_by_test_id("stExpander").filter(has_text="1 unreadable files left out: see which")
     left_out.locator("summary").click()
-    assert cells(left_out) == [["discs/notes.jpg", "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."]]
+    assert cells(left_out) == [["discs/notes.jpg", NO_PICTURE]]
     assert [row[0] for row in cells(page.get_by_test_id("stDataFrame").first)] == ["boxes", "discs"]
     expect(page.locator(".graft-thumbs figure")).to_have_count(24)
     page.wait_for_function("[...document.querySelectorAll('.graft-thumbs img')].some(image => image.naturalWidth > 0)")

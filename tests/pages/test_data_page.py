@@ -20,14 +20,16 @@ def prepare(ws: Workspace, data: DataSpec) -> None:
 @pytest.fixture
 def pets(ws: Workspace) -> DataSpec:
     data = add_dataset(ws, PETS, ("cat", "dog"), {"train": 40, "val": 8, "test": 2}, name="pets", rejected=(
-        Rejected("cat/notes.jpg", "The file is empty."), Rejected("dog/<b>.jpg", "“{c}” has {n} items, needs {m}", {"c": "d{o}g", "n": 1, "m": 2})))
+        Rejected("cat/notes.jpg", "The file is empty."),
+        Rejected("dog/<b>.jpg", "“{c}” has {n} items, needs {m}", {"c": "d{o}g", "n": 1, "m": 2})))
     prepare(ws, data)
     return data
 
 
 def test_counts_are_those_of_the_split_as_it_is(pets: DataSpec, visit: Visit) -> None:
     table = visit("data.py").dataframe[0].value
-    assert table.to_dict("records") == [{"Label": label, "Total": 50, "Training": 40, "Validation": 8, "Test": 2} for label in ("cat", "dog")]
+    assert table.to_dict("records") == [{"Label": label, "Total": 50, "Training": 40, "Validation": 8, "Test": 2}
+                                        for label in ("cat", "dog")]
 
 
 def test_files_left_out_are_named_with_the_reason(pets: DataSpec, visit: Visit) -> None:

@@ -136,5 +136,6 @@ def test_the_search_finds_by_title_and_family(ws: Workspace, visit: Visit) -> No
 def test_every_card_tells_size_input_score_licence_and_limits(ws: Workspace, visit: Visit) -> None:
     text = said(visit("model.py"))
     for row in CATALOG.values():
-        for fact in (f"{row.score:.1f} % accuracy", f"{row.input_size} × {row.input_size} pixels", row.licence, row.limits, row.learnt_from):
+        for fact in (f"{row.score:.1f} % accuracy", f"{row.input_size} × {row.input_size} pixels", row.licence, row.limits,
+                     row.learnt_from):
             assert fact in text, (row.key, fact)

@@ -81,7 +81,8 @@ def test_mistakes_name_both_labels_letter_by_letter(lived_in: Workspace, visit: 
 
 
 def test_the_wish_for_a_run_that_has_no_result_leads_to_the_run(lived_in: Workspace, visit: Visit) -> None:
-    for run, text in ((QUEUED, "This run is still learning."), (DISCARDED, "This run has no result: it failed, was interrupted or was discarded.")):
+    for run, text in ((QUEUED, "This run is still learning."),
+                      (DISCARDED, "This run has no result: it failed, was interrupted or was discarded.")):
         page = visit("results.py", run=run)
         assert text in said(page) and not page.metric
         page.button(key="run.watch").click().run()
@@ -103,7 +104,7 @@ def test_samples_come_from_pictures_it_never_learned_from(lived_in: Workspace, v
     for sample, verdict in ((0, "Wrong: it is cat."), (1, "Right: it is dog.")):
         bring(sample)
         page = visit("try_it.py", run=ENDED)
-        assert "### dog  :gray[70 %]" in markdown(page) and md(verdict)[:5] in markdown(page) and verdict in markdown(page).replace("\\", "")
+        assert "### dog  :gray[70 %]" in markdown(page) and verdict in markdown(page).replace("\\", "")
         assert trouble(page) == []
     report = read_report(lived_in.run(ENDED) / "report.json")
     blobs = [lived_in.blob(judged.sha).read_bytes() for judged in report.predictions]

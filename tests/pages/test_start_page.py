@@ -60,7 +60,7 @@ def upload(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.parametrize("key", SAMPLES)
-def test_a_sample_set_is_made_while_its_progress_stands_in_place_of_the_drop_zone(ws: Workspace, visit: Visit, imports: Imports, key: str) -> None:
+def test_a_sample_set_is_made_in_sight(ws: Workspace, visit: Visit, imports: Imports, key: str) -> None:
     page = visit().button(key=f"start.sample.{key}").click().run()
     assert imports.started == [{"name": SAMPLES[key].title.lower(), "owner": LOCAL_OWNER, "sample": key}]
     assert "Reading 30 of 120 pictures" in said(page) and not [b for b in page.button if b.key.startswith("start.sample")]
@@ -94,7 +94,8 @@ def test_a_failed_import_is_explained_where_the_next_one_is_chosen(ws: Workspace
                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     upload(monkeypatch, "pets")
     page = visit()
-    imports.fail(Fault("Only one class: add a second folder", "All pictures are in “{c}”.", "Give more.", {"c": "![t](http://evil.example)"}))
+    imports.fail(Fault("Only one class: add a second folder", "All pictures are in “{c}”.", "Give more.",
+                       {"c": "![t](http://evil.example)"}))
     page.run()
     (error,) = page.error
     assert error.value.startswith("**Only one class\\: add a second folder**") and "![t]" not in error.value

@@ -65,7 +65,8 @@ def test_each_preset_says_what_it_costs_and_the_estimate_follows_the_settings(ws
     assert "each of up to 3 epochs" in markdown(page)
 
 
-def test_augmentation_is_shown_on_eight_of_your_own_pictures(ws: Workspace, pets: DataSpec, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_augmentation_is_shown_on_eight_of_your_own_pictures(ws: Workspace, pets: DataSpec, visit: Visit,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, Augmentation]] = []
 
     def preview(self: PredictorClient, files: list, preprocess: object, augmentation: Augmentation) -> list[bytes]:
@@ -113,7 +114,7 @@ def test_an_input_size_that_the_model_cannot_take_is_not_kept(ws: Workspace, pet
 
 @pytest.mark.parametrize("run, text", [(DISCARDED, "This run was discarded."), (INTERRUPTED, "The training was interrupted"),
                                        (FAILED, "The disk is full")])
-def test_a_run_without_a_result_says_why_and_can_be_run_again_with_its_settings(lived_in: Workspace, visit: Visit, run: str, text: str) -> None:
+def test_a_run_without_a_result_says_why_and_can_be_run_again(lived_in: Workspace, visit: Visit, run: str, text: str) -> None:
     page = visit("train.py", run=run)
     assert text in said(page) and ["live.keep"] != [button.key for button in page.button]
     page.button(key="recipe.next").click().run()
