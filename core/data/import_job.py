@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ import psutil
 
 from core.data.importing import import_sample, import_source
 from core.data.sources import upload_source
+from core.data.versions import Rejected
 from core.errors import DataError, NotFound, UserError
 from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
 from core.specs import DataSpec, from_json, to_json
@@ -46,6 +47,8 @@ class Job:
     sample: str
     asked: float
     process: ProcessId | None = None
+    left_out: tuple[Rejected, ...] = ()
+    """Files that did not even arrive; the dataset names them with the others that it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,10 @@ NO_MEMORY = Fault("Memory ran out during the import.", "A file needs more memory
                   "Make very large pictures smaller, then import again.")
 
 
-def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "") -> None:
+def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "", left_out: Sequence[Rejected] = ()) -> None:
     """Import what the upload brought, or a sample set, into a new dataset. Returns at once; see `status`."""
     folder = ws.upload(upload_id)
-    job = Job(name, owner, sample, time.time())
+    job = Job(name, owner, sample, time.time(), left_out=tuple(left_out))
     (folder / "status.json").unlink(missing_ok=True)
     write_atomic(folder / "job.json", to_json(job))
     child = start_module("core.data.import_job", [str(ws.root), upload_id], log=folder / "import.log")
@@ -169,7 +172,7 @@ def _import(ws: Workspace, folder: Path, job: Job, report: Callable[[int, int], 
         return import_sample(ws, job.sample, job.owner, report, name=job.name, staging=staging)
     _limit_memory()
     with closing(upload_source(folder)) as source:
-        return import_source(ws, source, name=job.name, owner=job.owner, progress=report, staging=staging)
+        return import_source(ws, source, name=job.name, owner=job.owner, progress=report, staging=staging, left_out=job.left_out)
 
 
 def _reporter(folder: Path, base: ImportStatus, counted: list[int]) -> Callable[[int, int], None]:

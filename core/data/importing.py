@@ -45,10 +45,10 @@ class _Read:
 
 
 def import_source(ws: Workspace, source: Source, *, name: str, owner: str, progress: Progress, sample: str = "",
-                  limits: Limits = LIMITS, staging: Path | None = None) -> DataSpec:
+                  limits: Limits = LIMITS, staging: Path | None = None, left_out: Sequence[Rejected] = ()) -> DataSpec:
     """Make a dataset of labeled pictures; the same content again gives the dataset that is there already.
 
-    Unreadable files are left out and named in the version. Memory holds a few files at a time, whatever the size of the whole.
+    Unreadable files are left out and named in the version, with those that were `left_out` before. Memory holds a few files at a time, whatever the size of the whole.
     `staging`: a folder on the workspace's disk that is made for this import and gone after it; by default one among the uploads.
     Raises `DataError` when the files can't be used; then nothing is kept.
     """
@@ -59,7 +59,7 @@ def import_source(ws: Workspace, source: Source, *, name: str, owner: str, progr
     try:
         with _disk_errors():
             found, rejected = _read_all(entries, layout, source.name, staging, limits, progress)
-            version = _version(found, rejected, layout.fixed_splits)
+            version = _version(found, [*left_out, *rejected], layout.fixed_splits)
             return _same(ws, owner, version) or _publish(ws, staging, name, owner, version, sample)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -1,10 +1,13 @@
 """Bringing data in: the drop zone, sample sets, and the progress of an import that runs in a process of its own."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.data import import_job
 from core.data.samples import SAMPLES
+from core.data.versions import Rejected
 from core.errors import UserError
 from core.models.catalog import DEFAULT
 from core.specs import DataSpec
@@ -24,15 +27,15 @@ def drop_zone(place: str) -> None:
     done = upload(mint(ws, who, "upload", upload=upload_id), key=f"{place}.upload.{upload_id}")
     if done and done.n:
         state.take("upload")
-        _begin(upload_id, name=done.name or _("my pictures"))
+        _begin(upload_id, name=done.name or _("my pictures"), left_out=done.failed)
 
 
 def begin_sample(key: str) -> None:
     _begin(new_id(), name=_(SAMPLES[key].title).lower(), sample=key)
 
 
-def _begin(upload_id: str, *, name: str, sample: str = "") -> None:
-    import_job.start(state.workspace(), upload_id, name=name, owner=state.me(), sample=sample)
+def _begin(upload_id: str, *, name: str, sample: str = "", left_out: Sequence[Rejected] = ()) -> None:
+    import_job.start(state.workspace(), upload_id, name=name, owner=state.me(), sample=sample, left_out=left_out)
     state.put("importing", upload_id)
     state.take("import.error")
     state.put("importing.sample", sample)

@@ -1,11 +1,14 @@
 """Start: what happens between a click on a sample set, or an upload, and the data being there."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from core.data import import_job
 from core.data.import_job import Fault, ImportStatus
 from core.data.samples import SAMPLES
+from core.data.versions import Rejected
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec
 from core.workspace import Workspace
@@ -16,16 +19,21 @@ from tests.pages.prepared import HOSTILE_RUN, PETS, add_dataset
 from tests.pages.seen import said, trouble
 
 
+LOST = Rejected("cat/lost.jpg", "The browser could not read it.")
+
+
 class Imports:
     """Stands in for the process that imports: it is as far as a test says."""
 
     def __init__(self) -> None:
         self.started: list[dict[str, str]] = []
+        self.left_out: list[Rejected] = []
         self.cancelled: list[str] = []
         self.now = ImportStatus("running", 30, 120)
 
-    def start(self, ws: Workspace, upload_id: str, **asked: str) -> None:
+    def start(self, ws: Workspace, upload_id: str, *, left_out: Sequence[Rejected], **asked: str) -> None:
         self.started.append(asked)
+        self.left_out += left_out
 
     def status(self, ws: Workspace, upload_id: str) -> ImportStatus:
         return self.now
@@ -55,7 +63,7 @@ def pets(ws: Workspace) -> DataSpec:
 
 def upload(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The browser says that twelve files have arrived, in the one run of the page that follows."""
-    answers = iter([UploadResult(12, 3000, 20, name, ())])
+    answers = iter([UploadResult(12, 3000, 20, name, (LOST,))])
     monkeypatch.setattr(importer, "upload", lambda *_, **__: next(answers, None))
 
 
@@ -78,7 +86,7 @@ def test_files_of_your_own_lead_to_the_data_page(ws: Workspace, visit: Visit, im
                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     upload(monkeypatch, "my pets")
     page = visit()
-    assert imports.started == [{"name": "my pets", "owner": LOCAL_OWNER, "sample": ""}]
+    assert imports.started == [{"name": "my pets", "owner": LOCAL_OWNER, "sample": ""}] and imports.left_out == [LOST]
     imports.end(pets)
     page.run()
     assert [title.value for title in page.title] == ["Data"] and "pets, 10" in page.button(key="recipe.0").label

@@ -13,8 +13,8 @@ from PIL import Image
 
 from core.data import importing
 from core.data.importing import import_path, import_sample, import_source
-from core.data.sources import Entry, Limits, Listing
-from core.data.versions import assign_splits, list_datasets, load_version
+from core.data.sources import Entry, Limits, Listing, folder_source
+from core.data.versions import Rejected, assign_splits, list_datasets, load_version
 from core.errors import DataError, NotFound
 from core.specs import DataSpec
 from core.workspace import Workspace
@@ -88,6 +88,13 @@ def test_unreadable_files_are_named_and_left_out(ws: Workspace, tmp_path: Path) 
         "cover.jpg": "It lies beside the class folders, so it has no label.",
         "dog/half.jpg": "The picture breaks off: the file is incomplete.", "dog/in.zip": "An archive among the files: unpack it first."}
     assert len(version.items) == 7
+
+
+def test_what_did_not_even_arrive_is_named_too(ws: Workspace, tmp_path: Path) -> None:
+    lost = Rejected("cat/lost.jpg", "The browser could not read it.")
+    write_tree(tmp_path / "pets", classes({"cat": 3, "dog": 3}))
+    data = import_source(ws, folder_source(tmp_path / "pets"), name="pets", owner=OWNER, progress=silent, left_out=(lost,))
+    assert load_version(ws, data).rejected == (lost,)
 
 
 def test_a_file_beyond_the_limit_is_left_out_whatever_size_it_claims(ws: Workspace) -> None:
