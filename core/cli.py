@@ -93,7 +93,9 @@ def _models(options: argparse.Namespace) -> dict[str, Any]:
 def _train(options: argparse.Namespace) -> dict[str, Any]:
     began, ws, row = time.monotonic(), Workspace.open(), find(options.model)
     preset = preset_config(options.preset)
-    config = replace(preset, seed=options.seed, epochs=preset.epochs if options.epochs is None else options.epochs)
+    changed = options.plan is not None or options.epochs is not None
+    config = replace(preset, preset="custom" if changed else options.preset, seed=options.seed,
+                     epochs=preset.epochs if options.epochs is None else options.epochs)
     plan = plan_for(row, options.plan) if options.plan else preset_plan(row, options.preset)
     if options.bundle:
         _check_target(Path(options.bundle))

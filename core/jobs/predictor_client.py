@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.jobs.processes import PROJECT, calm_environment
 from core.preprocess import Preprocess
 from core.specs import Augmentation
 
-PROJECT = Path(__file__).parents[2]
 ANSWER_SECONDS = 60.0
 START_SECONDS = 180.0
 """Importing torch for the first time on a slow disk takes its time, and is not the picture's fault."""
@@ -109,7 +109,7 @@ class PredictorClient:
 
     def _running(self) -> _Child:
         if self._child is None or self._child.process.poll() is not None:
-            process = subprocess.Popen(self._command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process = subprocess.Popen(self._command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=calm_environment())
             self._child = _Child(process)
             threading.Thread(target=_listen, args=(self._child,), daemon=True).start()
         return self._child

@@ -47,16 +47,18 @@ def alive(who: ProcessId) -> bool:
         return False
 
 
+def calm_environment() -> dict[str, str]:
+    """For a process that computes: its threads wait asleep, unless the environment says otherwise. By default they spin, which on a
+    machine that has anything else to do (a browser, this server) takes twice the processor time and up to six times as long."""
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+
+
 def start_module(module: str, arguments: Sequence[str], *, log: Path, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """`python -m module …` in a session of its own: closing the terminal or ending the server does not reach it.
-    What it prints is added to `log`, which begins anew once it has grown large.
-
-    Its threads wait asleep, unless the environment says otherwise: by default they spin, which on a machine that has anything else
-    to do (a browser, this server) takes twice the processor time and up to six times as long."""
+    What it prints is added to `log`, which begins anew once it has grown large."""
     flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" \
         else {"start_new_session": True}
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     mode = "wb" if log.is_file() and log.stat().st_size > LOG_BYTES else "ab"
     with log.open(mode) as out:
         return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=PROJECT, stdin=stdin, stdout=out, stderr=out,
-                                env=environment, **flags)
+                                env=calm_environment(), **flags)

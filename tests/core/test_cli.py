@@ -94,7 +94,7 @@ def test_train_says_what_came_out(trained: tuple[dict[str, Any], Path], ws: Work
 def test_a_run_from_here_is_one_of_the_local_owners_runs(trained: tuple[dict[str, Any], Path], ws: Workspace) -> None:
     run = next(run for run in list_runs(ws, LOCAL_OWNER) if run.id == trained[0]["run"])
     assert state_of(ws.run(run.id)) == "finished" and run.name == "my.insects-1"
-    assert run.config == TrainConfig("instant", epochs=6, seed=4) and run.plan == preset_plan(find(MODEL), "instant")
+    assert run.config == TrainConfig("custom", epochs=6, seed=4) and run.plan == preset_plan(find(MODEL), "instant")
     assert [dataset.name for dataset in list_datasets(ws, LOCAL_OWNER)] == ["my.insects"]
     assert len([e for e in events.read(ws.run(run.id) / "events.jsonl") if e.type == "epoch"]) == 6
 
@@ -114,7 +114,7 @@ def test_the_plan_overrides_that_of_the_preset(ws: Workspace, data: Path, capsys
     row = find(MODEL)
     everything = sum(block.parameters for block in row.blocks[:-1]) + HEAD
     assert run.plan == plan_for(row, "all")
-    assert run.config.preset == "balanced" and run.config.patience == preset_config("balanced").patience
+    assert run.config.preset == "custom" and run.config.patience == preset_config("balanced").patience
     assert run.model.pretrained is False and not run.plan.blocks[0].from_epoch
     assert "1/1" in text and f"{everything:,} parameters trained" in text and "accuracy" in text and run.name in text
 

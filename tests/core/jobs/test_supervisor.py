@@ -215,6 +215,7 @@ def test_asking_again_starts_no_second_supervisor(shop: tuple[Workspace, DataSpe
     assert len(supervisors(ws)) == 1, "one that comes second leaves"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_an_interrupted_run_and_the_next_one_starts(shop: tuple[Workspace, DataSpec]) -> None:
     ws, data = shop
     run = started(ws, data)
@@ -224,6 +225,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_and_the_next_one_starts(shop:
     until(ws, lambda: state_of(ws.run(waiting.id)) == "finished")
 
 
+@pytest.mark.slow
 def test_a_run_outlives_its_supervisor_and_is_not_started_twice(shop: tuple[Workspace, DataSpec]) -> None:
     ws, data = shop
     run, folder = (made := started(ws, data)), ws.run(made.id)
