@@ -18,11 +18,12 @@ halves = st.grid(2, min_column_width=360, gap="large")
 with halves.container():
     st.subheader(_("What is in the file"), anchor=False)
     st.markdown("\n".join("- " + _("**{name}**: {what}", name=name, what=what) for name, what in (
-        ("model.safetensors", _("the weights, in a format that holds nothing but numbers")),
-        ("bundle.json", _("labels, preprocessing, scores: everything a program needs")),
+        ("model.safetensors", _("what it learned (its weights), in a format that holds nothing but numbers")),
+        ("bundle.json", _("labels, how pictures are prepared, scores: everything a program needs")),
         ("predict.py", _("answers for any picture; it needs only torch, torchvision, pillow and safetensors")),
         ("README.md", _("what the model is, how good it is and what it can't do, in plain words")))))
     st.subheader(_("Use it on another computer"), anchor=False)
+    st.caption(_("Unpack the file there. Where Python is installed, type these two lines in its folder:"))
     st.code("pip install torch torchvision pillow safetensors\npython predict.py picture.jpg", language="shell")
 with halves.container(border=True):
     st.caption(_("Score (95 % range)"))

@@ -33,6 +33,6 @@ with st.container(border=True):
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
 st.subheader(_("Which network?"), anchor=False)
-st.caption(_("A pretrained network has already learned to see. Those on this machine come first; the others are fetched once."))
+st.caption(_("A pretrained network has already learned to see. Those on this machine come first; the others are downloaded once."))
 model_cards.grid(list(CATALOG.values()), draft.model)
 recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:", on_click=lambda: st.switch_page("train.py"))

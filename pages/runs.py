@@ -23,13 +23,17 @@ else:
     for run in runs:
         glance = run_cards.summary(ws.run(run.id))
         report = glance.report
-        rows.append({_("Run"): run.name, _("State"): run_cards.state_text(glance.state), _("Validation curve"): list(glance.curve),
-                     _("Score (95 % range)"): score_range(report.score, report.low, report.high) if report else "–",
+        rows.append({_("Run"): run.name, _("State"): run_cards.state_text(glance.state), _("Curve"): list(glance.curve),
+                     _("Score"): score_range(report.score, report.low, report.high) if report else "–",
                      _("Model"): CATALOG[run.model.key].title if run.model.key in CATALOG else run.model.key,
-                     _("Trains"): recipe.trained_text(run.model.key, run.plan), _("Preset"): recipe.preset_text(run.config.preset),
+                     _("Trains"): recipe.trained_text(run.model.key, run.plan),
                      _("Started"): pd.Timestamp(run.created, unit="s", tz="UTC").tz_convert(st.context.timezone or "UTC").tz_localize(None)})
     event = st.dataframe(pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-row", key="runs.table", column_config={
-        _("Validation curve"): st.column_config.LineChartColumn(y_min=0.0, y_max=1.0, color="primary")})
+        _("State"): st.column_config.TextColumn(width=92),
+        _("Curve"): st.column_config.LineChartColumn(width=90, y_min=0.0, y_max=1.0, color="primary",
+                                                       help=_("Validation score after each epoch")),
+        _("Score"): st.column_config.TextColumn(width=118, help=_("Score (95 % range)")),
+        _("Started"): st.column_config.DatetimeColumn(width=130, format="YYYY-MM-DD HH:mm")})
     st.caption(_("Tick a run to open it."))
     if event.selection.rows:
         run = runs[event.selection.rows[0]]

@@ -35,10 +35,11 @@ if who == owners.LOCAL_OWNER:
             owners.stop_sharing(ws)
             st.rerun()
     else:
-        st.write(_("Everyone who opens this app now works as you. When you share it, each person joins with a code and has data and runs of their own."))
+        st.write(_("Right now, everyone who opens this app sees and changes your data and runs. "
+                   "Once you start sharing, each person joins with a code and has their own."))
         # in this very tab: the link signs it in as the owner of what is here, at the moment in which others are asked for the code
         st.html(f'<a class="graft-link" href="{local_link(ws, share=True)}" target="_self">{html.escape(_("Start sharing"))}</a>')
 st.subheader(_("Where things are kept"), anchor=False)
-for name, folder in ((_("Data and runs"), ws.root), (_("Downloaded weights"), weights_folder(find("resnet18")))):
-    st.markdown("- " + _("{name}: {what}", name=name, what=f"`{folder}`"))
+st.markdown("\n".join("- " + _("{name}: {what}", name=name, what=f"`{folder}`") for name, folder in (
+    (_("Data and runs"), ws.root), (_("Downloaded models"), weights_folder(find("resnet18"))))))
 st.caption(_("To keep them elsewhere, set GRAFT_HOME or TORCH_HOME before you start Graft. Nothing is sent to any other service."))

@@ -33,7 +33,7 @@ def prepare() -> None:
     expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key))
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
              once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
-    st.markdown(f":material/timer: {text}")
+    st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your pictures."))
     if not expected.measured:
         st.caption(_("A first guess: this model has not run here yet."))
 

@@ -32,8 +32,8 @@ SAMPLES: dict[str, Sample] = {
         Sample("flowers", "Flowers", "300 drawn pictures of five kinds of flowers. Light, size, angle, colour and background vary, so "
                "colour alone does not tell the kind.", tuple(kind.label for kind in KINDS), FLOWERS_PER_KIND * len(KINDS),
                "Apache-2.0", "Drawn by Graft on this machine"),
-        Sample("digits", "Handwritten digits", "600 real handwritten digits, 60 of each: an evenly spread third of the 1,797 that come "
-               "with scikit-learn, enlarged from 8×8 pixels.", tuple("0123456789"), DIGITS_PER_CLASS * 10, "CC BY 4.0",
+        Sample("digits", "Handwritten digits", "600 real handwritten digits, 60 of each: tiny scans of 8 × 8 pixels, enlarged. They come "
+               "with the scikit-learn library.", tuple("0123456789"), DIGITS_PER_CLASS * 10, "CC BY 4.0",
                "E. Alpaydin and C. Kaynak: Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998"),
     )
 }

@@ -24,11 +24,11 @@ class BlockFacts:
     """In plain words, what the group sees; one of the texts in `NOTES_BY_DEPTH` and `NOTES_BY_GROUP`."""
 
 
-NOTES_BY_DEPTH = ("edges and colours", "corners, stripes and simple textures", "patterns and textures", "parts of things", "whole things")
+NOTES_BY_DEPTH = ("edges and colours", "corners and stripes", "patterns, textures", "parts of things", "whole things")
 """What the groups of a trunk respond to, first to last (Zeiler and Fergus 2014, arXiv:1311.2901)."""
 NOTES_BY_GROUP = {
-    "patches": "cuts the picture into small squares",
-    "classifier": "combines features, as its first classes needed it",
+    "patches": "cuts into small squares",
+    "classifier": "combines what was seen",
     "head": "sums up the picture and decides between the labels",
 }
 

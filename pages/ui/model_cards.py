@@ -41,7 +41,8 @@ def missing_weights(row: ModelRow) -> None:
         if now and now.error:
             show_error(UserError(*now.error, **now.params))
         else:
-            st.caption(_("{size} to fetch once. Without a network: put {file} in {dir}, or use a ready model: {ready}.", size=size(row.size_bytes),
+            st.caption(_("{size} to download once. Without a network: put {file} in {dir}, or use a ready model: {ready}.",
+                         size=size(row.size_bytes),
                          file=md(row.weights_file), dir=md(str(weights_folder(row))), ready=listed(r.title for r in ready())))
         if st.button(_("Download {size}", size=size(row.size_bytes)), icon=":material/download:", key=f"model.download.{row.key}"):
             downloads.start(ws, row.key)
@@ -66,7 +67,8 @@ def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
                                             else f":orange-badge[:material/download: {size(row.size_bytes)}]"))
         st.caption("  \n".join((
             _("{n} parameters, {size}", n=count(row.parameters), size=size(row.size_bytes)),
-            _("takes pictures of {n} × {n} pixels", n=row.input_size), _("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source)))))
+            _("takes pictures of {n} × {n} pixels", n=row.input_size),
+            _("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source)))))
         with st.container(horizontal=True, vertical_alignment="center"):
             if chosen:
                 st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]", width="content")

@@ -44,7 +44,9 @@ def choose(run: RunSpec, version: Version) -> Picture | None:
 
 def verdict(label: str, probability: float, truth: str) -> None:
     sure = probability >= UNSURE
-    st.markdown(f"### {md(label)}  :gray[{likelihood(probability)}]" if sure else f"### {_('Not sure')}  :gray[{md(label)}? {likelihood(probability)}]")
+    name, likely = md(label), likelihood(probability)
+    guess = _("{label}? {p}", label=name, p=likely)
+    st.markdown(f"### {name}  :gray[{likely}]" if sure else f"### {_('Not sure')}  :gray[{guess}]")
     if truth:
         right = truth == label
         st.markdown(f":green[:material/check: {_('Right: it is {label}.', label=md(truth))}]" if right

@@ -54,9 +54,9 @@ class Map:
 def test_a_click_changes_the_figures_and_reaches_python(open_map: Open) -> None:
     map_ = open_map()
     map_.trains(HEAD)
-    expect(map_.big("What trains")).to_have_text("0.023%")
+    expect(map_.big("What trains")).to_have_text("0.023 %")
     map_.rows.nth(STAGE_3).click()
-    expect(map_.big("What trains")).to_have_text("18.8%")
+    expect(map_.big("What trains")).to_have_text("18.8 %")
     expect(map_.root).to_contain_text("2.1M of 11.2M parameters")
     expect(map_.root.get_by_title("2,102,277 of 11,179,077 parameters")).to_be_visible()
     map_.trains(STAGE_3, HEAD)
@@ -67,8 +67,8 @@ def test_a_click_changes_the_figures_and_reaches_python(open_map: Open) -> None:
 def test_presets(open_map: Open) -> None:
     map_ = open_map()
     for name, percent, per_epoch, once, rows in (
-            ("Everything", "100%", "21 s", "–", range(6)), ("Last stage", "75.1%", "3.3 s", "5.5 s", (STAGE_4, HEAD)),
-            ("Head only", "0.023%", "< 0.1 s", "7.1 s", (HEAD,))):
+            ("Everything", "100 %", "21 s", "–", range(6)), ("Last stage", "75.1 %", "3.3 s", "5.5 s", (STAGE_4, HEAD)),
+            ("Head only", "0.023 %", "< 0.1 s", "7.1 s", (HEAD,))):
         map_.chip(name).click()
         expect(map_.chip(name)).to_have_attribute("aria-pressed", "true")
         expect(map_.root.locator("[aria-pressed=true]")).to_have_count(1)

@@ -104,7 +104,7 @@ def test_the_freeze_map_counts_what_core_counts(page: Page, app: App) -> None:
         trained, everything = counted(kind)
         expect(root).to_have_attribute("data-trainable", str(trained))
         share = 100 * trained / everything
-        expect(facts.nth(0)).to_have_text(f"{share:.3g}%" if share >= 1 else f"{share:.2g}%")
+        expect(facts.nth(0)).to_have_text(f"{share:.3g} %" if share >= 1 else f"{share:.2g} %")
         expect(facts.nth(1)).to_have_attribute("title", f"{trained:,} of {everything:,} parameters")
     idle(page)
     page.get_by_role("button", name="Next: train").click()

@@ -57,8 +57,8 @@ function writer(lang, text) {
   const number = options => { const format = new Intl.NumberFormat(lang, options); return value => format.format(value); };
   const compact = number({ notation: 'compact', maximumSignificantDigits: 3 });
   const exact = number({}), tenths = number({ maximumFractionDigits: 1 });
-  const percent = number({ style: 'percent', maximumSignificantDigits: 3 });
-  const small = number({ style: 'percent', maximumSignificantDigits: 2 });
+  const three = number({ maximumSignificantDigits: 3 }), two = number({ maximumSignificantDigits: 2 });
+  const percent = part => fill(text.percent, { n: three(100 * part) }), small = part => fill(text.percent, { n: two(100 * part) });
   const scaled = s => s < 90 ? ['s', s] : s < 5400 ? ['min', s / 60] : ['h', s / 3600];
   const digits = value => value < 0.05 ? '< ' + tenths(0.1) : value < 9.95 ? tenths(value) : exact(Math.round(value));
   const time = s => { const [unit, value] = scaled(s ?? 0); return s === null ? '–' : fill(text[unit], { n: digits(value) }); };
