@@ -168,8 +168,8 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     ws = Workspace.open()
     report = evaluate_bundle(ws, Path(options.bundle), load_version(ws, _import(ws, options)))
     if not options.json:
-        print(f"{report.metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} items")
-    return {"metric": report.metric, "score": report.score, report.metric: report.score, "low": report.low, "high": report.high, "n": report.n}
+        print(f"{report.metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} {report.split} items")
+    return {"split": report.split, "metric": report.metric, "score": report.score, report.metric: report.score, "low": report.low, "high": report.high, "n": report.n}
 
 
 def _predict(options: argparse.Namespace) -> dict[str, Any]:

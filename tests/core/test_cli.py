@@ -130,13 +130,29 @@ def test_the_same_data_again_is_the_same_dataset(trained: tuple[dict[str, Any], 
 
 # ---- evaluate and predict ----
 
-def test_a_bundle_is_evaluated_on_labeled_files(trained: tuple[dict[str, Any], Path], ws: Workspace, data: Path,
+def test_a_bundle_is_evaluated_on_labeled_files(trained: tuple[dict[str, Any], Path], ws: Workspace, tmp_path: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
-    answer, _ = call(capsys, "evaluate", trained[1], "--data", data, "--json")
-    assert set(answer) == {"metric", "score", "accuracy", "low", "high", "n"} and answer["n"] == 24
+    others = folder_of_pictures(tmp_path / "others", n=5)
+    (others / "ant" / "4.png").unlink()
+    answer, _ = call(capsys, "evaluate", trained[1], "--data", others, "--json")
+    assert set(answer) == {"split", "metric", "score", "accuracy", "low", "high", "n"} and answer["n"] == 14
     assert answer["metric"] == "accuracy" and answer["low"] < answer["score"] == answer["accuracy"] <= answer["high"]
-    _, text = call(capsys, "evaluate", trained[1], "--data", data)
-    assert f"accuracy {answer['score']:.3f}" in text and "on 24 items" in text
+    _, text = call(capsys, "evaluate", trained[1], "--data", others)
+    assert f"accuracy {answer['score']:.3f}" in text and "on 14 test items" in text
+
+
+def test_what_a_bundle_has_learned_from_does_not_count(trained: tuple[dict[str, Any], Path], ws: Workspace, data: Path,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    answer, _ = call(capsys, "evaluate", trained[1], "--data", data, "--json")
+    assert answer["n"] == 3 and answer["score"] == trained[0]["test_score"] and answer["split"] == "test"
+
+
+def test_of_files_that_bring_their_split_the_test_part_counts(trained: tuple[dict[str, Any], Path], ws: Workspace, tmp_path: Path,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    for split, n in (("train", 4), ("val", 3), ("test", 2)):
+        folder_of_pictures(tmp_path / "split" / split, n=n)
+    answer, _ = call(capsys, "evaluate", trained[1], "--data", tmp_path / "split", "--json")
+    assert answer["split"] == "test" and answer["n"] == 6
 
 
 def test_labels_that_the_bundle_does_not_know_are_named(trained: tuple[dict[str, Any], Path], ws: Workspace, tmp_path: Path,
