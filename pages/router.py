@@ -17,6 +17,16 @@ ASSETS = Path(__file__).parents[1] / "assets"
 def main() -> None:
     st.set_page_config(page_title="Graft", page_icon=str(ASSETS / "favicon.png"), layout="wide")
     style.apply()
+    try:
+        _frame()
+    except UserError as error:
+        show_error(error)
+    except Exception as error:  # the last line of defence: a calm panel instead of a traceback, and the log keeps the rest
+        show_unexpected(error)
+
+
+def _frame() -> None:
+    """Navigation around the page that was asked for. The page's own faults leave the frame standing."""
     if state.owner() is None:
         access.join_page()
         return

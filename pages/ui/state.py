@@ -143,6 +143,10 @@ def take(key: str) -> Any:
 
 def chosen_language() -> str:
     """Empty until the reader has chosen one. Asked for every text of a page, so it opens no file once the draft is there."""
-    if "draft" in st.session_state:
-        return st.session_state["draft"].language
-    return draft().language if owner() else ""
+    if "draft" not in st.session_state:
+        try:
+            if not owner():
+                return ""
+        except UserError:  # the workspace can't say who asks: that is told in the browser's language
+            return ""
+    return draft().language
