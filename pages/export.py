@@ -28,7 +28,7 @@ with halves.container():
 with halves.container(border=True):
     st.caption(_("Score (95 % range)"))
     st.subheader(score_range(report.score, report.low, report.high), anchor=False)
-    st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=CATALOG[run.model.key].title))
+    st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=recipe.model_text(run.model)))
     st.caption(_("Licence of the weights it started from: {licence}", licence=_(CATALOG[run.model.key].licence)))
 url = f"graft/bundle/{run.id}.zip?token={mint(ws, state.me(), 'bundle', run=run.id, name=run.name)}"
 recipe.fill_run(bar, run, button=_("Download model"), icon=":material/download:", link=url)

@@ -5,7 +5,6 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.runs import list_runs
-from core.models.catalog import CATALOG
 from pages.ui import recipe, run_cards, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
@@ -25,7 +24,7 @@ else:
         report = glance.report
         rows.append({_("Run"): run.name, _("State"): run_cards.state_text(glance.state), _("Curve"): list(glance.curve),
                      _("Score"): score_range(report.score, report.low, report.high) if report else "–",
-                     _("Model"): CATALOG[run.model.key].title if run.model.key in CATALOG else run.model.key,
+                     _("Model"): recipe.model_text(run.model),
                      _("Trains"): recipe.trained_text(run.model.key, run.plan),
                      _("Started"): pd.Timestamp(run.created, unit="s", tz="UTC").tz_convert(st.context.timezone or "UTC").tz_localize(None)})
     event = st.dataframe(pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-row", key="runs.table", column_config={

@@ -38,7 +38,7 @@ def prepare() -> None:
         st.caption(_("A first guess: this model has not run here yet."))
 
     def start() -> None:
-        run = submit(ws, state.me(), draft.data, ModelSpec(row.key), draft.actual_plan(), config, draft.request)
+        run = submit(ws, state.me(), draft.data, ModelSpec(row.key, draft.pretrained), draft.actual_plan(), config, draft.request)
         state.update(request=new_id())
         state.look_at(run.id)
         state.put("watching", run.id)

@@ -101,6 +101,6 @@ def _why(run: RunSpec) -> None:
 
 def _again(run: RunSpec) -> None:
     """Prepare the same run anew, with all its settings."""
-    state.update(data=run.data, model=run.model.key, plan=run.plan, config=run.config, preset=run.config.preset)
+    state.update(data=run.data, model=run.model.key, pretrained=run.model.pretrained, plan=run.plan, config=run.config, preset=run.config.preset)
     state.bump("settings")
     st.switch_page("train.py")

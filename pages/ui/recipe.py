@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.data.versions import load_dataset, load_version
 from core.models.catalog import CATALOG
-from core.specs import DataSpec, FreezePlan, PresetKey, RunSpec
+from core.specs import DataSpec, FreezePlan, ModelSpec, PresetKey, RunSpec
 from core.training.presets import groups
 from pages.ui import state
 from pages.ui.i18n import _
@@ -25,7 +25,7 @@ def place() -> DeltaGenerator:
 def fill_draft(bar: DeltaGenerator, here: str, *, button: str, icon: str, on_click: Callable[[], None], disabled: bool = False) -> None:
     draft = state.draft()
     with bar:
-        _chips(draft.data, draft.model, draft.actual_plan(), draft.preset, here)
+        _chips(draft.data, ModelSpec(draft.model, draft.pretrained), draft.actual_plan(), draft.preset, here)
         st.space("stretch")
         if st.button(button, type="primary", icon=icon, disabled=disabled, key="recipe.next"):
             on_click()
@@ -39,7 +39,7 @@ def fill_run(bar: DeltaGenerator, run: RunSpec, *, button: str, icon: str, on_cl
         name = load_dataset(state.workspace(), run.data.dataset, run.owner).name
         trains = trained_text(run.model.key, run.plan)
         st.markdown("  →  ".join(f":gray[{label}] **{value}**" for label, value in (
-            (_("Data"), _("{data}, {n}", data=md(name), n=len(version.items))), (_("Model"), CATALOG[run.model.key].title), (_("Trains"), trains),
+            (_("Data"), _("{data}, {n}", data=md(name), n=len(version.items))), (_("Model"), model_text(run.model)), (_("Trains"), trains),
             (_("Preset"), preset_text(run.config.preset)))), width="content")
         st.space("stretch")
         if link:
@@ -55,6 +55,8 @@ def download_link(label: str, url: str) -> None:
 
 def trained_text(model: str, plan: FreezePlan) -> str:
     """“head”, “stage 4 to head”, “everything”, or the groups by name."""
+    if model not in CATALOG:
+        return "–"
     row = CATALOG[model]
     names, trained = groups(row), set(plan.trained())
     live = [name for name in names if any(block.group == name and block.name in trained for block in row.blocks)]
@@ -69,17 +71,23 @@ def trained_text(model: str, plan: FreezePlan) -> str:
     return listed(group_name(name) for name in live)
 
 
+def model_text(model: ModelSpec) -> str:
+    """The model's title, and that its weights are random where they are: such a run shows what pretraining is worth."""
+    title = CATALOG[model.key].title if model.key in CATALOG else model.key
+    return title if model.pretrained else _("{model}, random weights", model=title)
+
+
 def preset_text(preset: PresetKey) -> str:
     return {"instant": _("Instant"), "balanced": _("Balanced"), "thorough": _("Thorough"), "custom": _("Custom")}[preset]
 
 
-def _chips(data: DataSpec | None, model: str, plan: FreezePlan, preset: PresetKey, here: str) -> None:
+def _chips(data: DataSpec | None, model: ModelSpec, plan: FreezePlan, preset: PresetKey, here: str) -> None:
     ws = state.workspace()
     what = _("none yet")
     if data:
         what = _("{data}, {n}", data=md(load_dataset(ws, data.dataset, state.me()).name), n=len(state.read_version(data).items))
-    chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), CATALOG[model].title, "model.py"),
-             ("model", _("Trains"), trained_text(model, plan), "model.py"), ("train", _("Preset"), preset_text(preset), "train.py"))
+    chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), model_text(model), "model.py"),
+             ("model", _("Trains"), trained_text(model.key, plan), "model.py"), ("train", _("Preset"), preset_text(preset), "train.py"))
     for position, (page, label, value, target) in enumerate(chips):
         if position:
             st.markdown(":gray[→]", width="content")

@@ -20,6 +20,8 @@ class Draft:
     """The run that is being prepared. `plan` and `config` are None while they are the preset's."""
     data: DataSpec | None = None
     model: str = DEFAULT
+    pretrained: bool = True
+    """False only when a run from random weights, made on the command line, is prepared again."""
     preset: PresetKey = "instant"
     plan: FreezePlan | None = None
     config: TrainConfig | None = None
@@ -89,7 +91,7 @@ def _stored_draft() -> Draft:
 def choose_model(key: str) -> None:
     """Another model has blocks and an input size of its own; all other settings stay."""
     config = draft().config
-    update(model=key, plan=None, config=replace(config, input_size=None) if config else None)
+    update(model=key, pretrained=True, plan=None, config=replace(config, input_size=None) if config else None)
 
 
 def choose_preset(preset: PresetKey) -> None:
