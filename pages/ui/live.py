@@ -1,6 +1,8 @@
 """Watching a run: its curves while it learns, and the ways to end it."""
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -19,6 +21,7 @@ from pages.ui.i18n import _, language
 from pages.ui.text import md
 
 STATUS: dict[RunState, RunStatus] = {"queued": "queued", "preparing": "running", "running": "running", "interrupted": "interrupted"}
+LEAD_AGAIN_S = 3.0
 
 
 def watch(run_id: str) -> None:
@@ -27,7 +30,7 @@ def watch(run_id: str) -> None:
     run = load_run(ws, run_id, who)
     now = state_of(ws.run(run_id))
     state.look_at(run_id)
-    if now in ("finished", "stopped") and state.take("watching") == run_id:
+    if now in ("finished", "stopped") and _leads_on(run_id):
         st.switch_page("try_it.py", query_params={"run": run_id})
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"# {md(run.name)}  {run_cards.badge(now)}", width="content")
@@ -52,6 +55,16 @@ def _costs(run: RunSpec) -> list[float]:
     version = state.read_version(run.data)
     return epoch_costs(find(run.model.key), run.plan, run.config, len(version.split("train")), len(version.split("val")),
                        speed(state.workspace(), run.model.key)[0])
+
+
+def _leads_on(run_id: str) -> bool:
+    """Whether to lead on to Try it: once, when this session has watched the run end. Several things tell the page of the end, and one
+    that comes a moment later interrupts the way there: then once more."""
+    led, at = state.get("led", ("", 0.0))
+    if state.take("watching") == run_id:
+        state.put("led", (run_id, time.monotonic()))
+        return True
+    return led == run_id and time.monotonic() - at < LEAD_AGAIN_S
 
 
 def _controls(run: RunSpec) -> None:

@@ -14,6 +14,7 @@ from core.jobs.runs import list_runs, load_run
 from core.owners import LOCAL_OWNER
 from core.specs import RunSpec
 from core.workspace import Workspace
+from tests.browser.conftest import idle
 
 APP = Path(__file__).parents[2] / "app.py"
 SLOW_MS = 120_000
@@ -52,6 +53,7 @@ def take_flowers(page: Page, app: App) -> None:
 
 def set_epochs(page: Page, n: int) -> None:
     """More epochs than a test can wait for, so that a run lasts until it is told to end."""
+    idle(page)  # a choice of preset replaces the fields
     field = page.get_by_label("Epochs", exact=True)
     if not field.is_visible():
         page.get_by_text("Advanced settings").click()

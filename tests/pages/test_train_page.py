@@ -138,15 +138,27 @@ def test_a_run_can_be_asked_to_end(lived_in: Workspace, visit: Visit, button: st
     assert wish_of(lived_in.run(QUEUED)) == wish and trouble(page) == []
 
 
-def test_the_one_who_watched_a_run_end_is_led_to_try_it_once(lived_in: Workspace, visit: Visit) -> None:
-    folder = lived_in.run(ENDED)
+def watched_to_the_end(ws: Workspace, visit: Visit) -> AppTest:
+    """The page after a run that it showed as running has ended."""
+    folder = ws.run(ENDED)
     ending = (folder / "exit.json").read_bytes()
     (folder / "exit.json").unlink()
     write_atomic(folder / "worker.json", to_json(this_process()))
     page = visit("train.py", run=ENDED)
     assert "running" in title_of(page) and page.button(key="recipe.next").disabled
     write_atomic(folder / "exit.json", ending)
-    page.run()
+    return page.run()
+
+
+def test_one_who_was_interrupted_on_the_way_to_try_it_is_led_there_again(lived_in: Workspace, visit: Visit) -> None:
+    page = watched_to_the_end(lived_in, visit)
+    assert title_of(page).startswith("# Try it")
+    assert title_of(page.switch_page("train.py").run()).startswith("# Try it")
+
+
+def test_the_one_who_watched_a_run_end_is_led_to_try_it_once(lived_in: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LEAD_AGAIN_S", 0)
+    page = watched_to_the_end(lived_in, visit)
     assert title_of(page).startswith("# Try it")
     page.switch_page("train.py").run()
     assert "finished" in title_of(page)  # looking at the curves again leads nowhere
