@@ -20,7 +20,7 @@ bar = recipe.place()
 def _chooser() -> None:
     """Another dataset, or new files."""
     datasets = list_datasets(ws, who)
-    with st.expander(_("Use other data"), expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
+    with st.expander(_("Use other data") if draft.data else _("Choose data"), expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
         importer.drop_zone("data")
         importer.last_error()
         if datasets:
@@ -50,7 +50,9 @@ else:
                 icon=":material/info:")
     counts_table(version)
     if version.rejected:
-        with st.expander(_("{n} unreadable files left out: see which", n=len(version.rejected)), icon=":material/warning:"):
+        n_rejected = len(version.rejected)
+        with st.expander(_("1 unreadable file left out: see which") if n_rejected == 1
+                         else _("{n} unreadable files left out: see which", n=n_rejected), icon=":material/warning:"):
             rejected_table(version.rejected)
     st.subheader(_("Pictures"), anchor=False)
     label = st.pills(_("Label"), range(len(version.labels)), format_func=lambda i: md(version.labels[i]), key=f"data.label.{draft.data.version}",

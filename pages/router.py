@@ -43,13 +43,13 @@ def _frame() -> None:
                          st.Page("settings.py", title=_("Settings"), icon=":material/settings:")],
     })
     st.logo(str(ASSETS / "wordmark.svg"), icon_image=str(ASSETS / "logo.svg"), size="large")
+    sidebar.foot(page.url_path)  # first: a page may stop before its end
     try:
         page.run()
     except UserError as error:
         show_error(error)
     except Exception as error:  # the last line of defence: a calm panel instead of a traceback, and the log keeps the rest
         show_unexpected(error)
-    sidebar.foot(page.url_path)
 
 
 main()

@@ -15,7 +15,7 @@ st.title(_("Runs"), anchor=False)
 runs = list_runs(ws, state.me())
 if not runs:
     empty(_("No runs yet. Every training you start is kept here."))
-    if st.button(_("Start"), type="primary", icon=":material/arrow_forward:", key="runs.start"):
+    if st.button(_("Choose data"), type="primary", icon=":material/arrow_forward:", key="runs.start"):
         st.switch_page("start.py")
 else:
     rows = []

@@ -180,15 +180,15 @@ def _too_small(found: Sequence[tuple[Place, _Read]], fixed_splits: bool) -> Iter
 
 
 def _refuse(found: Sequence[tuple[Place, _Read]], rejected: Sequence[Rejected], small: dict[str, Rejected]) -> None:
-    fix = "Give at least two classes {m} pictures each, better 20 or more, and import again."
+    fix = "Give at least two labels {m} pictures each, better 20 or more, and import again."
     if not found:
         raise DataError("No file could be read as a picture.", "{n} files were tried. For example: {examples}", fix, n=len(rejected),
                         examples=", ".join(file.name[:80] for file in rejected[:3]), m=LEAST_PER_CLASS)
     if small:
         first = min(small, key=lambda label: (len(small[label].params), label))
         params = dict(small[first].params, m=LEAST_PER_CLASS, left_out=len(rejected))
-        raise DataError(small[first].reason, "Fewer than two classes are left. Unreadable files: {left_out}", fix, **params)
-    raise DataError("Only one class: add a second folder", "All readable pictures are in “{c}”.", fix, c=found[0][0].label,
+        raise DataError(small[first].reason, "Fewer than two labels are left. Unreadable files: {left_out}", fix, **params)
+    raise DataError("Only one label: add a second folder", "All readable pictures are in “{c}”.", fix, c=found[0][0].label,
                     m=LEAST_PER_CLASS)
 
 

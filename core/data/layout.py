@@ -21,9 +21,9 @@ NO_PICTURES = (".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml",
                ".avi", ".mov", ".svg", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 """A folder of nothing but such files is no class. Any other name may be a picture: the content decides."""
 
-BESIDE = "It lies beside the class folders, so it has no label."
-OUTSIDE = "It lies outside of the folders that hold the classes."
-NO_CLASS = "Its folder holds no pictures, so it is no class."
+BESIDE = "It lies beside the folders of the labels, so it has none."
+OUTSIDE = "It lies outside of the folders that hold the labels."
+NO_CLASS = "Its folder holds no pictures, so it is no label."
 EXAMPLE = "cat/1.jpg, cat/2.jpg, dog/1.jpg, dog/2.jpg"
 
 Parts = tuple[str, ...]
@@ -60,7 +60,7 @@ def arrange(names: Sequence[str]) -> Layout:
     telling = [parts for parts in (tuple(name.split("/")) for name in names) if not parts[-1].lower().endswith(NO_PICTURES)]
     if not telling:
         raise DataError("No pictures found.", "None of {n} files can be a picture. For example: {examples}",
-                        "Choose a folder with one sub-folder of pictures a class, such as {layout}.",
+                        "Choose a folder with one sub-folder of pictures for each label, such as {layout}.",
                         n=len(names), examples=_some(names), layout=EXAMPLE)
     wrapper = _wrapper([parts[:-1] for parts in telling])
     shape = _shape([parts[:-1] for parts in telling], wrapper)
@@ -93,7 +93,7 @@ def _shape(folders: Sequence[Parts], wrapper: Parts) -> _Shape:
     if split_folders and (len(sides) > 1 or all(_side(name) for name in firsts)):
         if len(sides) > 1 and "train" not in sides:
             raise DataError("There is nothing to train on.", "The folders {folders} came without a train folder.",
-                            "Put the pictures to learn from in a folder train, or leave the splits to Graft: one folder a class.",
+                            "Put the pictures to learn from in a folder train, or leave the split to Graft: one folder for each label.",
                             folders=_some(sorted(split_folders)))
         heads = {_inner(inside, name): _side(name) if len(sides) > 1 else None for name in split_folders}
         return _Shape({wrapper + head: side for head, side in heads.items()})
@@ -136,12 +136,12 @@ def _settled(place: Place | Rejected, labels: set[str], fixed: bool) -> Place | 
 def _check_labels(labels: set[str], names: Sequence[str], wrapper: Parts) -> None:
     nameless = all(_side(label) for label in labels)
     if len(labels) == 1 and not nameless or nameless and labels and wrapper:
-        raise DataError("Only one class: add a second folder", "All pictures are in “{c}”.",
-                        "Choose the folder around the class folders, such as {layout}.",
+        raise DataError("Only one label: add a second folder", "All pictures are in “{c}”.",
+                        "Choose the folder that holds one sub-folder for each label, such as {layout}.",
                         c=wrapper[-1] if nameless else min(labels), layout=EXAMPLE)
     if nameless:
-        raise DataError("No class folders found.", "None of {n} files lies in a folder that names its class. For example: {examples}",
-                        "Put the pictures of each class in a folder of their own, such as {layout}.",
+        raise DataError("No folders with labels found.", "None of {n} files lies in a folder that names its label. For example: {examples}",
+                        "Put the pictures of each label in a folder of their own, such as {layout}.",
                         n=len(names), examples=_some(names), layout=EXAMPLE)
 
 

@@ -250,12 +250,12 @@ def refuse_lone_file(name: str) -> None:
     ending = Path(name).suffix.lower()
     if ending in (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx", ".txt"):
         raise DataError("“{file}” can't be imported yet.", "Lists and tables are not read in this version, only folders of pictures.",
-                        "Put the pictures of each class in a folder of their own and choose the folder around them.", file=name)
+                        "Put the pictures of each label in a folder of their own and choose the folder around them.", file=name)
     if ending in ARCHIVES:
         raise DataError("“{file}” can't be opened here.", "Of archives, only zip files can be read.",
                         "Unpack it and choose the folder, or pack it as a zip file.", file=name)
-    raise DataError("“{file}” is a single file.", "A dataset needs at least two classes with some pictures each.",
-                    "Choose the folder that holds one folder a class, or a zip file of it.", file=name)
+    raise DataError("“{file}” is a single file.", "A dataset needs at least two labels with some pictures each.",
+                    "Choose the folder that holds one folder for each label, or a zip file of it.", file=name)
 
 
 def clean_name(text: str) -> str:

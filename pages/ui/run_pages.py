@@ -19,7 +19,7 @@ def ended_run(title: str) -> tuple[RunSpec, Report]:
     if key is None:
         st.title(title, anchor=False)
         empty(_("Nothing has been trained yet. Try a sample set: it takes a minute."))
-        if st.button(_("Start"), type="primary", icon=":material/arrow_forward:", key="run.start"):
+        if st.button(_("Choose data"), type="primary", icon=":material/arrow_forward:", key="run.start"):
             st.switch_page("start.py")
         st.stop()
     run = load_run(ws, key, state.me())

@@ -82,7 +82,7 @@ def test_a_folder_is_taken_and_an_unreadable_file_is_named(page: Page, app: App,
     dataset, version = newest(app)
     assert dataset.name == "shapes" and version.labels == ("boxes", "discs")
     assert [(r.name, r.reason) for r in version.rejected] == [("discs/notes.jpg", NO_PICTURE)]
-    left_out = page.get_by_test_id("stExpander").filter(has_text="1 unreadable files left out: see which")
+    left_out = page.get_by_test_id("stExpander").filter(has_text="1 unreadable file left out: see which")
     left_out.locator("summary").click()
     assert cells(left_out) == [["discs/notes.jpg", NO_PICTURE]]
     assert [row[0] for row in cells(page.get_by_test_id("stDataFrame").first)] == ["boxes", "discs"]
@@ -147,7 +147,7 @@ def test_one_label_alone_is_explained_and_leaves_nothing(page: Page, app: App, t
     before = [dataset.id for dataset in list_datasets(app.ws, LOCAL_OWNER)], kept(app)
     bring(page, app, FOLDER, write_tree(tmp_path / "one", {name: data for name, data in shapes("lonely", "x").items() if "lonely" in name}))
     alert = page.get_by_test_id("stAlert")
-    expect(alert).to_contain_text("Only one class: add a second folder", timeout=SLOW_MS)
+    expect(alert).to_contain_text("Only one label: add a second folder", timeout=SLOW_MS)
     expect(alert).to_contain_text("lonely")
     expect(page.locator(".up").get_by_role("button", name="Choose folder")).to_be_visible()  # at once again
     assert ([dataset.id for dataset in list_datasets(app.ws, LOCAL_OWNER)], kept(app)) == before

@@ -102,11 +102,11 @@ def test_a_failed_import_is_explained_where_the_next_one_is_chosen(ws: Workspace
                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     upload(monkeypatch, "pets")
     page = visit()
-    imports.fail(Fault("Only one class: add a second folder", "All pictures are in “{c}”.", "Give more.",
+    imports.fail(Fault("Only one label: add a second folder", "All pictures are in “{c}”.", "Give more.",
                        {"c": "![t](http://evil.example)"}))
     page.run()
     (error,) = page.error
-    assert error.value.startswith("**Only one class\\: add a second folder**") and "![t]" not in error.value
+    assert error.value.startswith("**Only one label\\: add a second folder**") and "![t]" not in error.value
     assert page.button(key="start.sample.flowers") and page.run().error  # it stays until something else is chosen
     imports.now = ImportStatus("running")
     page.button(key="start.sample.flowers").click().run()

@@ -83,7 +83,7 @@ def test_a_refusal_comes_through_whole_and_leaves_nothing(ws: Workspace) -> None
     import_job.start(ws, upload_id, name="pets", owner=OWNER)
     now = ended(ws, upload_id)
     assert now.state == "failed" and now.data is None
-    assert isinstance(now.error, DataError) and now.error.title == "Only one class: add a second folder"
+    assert isinstance(now.error, DataError) and now.error.title == "Only one label: add a second folder"
     assert now.error.params["c"] == "小猫 {x}"
     assert everything(ws.root, without=["uploads"]) == set()
 

@@ -85,7 +85,7 @@ def test_unreadable_files_are_named_and_left_out(ws: Workspace, tmp_path: Path) 
     version = load_version(ws, bring(ws, write_tree(tmp_path / "pets", files)))
     assert {file.name: file.reason for file in version.rejected} == {
         "cat/empty.jpg": "The file is empty.", "cat/page.jpg": "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.",
-        "cover.jpg": "It lies beside the class folders, so it has no label.",
+        "cover.jpg": "It lies beside the folders of the labels, so it has none.",
         "dog/half.jpg": "The picture breaks off: the file is incomplete.", "dog/in.zip": "An archive among the files: unpack it first."}
     assert len(version.items) == 7
 
@@ -161,11 +161,11 @@ def test_a_class_without_training_pictures_is_left_out(ws: Workspace, tmp_path: 
 
 
 @pytest.mark.parametrize("files, text", [
-    (classes({"cat": 3}), "Only one class: add a second folder"),
+    (classes({"cat": 3}), "Only one label: add a second folder"),
     (classes({"cat": 3, "dog": 1}), "“dog” has 1 items, needs 2"),
-    (classes({"cat": 3}) | {"dog/1.jpg": b"x", "dog/2.jpg": b"y"}, "Only one class: add a second folder"),
+    (classes({"cat": 3}) | {"dog/1.jpg": b"x", "dog/2.jpg": b"y"}, "Only one label: add a second folder"),
     ({"cat/1.jpg": b"x", "dog/2.jpg": b"y"}, "No file could be read as a picture."),
-    ({"1.jpg": jpeg()}, "No class folders found."),
+    ({"1.jpg": jpeg()}, "No folders with labels found."),
     ({"notes/a.txt": b"text"}, "No pictures found."),
     ({}, "No pictures found."),
 ], ids=["one class", "too few", "other class broken", "all broken", "flat", "text", "empty"])

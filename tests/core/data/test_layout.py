@@ -73,11 +73,11 @@ def test_a_folder_outside_of_given_splits_is_left_out() -> None:
 @pytest.mark.parametrize("names, title", [
     ([], "No pictures found."),
     (["readme.txt", "labels/a.csv"], "No pictures found."),
-    (["1.jpg", "2.jpg"], "No class folders found."),
-    (["train/1.jpg", "val/2.jpg"], "No class folders found."),
-    (["cat/1.jpg", "cat/2.jpg"], "Only one class: add a second folder"),
-    (["cat/train/1.jpg", "cat/val/2.jpg"], "Only one class: add a second folder"),
-    (["train/cat/1.jpg", "val/cat/2.jpg"], "Only one class: add a second folder"),
+    (["1.jpg", "2.jpg"], "No folders with labels found."),
+    (["train/1.jpg", "val/2.jpg"], "No folders with labels found."),
+    (["cat/1.jpg", "cat/2.jpg"], "Only one label: add a second folder"),
+    (["cat/train/1.jpg", "cat/val/2.jpg"], "Only one label: add a second folder"),
+    (["train/cat/1.jpg", "val/cat/2.jpg"], "Only one label: add a second folder"),
     (["val/a/1.jpg", "val/b/2.jpg", "test/a/3.jpg"], "There is nothing to train on."),
 ])
 def test_what_holds_no_two_classes_is_refused_with_an_example(names: list[str], title: str) -> None:
