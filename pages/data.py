@@ -33,7 +33,7 @@ def _chooser() -> None:
 
 
 if importer.busy():
-    importer.progress()
+    importer.progress("data")
     st.stop()
 _chooser()
 if draft.data is None:

@@ -15,7 +15,7 @@ st.title(_("What should your model learn?"), anchor=False)
 st.write(_("Give it examples: a folder with one sub-folder for each label, at least two labels, about twenty pictures each. "
            "Everything stays on this machine."))
 if importer.busy():
-    importer.progress()
+    importer.progress("start")
     st.stop()
 importer.drop_zone("start")
 importer.last_error()

@@ -16,6 +16,7 @@ from pages.routes.tokens import mint
 from pages.ui import state
 from pages.ui.components.upload import upload
 from pages.ui.errors import show_error
+from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 
 
@@ -53,9 +54,12 @@ def last_error() -> None:
         show_error(error)
 
 
-@st.fragment(run_every=0.3)
-def progress() -> None:
-    """How far the import is; leads on when it has ended."""
+def progress(page: str) -> None:
+    """How far the import is; leads on when it has ended. `page`: the one that shows it."""
+    fragment_of(page, _progress, run_every=0.3)()
+
+
+def _progress() -> None:
     upload_id = state.get("importing")
     if not upload_id:
         return
