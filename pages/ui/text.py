@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from pages.ui.i18n import _, language
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+_LINK = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(?=:)|(www)(?=\.)|(?=@)")
+"""Where the reader of Markdown sees a link by itself, whatever is escaped; a word joiner, which has no width, keeps it from that."""
 
 
 def md(text: str) -> str:
     """`text` so that Markdown shows it literally, on one line: no picture is fetched, no link made, no colour set."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
+    unlinked = _LINK.sub("\\g<0>\u2060", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", unlinked).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
 
 
 def percent(share: float | None) -> str:

@@ -11,8 +11,9 @@ from tests.pages.prepared import HOSTILE
 
 
 def read(markdown: str) -> str:
-    """What a reader sees of Markdown in which everything is escaped: backslashes go, entities become their letters."""
-    plain = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
+    """What a reader sees of Markdown in which everything is escaped: backslashes go, entities become their letters, and a word joiner
+    has no width."""
+    plain = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace("\u2060", "")
     return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
@@ -23,6 +24,11 @@ def test_a_name_is_read_as_it_was_typed_and_every_sign_of_markdown_in_it_is_esca
     assert read(shown) == name
     assert "<" not in shown and ">" not in shown
     assert not re.search(r"(?<!\\)(?:\\\\)*[*_`~$\[\]:#|]", shown.replace("&lt;", "").replace("&gt;", "").replace("&amp;", ""))
+
+
+@pytest.mark.parametrize("name", ["http://evil.example", "see HTTPS://evil.example/x", "www.evil.example", "me@evil.example", "mailto:me"])
+def test_an_address_in_a_name_is_broken_up_where_it_would_become_a_link(name: str) -> None:
+    assert not re.search(r"(?i)(https?|ftp|mailto)\\?:|www\\?\.|[a-z]@", md(name))
 
 
 def test_a_name_of_several_lines_stays_on_one() -> None:
