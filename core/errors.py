@@ -13,6 +13,10 @@ class UserError(Exception):
         self.title, self.cause, self.fix, self.params = title, cause, fix, params
         super().__init__(" ".join(part.format(**params) for part in (title, cause, fix) if part))
 
+    def plain_params(self) -> dict[str, str | int | float]:
+        """The parameters as JSON can hold them, for an error that another process will show."""
+        return {key: value if isinstance(value, (int, float)) else str(value) for key, value in self.params.items()}
+
 
 class DataError(UserError):
     """The files, labels or splits can't be used as they are."""

@@ -32,8 +32,8 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """Work that is done once: fetching weights (in bytes), reading the items, or storing the outputs of the frozen part."""
-    what: Literal["downloading", "reading", "storing"]
+    """Work that is done once: reading the items, or storing the outputs of the frozen part."""
+    what: Literal["reading", "storing"]
     done: int
     total: int
     type: Literal["preparing"] = "preparing"

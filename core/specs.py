@@ -1,8 +1,7 @@
 """What a run is made of: frozen, validated values that go to JSON and back unchanged."""
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeVar
 
@@ -127,10 +126,6 @@ class RunSpec:
     model: ModelSpec
     plan: FreezePlan
     config: TrainConfig
-
-    def fingerprint(self) -> str:
-        """Hash of all that decides the result: two runs with the same one are the same experiment."""
-        return hashlib.sha256(to_json(replace(self, id="", name="", owner="", created=0.0))).hexdigest()
 
 
 def _check(spec: object, **ranges: tuple[float, float]) -> None:

@@ -99,7 +99,7 @@ def _predicted(model: predict.Model, file: str, position: int) -> list[float]:
 
 
 def _refusal(request: dict[str, Any], error: UserError) -> dict[str, Any]:
-    return {"id": request.get("id"), "error": {"title": error.title, "cause": error.cause, "fix": error.fix, "params": error.params}}
+    return {"id": request.get("id"), "error": {"title": error.title, "cause": error.cause, "fix": error.fix, "params": error.plain_params()}}
 
 
 @contextmanager

@@ -232,8 +232,7 @@ def _last_touched(folder: Path) -> float:
 
 
 def _fault(error: UserError) -> Fault:
-    params = {key: value if isinstance(value, (int, float)) else str(value) for key, value in error.params.items()}
-    return Fault(error.title, error.cause, error.fix, params)
+    return Fault(error.title, error.cause, error.fix, error.plain_params())
 
 
 def _limit_memory() -> None:

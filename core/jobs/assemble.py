@@ -22,7 +22,6 @@ from core.training.machine import load_machine, record_precision, record_speed
 from core.training.precision import faster_precision, forward_items_per_s
 from core.workspace import Workspace
 
-
 ENOUGH_BATCHES = 5
 """So many batches tell the machine's pace."""
 

@@ -93,8 +93,7 @@ def main() -> None:
         download(row, report)
         result = Download("done", row.size_bytes, row.size_bytes, me)
     except UserError as error:
-        params = {key: value if isinstance(value, (int, float)) else str(value) for key, value in error.params.items()}
-        result = Download("failed", process=me, error=(error.title, error.cause, error.fix), params=params)
+        result = Download("failed", process=me, error=(error.title, error.cause, error.fix), params=error.plain_params())
     write_atomic(_path(ws, row.key), to_json(result))
 
 

@@ -129,8 +129,7 @@ def write_failure(folder: Path, error: UserError) -> None:
 
 
 def failure(error: UserError, detail: str = "") -> events.Failed:
-    params = {key: value if isinstance(value, (int, float)) else str(value) for key, value in error.params.items()}
-    return events.Failed(error.title, error.cause, error.fix, params, detail)
+    return events.Failed(error.title, error.cause, error.fix, error.plain_params(), detail)
 
 
 def append(folder: Path, event: events.Event) -> None:
