@@ -6,7 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.models.catalog import CATALOG, find, on_this_machine
-from core.training.estimate import epoch_seconds, speed
+from core.training.estimate import everything_seconds, speed
 from pages.ui import model_cards, recipe, state
 from pages.ui.components.freeze_map import Seconds, freeze_map
 from pages.ui.i18n import _
@@ -17,14 +17,13 @@ row, n_classes = find(draft.model), len(version.labels) if version else 5
 st.title(_("Model"), anchor=False)
 bar = recipe.place()
 if not on_this_machine(row):
-    model_cards.missing_weights(row)
+    model_cards.missing_weights(row, "model")
 st.subheader(_("How much may change?"), anchor=False)
 with st.container(border=True):
     st.markdown(f"**{row.title}**")
     plan, config = draft.actual_plan(), draft.actual_config()
     n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
-    seconds = Seconds(epoch_seconds([b.macs for b in row.blocks], [True] * len(row.blocks), 0, n_train, n_val, speed(ws, row.key)[0]),
-                      n_train) if n_train else None
+    seconds = Seconds(everything_seconds(row, config, n_train, n_val, speed(ws, row.key)[0]), n_train) if n_train else None
     chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
                         epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
                         stores=config.store_activations and not config.augmentation.active)

@@ -27,7 +27,7 @@ def prepare() -> None:
     client().warm()  # so that Try it answers at once
     row, n_train, n_val = find(draft.model), len(version.split("train")), len(version.split("val"))
     if not on_this_machine(row):
-        model_cards.missing_weights(row)
+        model_cards.missing_weights(row, "train")
     presets.cards(row, draft, n_train, n_val, speed(ws, row.key))
     config = settings_form.advanced(row, draft)
     expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key))

@@ -52,6 +52,11 @@ def epoch_costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: i
             for epoch, boundary in enumerate(_boundaries(plan, config))]
 
 
+def everything_seconds(row: ModelRow, config: TrainConfig, n_train: int, n_val: int, macs_per_s: float) -> float:
+    """Seconds of one epoch with every block trained: what freezing is measured against."""
+    return epoch_seconds(_macs(row, config), [True] * len(row.blocks), 0, n_train, n_val, macs_per_s)
+
+
 def _boundaries(plan: FreezePlan, config: TrainConfig) -> list[int]:
     """How many leading blocks are stored in each epoch."""
     if config.augmentation.active or not config.store_activations:

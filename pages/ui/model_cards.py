@@ -11,6 +11,7 @@ from core.jobs import downloads
 from core.models.catalog import ModelRow, on_this_machine, ready, weights_folder
 from pages.ui import state
 from pages.ui.errors import show_error
+from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 from pages.ui.text import count, listed, md, size
 
@@ -29,13 +30,13 @@ def grid(rows: Sequence[ModelRow], chosen: str) -> None:
         st.caption(_("No model of that name. Clear the search to see all."))
 
 
-def missing_weights(row: ModelRow) -> None:
-    """The chosen model has no weights here: offer to fetch them, or say which file goes where."""
+def missing_weights(row: ModelRow, page: str) -> None:
+    """The chosen model has no weights here: offer to fetch them, or say which file goes where. `page`: the one that shows this."""
     ws = state.workspace()
     now = downloads.status(ws, row.key)
     with st.container(border=True):
         if now and now.state == "running":
-            _progress(row)
+            fragment_of(page, lambda: _progress(row), run_every=0.5)()
             return
         st.markdown(f":orange[:material/download: **{_('The weights of {model} are not on this machine yet.', model=row.title)}**]")
         if now and now.error:
@@ -49,7 +50,6 @@ def missing_weights(row: ModelRow) -> None:
             st.rerun()
 
 
-@st.fragment(run_every=0.5)
 def _progress(row: ModelRow) -> None:
     now = downloads.status(state.workspace(), row.key)
     if now is None or now.state != "running":

@@ -7,7 +7,7 @@ import pytest
 
 from core.models.catalog import CATALOG, find
 from core.specs import Augmentation, TrainConfig
-from core.training.estimate import Estimate, estimate, speed
+from core.training.estimate import Estimate, estimate, everything_seconds, speed
 from core.training.machine import record_precision, record_speed
 from core.training.presets import plan_for, preset_config, preset_plan
 from core.workspace import Workspace
@@ -18,6 +18,12 @@ SPEED = (1e10, True)
 
 def of(kind: str = "head", n: int = 200, config: TrainConfig = TrainConfig(epochs=10), **settings: object) -> Estimate:
     return estimate(ROW, plan_for(ROW, kind), replace(config, **settings), n, n // 5, SPEED)  # type: ignore[arg-type]
+
+
+def test_larger_pictures_cost_more_where_everything_trains() -> None:
+    side = 2 * ROW.input_size
+    small, large = (everything_seconds(ROW, TrainConfig(input_size=size), 100, 20, 1e10) for size in (None, side))
+    assert large == pytest.approx(4 * small)
 
 
 def test_more_items_take_longer() -> None:
