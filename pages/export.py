@@ -4,7 +4,6 @@ from __future__ import annotations
 import streamlit as st
 
 from core.models.catalog import CATALOG
-from pages.routes.tokens import mint
 from pages.ui import recipe, state
 from pages.ui.i18n import _
 from pages.ui.run_pages import ended_run
@@ -30,5 +29,4 @@ with halves.container(border=True):
     st.subheader(score_range(report.score, report.low, report.high), anchor=False)
     st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=recipe.model_text(run.model)))
     st.caption(_("Licence of the weights it started from: {licence}", licence=_(CATALOG[run.model.key].licence)))
-url = f"graft/bundle/{run.id}.zip?token={mint(ws, state.me(), 'bundle', run=run.id, name=run.name)}"
-recipe.fill_run(bar, run, button=_("Download model"), icon=":material/download:", link=url)
+recipe.fill_download(bar, run)

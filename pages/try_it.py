@@ -4,10 +4,8 @@ from __future__ import annotations
 import streamlit as st
 
 from core.data.pictures import check_and_thumbnail
-from core.data.versions import load_version
 from core.errors import UserError
 from core.jobs.predictor_client import client
-from pages.routes.tokens import mint
 from pages.ui import charts, recipe, state, try_panel
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
@@ -20,7 +18,7 @@ client().warm()
 halves = st.grid(2, min_column_width=380, gap="large")
 left, right = halves.container(), halves.container()
 with left:
-    picture = try_panel.choose(run, load_version(ws, run.data))
+    picture = try_panel.choose(run, state.read_version(run.data))
 with right:
     if picture is None:
         st.caption(_("Choose a sample picture, or bring one of your own. Samples come from the pictures that the model never learned from."))
@@ -35,5 +33,4 @@ with right:
             try_panel.verdict(answer.labels[best], answer.probabilities[0][best], picture.truth)
             st.plotly_chart(charts.probability_bars(answer.labels, answer.probabilities[0], st.context.theme.type or "light"), key="try.bars",
                             config={"displayModeBar": False})
-url = f"graft/bundle/{run.id}.zip?token={mint(ws, state.me(), 'bundle', run=run.id, name=run.name)}"
-recipe.fill_run(bar, run, button=_("Download model"), icon=":material/download:", link=url)
+recipe.fill_download(bar, run)

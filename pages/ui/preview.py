@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.data.versions import load_version
 from core.jobs.predictor_client import client
 from core.models.catalog import find
 from core.preprocess import from_row
@@ -26,5 +25,5 @@ def augmented(data: DataSpec, model: str, augmentation: Augmentation) -> None:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _pictures(data: DataSpec, model: str, augmentation: Augmentation) -> list[bytes]:
     ws = state.workspace()
-    items = sorted(load_version(ws, data).split("train"), key=lambda item: item.sha)[:SHOWN]
+    items = sorted(state.read_version(data).split("train"), key=lambda item: item.sha)[:SHOWN]
     return client().preview([ws.blob(item.sha) for item in items], from_row(find(model)), augmentation)

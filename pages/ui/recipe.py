@@ -7,10 +7,11 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.data.versions import load_dataset, load_version
+from core.data.versions import load_dataset
 from core.models.catalog import CATALOG
 from core.specs import DataSpec, FreezePlan, ModelSpec, PresetKey, RunSpec
 from core.training.presets import groups
+from pages.routes.tokens import mint
 from pages.ui import state
 from pages.ui.i18n import _
 from pages.ui.plan import group_name
@@ -35,7 +36,7 @@ def fill_run(bar: DeltaGenerator, run: RunSpec, *, button: str, icon: str, on_cl
     """A run's record: the chips don't lead to forms, since the run is what it is. `link` makes the button a download; with neither
     it rests."""
     with bar:
-        version = load_version(state.workspace(), run.data)
+        version = state.read_version(run.data)
         name = load_dataset(state.workspace(), run.data.dataset, run.owner).name
         trains = trained_text(run.model.key, run.plan)
         st.markdown("  →  ".join(f":gray[{label}] **{value}**" for label, value in (
@@ -46,6 +47,12 @@ def fill_run(bar: DeltaGenerator, run: RunSpec, *, button: str, icon: str, on_cl
             download_link(button, link)
         elif st.button(button, type="primary", icon=icon, disabled=on_click is None, key="recipe.next") and on_click:
             on_click()
+
+
+def fill_download(bar: DeltaGenerator, run: RunSpec) -> None:
+    """The record of a run whose button takes its model home."""
+    token = mint(state.workspace(), state.me(), "bundle", run=run.id, name=run.name)
+    fill_run(bar, run, button=_("Download model"), icon=":material/download:", link=f"graft/bundle/{run.id}.zip?token={token}")
 
 
 def download_link(label: str, url: str) -> None:

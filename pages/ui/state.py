@@ -106,8 +106,9 @@ def version() -> Version | None:
     return read_version(spec) if spec else None
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def read_version(spec: DataSpec) -> Version:
+    """A version never changes, so all sessions share the one that was read; a copy for each would cost as much as reading."""
     return load_version(workspace(), spec)
 
 
