@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.evaluation.report import Report
 from core.objectives import objective
-from pages.ui import charts, recipe, state, thumbs
+from pages.ui import charts, recipe, thumbs
 from pages.ui.i18n import _
 from pages.ui.result_tables import per_class_table
 from pages.ui.run_pages import ended_run

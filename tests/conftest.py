@@ -1,9 +1,7 @@
 """What every test stands on: a workspace of its own, no machine-wide caches, two threads."""
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest

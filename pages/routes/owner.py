@@ -11,11 +11,11 @@ from html import escape
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core import owners
-from core.errors import NotAllowed, NotFound, SettingsError, UserError
+from core.errors import NotAllowed, SettingsError, UserError
 from core.workspace import Workspace
 from pages.routes import tokens
 from pages.routes.answers import language_of, refusal, safe, translated
