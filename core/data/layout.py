@@ -31,10 +31,12 @@ Parts = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`name`: without the folders around the whole dataset. `split`: the side it came on; None when that is free."""
+    """`name`: without the folders around the whole dataset. `split`: the side it came on; None when that is free. `group`: items of
+    one group share a side."""
     name: str
     label: str
     split: SplitName | None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from core.data.near import is_gray, phash
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The only decoders that may see a file: others reach for outside programs, or are hardly tested. JPEG includes MPO."""
 MAX_PIXELS = 100_000_000
@@ -28,10 +30,13 @@ _one_big_picture = threading.Lock()  # bounds memory: pictures beyond BIG_PIXELS
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`width` and `height`: in pixels, of the upright picture. `thumb_jpeg`: at most `THUMB_SIDE` pixels on its longer side."""
+    """`width` and `height`: in pixels, of the upright picture. `thumb_jpeg`: at most `THUMB_SIDE` pixels on its longer side.
+    `gray`: it has no colour. `phash`: see `core.data.near`."""
     width: int
     height: int
     thumb_jpeg: bytes
+    gray: bool = False
+    phash: str = ""
 
 
 class PictureError(ValueError):
@@ -128,4 +133,4 @@ def _thumbnail(image: Image.Image) -> Picture:
     upright.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BICUBIC)
     out = io.BytesIO()
     upright.save(out, "JPEG", quality=THUMB_QUALITY)
-    return Picture(width, height, out.getvalue())
+    return Picture(width, height, out.getvalue(), is_gray(upright), phash(upright))

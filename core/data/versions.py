@@ -1,11 +1,18 @@
-"""Datasets and their immutable versions: which item carries which label and stands on which side of the split."""
+"""Datasets and their immutable versions: which item carries which label and stands on which side of the split.
+
+    datasets/<id>/ dataset.json      the owner, the versions and what each of them changed
+                   <version>.json    immutable; its name is a hash of its content
+                   facts.json        what was measured of the content, for all versions together (`core.data.facts`)
+                   texts.parquet     the texts of all versions (`core.data.texts`); pictures are blobs of the workspace
+"""
 from __future__ import annotations
 
 import hashlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Iterable
+
+from filelock import FileLock
 
 from core.errors import NotAllowed, NotFound
 from core.specs import DataSpec, SplitName, from_json, to_json
@@ -14,13 +21,19 @@ from core.workspace import Workspace, write_atomic
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One labeled item. `sha` names its bytes among the blobs, `name` is where it lay in the upload (text only, never a path)."""
+    """One labeled item. `sha` is the SHA-256 of its bytes (a picture, among the blobs) or of its text in UTF-8; `name` is where it
+    came from: "cat/1.jpg", or "train.csv:17" for a row (text only, never a path)."""
     sha: str
     name: str
     label: int
     split: SplitName
     width: int = 0
+    """In pixels; 0 for texts, as the height is."""
     height: int = 0
+    length: int = 0
+    """Characters of a text; 0 for pictures."""
+    group: str = ""
+    """Patient, specimen, document: items of one group share a side of the split. Empty: the item stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +45,44 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """What the split was asked to be, as fractions of the items of each label; the rest trains."""
+    val: float = 0.15
+    test: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class TableChoice:
+    """How tables were read. Empty: found automatically; what was found stands in `TableSource`."""
+    text_column: str = ""
+    label_column: str = ""
+    group_column: str = ""
+    """Empty: no groups."""
+    encoding: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """The tables that rows came from. They are kept as blobs, so that other columns or another encoding can be chosen later.
+    `files`: (name, sha) of each. `columns`: those that can be chosen. `choice`: what was read, nothing of it empty but the group."""
+    files: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    choice: TableChoice
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     labels: tuple[str, ...]
     items: tuple[Item, ...]
     rejected: tuple[Rejected, ...] = ()
     fixed_splits: bool = False
-    """The split came with the files (train/ val/ test/ folders) and was kept."""
+    """The split came with the files (train/ val/ test/ folders or tables) and was kept."""
     task: str = "image"
     objective: str = "single_label"
+    shares: Shares = Shares()
+    table: TableSource | None = None
+    overruled: int = 0
+    """Near-copies on both sides of the split that somebody knowingly let stand; reports say so. 0: nothing was overruled."""
 
     def split(self, name: SplitName) -> tuple[Item, ...]:
         return tuple(item for item in self.items if item.split == name)
@@ -53,8 +96,18 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What made one version from another. `what` is a template of the translation catalogue, filled by `params`; `at`: Unix time."""
+    version: str
+    parent: str
+    what: str
+    params: dict[str, str | int | float] = field(default_factory=dict)
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
-    """`versions`: oldest first."""
+    """`versions`: every version there is; the last is the current one. `changes`: oldest first; the first version has none."""
     id: str
     name: str
     owner: str
@@ -62,6 +115,7 @@ class Dataset:
     versions: tuple[str, ...]
     sample: str = ""
     """Key of the sample set this was made from, else empty."""
+    changes: tuple[Change, ...] = ()
 
 
 def create_dataset(ws: Workspace, dataset_id: str, name: str, owner: str, version: Version, sample: str = "") -> DataSpec:
@@ -71,12 +125,32 @@ def create_dataset(ws: Workspace, dataset_id: str, name: str, owner: str, versio
     return DataSpec(dataset_id, key, version.task, version.objective)
 
 
-def add_version(ws: Workspace, dataset_id: str, owner: str, version: Version) -> DataSpec:
-    dataset = load_dataset(ws, dataset_id, owner)
-    key = _write_version(ws, dataset_id, version)
-    kept = tuple(v for v in dataset.versions if v != key)
-    _write(ws, replace(dataset, versions=(*kept, key)))
+def add_version(ws: Workspace, dataset_id: str, owner: str, version: Version, what: str, **params: str | int | float) -> DataSpec:
+    """Make `version` the current one, as the change `what` (a template of the translation catalogue) of the one that is current now."""
+    with _lock(ws, dataset_id):
+        dataset = load_dataset(ws, dataset_id, owner)
+        key = _write_version(ws, dataset_id, version)
+        if key != dataset.versions[-1]:
+            change = Change(key, dataset.versions[-1], what, params, time.time())
+            _make_current(ws, replace(dataset, changes=(*dataset.changes, change)), key)
     return DataSpec(dataset_id, key, version.task, version.objective)
+
+
+def undo(ws: Workspace, dataset_id: str, owner: str) -> DataSpec:
+    """Make the version before the newest change current again. Nothing is deleted: runs keep theirs."""
+    with _lock(ws, dataset_id):
+        dataset = load_dataset(ws, dataset_id, owner)
+        change = last_change(dataset)
+        if change is not None:
+            rest = tuple(other for other in dataset.changes if other is not change)
+            dataset = replace(dataset, changes=rest)
+            _make_current(ws, dataset, change.parent)
+    return spec_of(ws, load_dataset(ws, dataset_id, owner))
+
+
+def last_change(dataset: Dataset) -> Change | None:
+    """What made the current version; None for the one that was imported."""
+    return next((change for change in reversed(dataset.changes) if change.version == dataset.versions[-1]), None)
 
 
 def load_dataset(ws: Workspace, dataset_id: str, owner: str) -> Dataset:
@@ -109,31 +183,6 @@ def spec_of(ws: Workspace, dataset: Dataset) -> DataSpec:
     return DataSpec(dataset.id, dataset.versions[-1], version.task, version.objective)
 
 
-def assign_splits(items: Iterable[Item], fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)) -> tuple[Item, ...]:
-    """Put items on the sides of a stratified split that depends on their bytes alone, never on names or order.
-
-    Within a class, items are ranked by a hash of their content and the ranks are cut at the fractions; copies of the same
-    bytes always share a side. A class of at least three different items has one on each side.
-    """
-    items = tuple(items)
-    side: dict[str, SplitName] = {}
-    by_label: dict[int, list[str]] = {}
-    for item in items:
-        if item.sha not in side:
-            side[item.sha] = "train"
-            by_label.setdefault(item.label, []).append(item.sha)
-    for shas in by_label.values():
-        ranked = sorted(shas, key=lambda sha: hashlib.sha256(b"graft-split" + sha.encode()).digest())
-        n = len(ranked)
-        n_test = max(round(n * fractions[2]), 1) if n >= 3 else 0
-        n_val = max(round(n * fractions[1]), 1) if n >= 2 else 0
-        for sha in ranked[:n_test]:
-            side[sha] = "test"
-        for sha in ranked[n_test:n_test + n_val]:
-            side[sha] = "val"
-    return tuple(replace(item, split=side[item.sha]) for item in items)
-
-
 def version_key(version: Version) -> str:
     """The id of a version, a hash of its content: the same files give the same one again."""
     return hashlib.sha256(to_json(version)).hexdigest()[:16]
@@ -143,6 +192,16 @@ def _write_version(ws: Workspace, dataset_id: str, version: Version) -> str:
     key = version_key(version)
     write_atomic(ws.dataset(dataset_id) / f"{key}.json", to_json(version))
     return key
+
+
+def _make_current(ws: Workspace, dataset: Dataset, key: str) -> None:
+    kept = tuple(version for version in dataset.versions if version != key)
+    _write(ws, replace(dataset, versions=(*kept, key)))
+
+
+def _lock(ws: Workspace, dataset_id: str) -> FileLock:
+    """Two tabs that edit at once must not lose one another's change."""
+    return FileLock(ws.dataset(dataset_id) / ".lock")
 
 
 def _write(ws: Workspace, dataset: Dataset) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.data.import_job import sweep
+from core.jobs.import_job import sweep
 from core.errors import UserError
 from core.events import Discarded
 from core.jobs.processes import start_module

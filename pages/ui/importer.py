@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.data import import_job
+from core.jobs import import_job
 from core.data.samples import SAMPLES
 from core.data.versions import Rejected
 from core.errors import UserError

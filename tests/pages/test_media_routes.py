@@ -92,7 +92,7 @@ def test_the_newest_version_counts_unless_the_token_names_another(server: Served
     old, new = picture(ws, "red"), picture(ws, "blue")
     first = dataset(ws, "data1", "local", old)
     assert thumb(server, ws, old, dataset="data1").status == 200
-    add_version(ws, "data1", "local", Version(("a",), (Item(new, "n.jpg", 0, "train"),)))
+    add_version(ws, "data1", "local", Version(("a",), (Item(new, "n.jpg", 0, "train"),)), "edited")
     assert thumb(server, ws, new, dataset="data1").status == 200
     assert thumb(server, ws, old, dataset="data1").status == 403
     assert thumb(server, ws, old, dataset="data1", version=first.version).status == 200

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.data import import_job
-from core.data.import_job import Fault, ImportStatus
+from core.jobs import import_job
+from core.jobs.import_job import Fault, ImportStatus
 from core.data.samples import SAMPLES
 from core.data.versions import Rejected
 from core.owners import LOCAL_OWNER

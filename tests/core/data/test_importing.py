@@ -14,7 +14,8 @@ from PIL import Image
 from core.data import importing
 from core.data.importing import import_path, import_sample, import_source
 from core.data.sources import Entry, Limits, Listing, folder_source
-from core.data.versions import Rejected, assign_splits, list_datasets, load_version
+from core.data.splitting import assign_splits
+from core.data.versions import Rejected, list_datasets, load_version
 from core.errors import DataError, NotFound
 from core.specs import DataSpec
 from core.workspace import Workspace

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.data import import_job
-from core.data.import_job import ImportStatus, Job
+from core.jobs import import_job
+from core.jobs.import_job import ImportStatus, Job
 from core.data.versions import list_datasets, load_version
 from core.errors import DataError, NotFound
 from core.jobs.processes import ProcessId, this_process

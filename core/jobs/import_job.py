@@ -94,7 +94,7 @@ def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str =
     job = Job(name, owner, sample, time.time(), left_out=tuple(left_out))
     (folder / "status.json").unlink(missing_ok=True)
     write_atomic(folder / "job.json", to_json(job))
-    child = start_module("core.data.import_job", [str(ws.root), upload_id], log=folder / "import.log")
+    child = start_module("core.jobs.import_job", [str(ws.root), upload_id], log=folder / "import.log")
     try:
         process = process_id(child.pid)
     except psutil.NoSuchProcess:
