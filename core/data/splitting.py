@@ -1,35 +1,170 @@
-"""Which side of the split an item stands on: stratified, stable, and never with a copy or a member of its group on another side."""
+"""Which side of the split an item stands on: stratified, stable, and never with a copy or a member of its group on another side.
+
+scikit-learn's `StratifiedGroupKFold` knows groups and labels too, but cuts into equal folds, depends on the order of the items, and
+can't leave those in place that have a side already.
+"""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import math
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from core.data.versions import Item, Shares
 from core.specs import SplitName
 
+SIDES: tuple[SplitName, ...] = ("train", "val", "test")
+"""In the order in which a label with few units gets them."""
 
-def assign_splits(items: Iterable[Item], shares: Shares = Shares(), *, together: Sequence[Sequence[str]] = (),
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Items that stay together. `rank`: a hash of their content, by which units are put in order. `weights`: for each label, how many
+    items the unit counts as."""
+    positions: tuple[int, ...]
+    rank: bytes
+    weights: Mapping[int, int]
+
+
+@dataclass(slots=True)
+class _Label:
+    """How full the sides of a label are. `room`: items that a side still lacks, negative when it has too many. `empty`: sides that the
+    label should have an item on and has none yet. `waiting`: units without a side."""
+    size: int
+    room: dict[SplitName, int]
+    empty: set[SplitName]
+    waiting: int
+
+    def put(self, weight: int, side: SplitName) -> None:
+        self.room[side] -= weight
+        self.empty.discard(side)
+
+
+def assign_splits(items: Iterable[Item], shares: Shares = Shares(), *, together: Iterable[Sequence[str]] = (),
                   kept: Mapping[str, SplitName] | None = None) -> tuple[Item, ...]:
     """Put items on the sides of a stratified split that depends on their bytes, their labels and their groups, never on names or order.
 
-    Within a class, items are ranked by a hash of their content and the ranks are cut at the shares; copies of the same
-    bytes always share a side. A class of at least three different items has one on each side.
+    Items with the same bytes, of one group, or joined by `together` (hashes of near-copies; absent ones join nothing) are a unit, which
+    stands on one side as a whole. Of each label, the counts come as near to the shares as whole units allow. Whatever the shares, a
+    label of one unit trains; one of two has an item to train on and one for validation, one of three has an item on each side (as
+    far as units that bear several labels leave a way). A side with the share 0 gets nothing.
+
+    A unit with more than half of a label's items (such as one long series of near-copies) counts for no more than all others together,
+    so that it can't fill the training side alone, with all that differs from it held back.
+
+    `kept` (hash -> side) stays where it is. What is new fills up towards the shares, goes with the kept items of its unit where there
+    are any, and trains where those stand on different sides.
     """
-    items = tuple(items)
-    side: dict[str, SplitName] = {}
-    by_label: dict[int, list[str]] = {}
-    for item in items:
-        if item.sha not in side:
-            side[item.sha] = "train"
-            by_label.setdefault(item.label, []).append(item.sha)
-    for shas in by_label.values():
-        ranked = sorted(shas, key=lambda sha: hashlib.sha256(b"graft-split" + sha.encode()).digest())
-        n = len(ranked)
-        n_test = max(round(n * shares.test), 1) if n >= 3 else 0
-        n_val = max(round(n * shares.val), 1) if n >= 2 else 0
-        for sha in ranked[:n_test]:
-            side[sha] = "test"
-        for sha in ranked[n_test:n_test + n_val]:
-            side[sha] = "val"
-    return tuple(replace(item, split=side[item.sha]) for item in items)
+    items, kept = tuple(items), kept or {}
+    sides = tuple(side for side, share in zip(SIDES, (1, shares.val, shares.test)) if share > 0)
+    units = _units(items, together)
+    labels = _labels(units, shares, sides)
+    side: dict[int, SplitName] = {}
+    free: list[_Unit] = []
+    for unit in units:
+        taken = {kept[items[position].sha] for position in unit.positions if items[position].sha in kept}
+        if not taken:
+            free.append(unit)
+            continue
+        new: SplitName = next(iter(taken)) if len(taken) == 1 else "train"
+        _place_kept(unit, items, kept, new, labels, side)
+    _place_large([unit for unit in free if len(unit.positions) > 1], sides, labels, side)
+    _place_single([unit for unit in free if len(unit.positions) == 1], sides, labels, side)
+    return tuple(item if item.split == side[position] else replace(item, split=side[position]) for position, item in enumerate(items))
+
+
+def _units(items: Sequence[Item], together: Iterable[Sequence[str]]) -> list[_Unit]:
+    root = list(range(len(items)))
+
+    def find(position: int) -> int:
+        while root[position] != position:
+            root[position] = position = root[root[position]]
+        return position
+
+    first: dict[Hashable, int] = {}
+    for position, item in enumerate(items):
+        for key in (item.sha, ("group", item.group)) if item.group else (item.sha,):
+            root[find(position)] = find(first.setdefault(key, position))
+    for joined in together:
+        here = [first[sha] for sha in joined if sha in first]
+        for one, other in zip(here, here[1:]):
+            root[find(one)] = find(other)
+    members: dict[int, list[int]] = defaultdict(list)
+    for position in range(len(items)):
+        members[find(position)].append(position)
+    totals = Counter(item.label for item in items)
+    return [_unit(items, positions, totals) for positions in members.values()]
+
+
+def _unit(items: Sequence[Item], positions: Sequence[int], totals: Mapping[int, int]) -> _Unit:
+    counts = Counter([items[position].label for position in positions]) if len(positions) > 1 else {items[positions[0]].label: 1}
+    rank = min(hashlib.sha256(b"graft-split" + items[position].sha.encode()).digest() for position in positions)
+    return _Unit(tuple(positions), rank, {label: min(n, max(totals[label] - n, 1)) for label, n in counts.items()})
+
+
+def _labels(units: Iterable[_Unit], shares: Shares, sides: Sequence[SplitName]) -> dict[int, _Label]:
+    weights: dict[int, list[int]] = defaultdict(list)
+    for unit in units:
+        for label, weight in unit.weights.items():
+            weights[label].append(weight)
+    return {label: _label(sum(counted), len(counted), shares, sides[:len(counted)]) for label, counted in weights.items()}
+
+
+def _label(size: int, n_units: int, shares: Shares, sides: Sequence[SplitName]) -> _Label:
+    room = {side: max(round(size * share), 1) if side in sides else 0 for side, share in (("val", shares.val), ("test", shares.test))}
+    while sum(room.values()) >= size > 1:  # large shares of few items: one must be left to learn from
+        room[max(room, key=room.__getitem__)] -= 1
+    return _Label(size, {"train": size - sum(room.values()), **room}, set(sides), n_units)
+
+
+def _place_kept(unit: _Unit, items: Sequence[Item], kept: Mapping[str, SplitName], new: SplitName, labels: Mapping[int, _Label],
+                side: dict[int, SplitName]) -> None:
+    for position in unit.positions:
+        side[position] = kept.get(items[position].sha, new)
+    for label, weight in unit.weights.items():
+        counts = Counter(side[position] for position in unit.positions if items[position].label == label)
+        labels[label].waiting -= 1
+        for on, n in counts.items():
+            labels[label].put(round(weight * n / counts.total()), on)
+
+
+def _place_large(units: Iterable[_Unit], sides: Sequence[SplitName], labels: Mapping[int, _Label], side: dict[int, SplitName]) -> None:
+    """Largest first, each to the side that brings the counts nearest to the shares; among equals the hash decides who comes first."""
+    for unit in sorted(units, key=lambda unit: (-len(unit.positions), unit.rank)):
+        on = max(sides, key=lambda side: _worth(unit, side, labels))  # of equal sides the first
+        side.update(dict.fromkeys(unit.positions, on))
+        for label, weight in unit.weights.items():
+            labels[label].put(weight, on)
+            labels[label].waiting -= 1
+
+
+def _worth(unit: _Unit, side: SplitName, labels: Mapping[int, _Label]) -> tuple[int, float]:
+    """For how many labels this unit is needed on the side, since there are no more units than empty sides; then by how much it lessens
+    the squared distance from the shares, over all its labels."""
+    needed = sum(side in labels[label].empty and len(labels[label].empty) >= labels[label].waiting for label in unit.weights)
+    return needed, math.fsum(weight * labels[label].room[side] / labels[label].size ** 2 for label, weight in unit.weights.items())
+
+
+def _place_single(units: Iterable[_Unit], sides: Sequence[SplitName], labels: Mapping[int, _Label], side: dict[int, SplitName]) -> None:
+    """What is left of each label is ranked by the hash, and the ranks are cut where the sides are full."""
+    by_label: dict[int, list[_Unit]] = defaultdict(list)
+    for unit in units:
+        by_label[next(iter(unit.weights))].append(unit)
+    for label, ranked in by_label.items():
+        ranked.sort(key=lambda unit: unit.rank)
+        counts = _fill(labels[label], len(ranked), sides)
+        for place, unit in enumerate(ranked):
+            on: SplitName = "test" if place < counts["test"] else "val" if place < counts["test"] + counts["val"] else "train"
+            side[unit.positions[0]] = on
+
+
+def _fill(label: _Label, n: int, sides: Sequence[SplitName]) -> Counter[SplitName]:
+    """How many of `n` single items each side gets: an empty side one, then always the side that lacks most."""
+    counts: Counter[SplitName] = Counter()
+    empty = [side for side in SIDES if side in label.empty]
+    for place in range(n):
+        on = empty[place] if place < len(empty) else max(sides, key=label.room.__getitem__)
+        label.put(1, on)
+        counts[on] += 1
+    return counts
