@@ -227,7 +227,7 @@ def test_a_broken_list_of_files_is_refused(tmp_path: Path, lines: str, title: st
     assert refusal(upload_source, tmp_path).title == title
 
 
-@pytest.mark.parametrize("name, title", [("labels.csv", "“{file}” can't be imported yet."),
+@pytest.mark.parametrize("name, title", [("data_batch_1.pkl", "“{file}” is a single file."),
                                          ("all.tar.gz", "“{file}” can't be opened here."),
                                          ("one.jpg", "“{file}” is a single file.")])
 def test_a_lone_file_is_refused_with_its_way_out(tmp_path: Path, name: str, title: str) -> None:
