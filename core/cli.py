@@ -10,13 +10,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
 
 from core import events
+from core.data import health_report
+from core.data.edit import save
+from core.data.facts import load_facts
+from core.data.fixes import fix, overrule
+from core.data.health import LEAK, check, holds
 from core.data.importing import import_path
-from core.data.versions import load_version
+from core.data.versions import load_dataset, load_version, version_key
 from core.errors import UserError
 from core.evaluation.report import read_report
 from core.jobs.runs import ENDED, state_of, submit
@@ -55,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m core", description="Fine-tune pretrained networks on your own labeled files.")
-    commands = parser.add_subparsers(required=True, metavar="models|train|evaluate|predict")
+    commands = parser.add_subparsers(required=True, metavar="models|check|train|evaluate|predict")
 
     def command(name: str, help: str, run: Callable[[argparse.Namespace], dict[str, Any]]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
@@ -64,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     command("models", "List the models that can be fine-tuned.", _models)
+    check = command("check", "Look for what would spoil a training, without keeping anything.", _check)
+    check.add_argument("data", metavar="DIR_OR_ZIP_OR_CSV")
     train = command("train", "Train a model on a folder or zip with one sub-folder a label.", _train)
     train.add_argument("--data", required=True, metavar="DIR_OR_ZIP_OR_CSV")
     train.add_argument("--model", required=True, metavar="KEY")
@@ -72,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--random-weights", action="store_true", help="start from random weights: what does pretraining bring?")
+    train.add_argument("--leaks", choices=["settle", "accept", "hold"], default="settle",
+                       help="near-copies on both sides of the split: leave them out of training, let them stand, or don't start")
     train.add_argument("--bundle", metavar="OUT.zip", help="where to put a copy of the trained model")
     evaluate = command("evaluate", "Measure a bundle on labeled files.", _evaluate)
     evaluate.add_argument("bundle")
@@ -90,6 +100,17 @@ def _models(options: argparse.Namespace) -> dict[str, Any]:
     return {"models": rows}
 
 
+def _check(options: argparse.Namespace) -> dict[str, Any]:
+    with TemporaryDirectory(prefix="graft-check-", ignore_cleanup_errors=True) as folder:
+        ws = Workspace.open(folder)
+        data = _import(ws, options)
+        version, facts = load_version(ws, data), load_facts(ws, data.dataset)
+    problems = check(version, facts)
+    if not options.json:
+        print("\n".join(health_report.lines(version, problems)))
+    return health_report.record(version, problems)
+
+
 def _train(options: argparse.Namespace) -> dict[str, Any]:
     began, ws, row = time.monotonic(), Workspace.open(), find(options.model)
     preset = preset_config(options.preset)
@@ -99,7 +120,7 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
     plan = plan_for(row, options.plan) if options.plan else preset_plan(row, options.preset)
     if options.bundle:
         _check_target(Path(options.bundle))
-    data = _import(ws, options)
+    data = _without_leaks(ws, _import(ws, options), options.leaks)
     run = submit(ws, LOCAL_OWNER, data, ModelSpec(row.key, pretrained=not options.random_weights), plan, config)
     started = _follow(ws, run, options)
     return _outcome(ws, run, options, started, time.monotonic() - began)
@@ -110,6 +131,21 @@ def _import(ws: Workspace, options: argparse.Namespace) -> DataSpec:
     whole = path.resolve()  # "." has no name of its own
     with _bar(options, "reading") as bar:
         return import_path(ws, path, name=whole.name if path.is_dir() else whole.stem, owner=LOCAL_OWNER, progress=bar)
+
+
+def _without_leaks(ws: Workspace, data: DataSpec, wish: str) -> DataSpec:
+    """The version to train on: settled or overruled as wished, where copies cross the split. With `hold` the run is refused, with the reason."""
+    version, facts = load_version(ws, data), load_facts(ws, data.dataset)
+    n = holds(version, facts)
+    if not n or wish == "hold":
+        return data
+    edit = fix(version, facts, LEAK) if wish == "settle" else overrule(version, facts)
+    print(f"{n} near-copies stand on both sides of the split: " + ("they are left out of training." if wish == "settle" else
+          "they are let stand, and the report says so."), file=sys.stderr)
+    key = version_key(edit.version)
+    if key in load_dataset(ws, data.dataset, LOCAL_OWNER).versions:  # as after an earlier run: what is current on the Data page stays
+        return replace(data, version=key)
+    return save(ws, data.dataset, LOCAL_OWNER, edit)
 
 
 def _check_target(path: Path) -> None:
@@ -166,7 +202,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from core.evaluation.outside import evaluate_bundle
 
     ws = Workspace.open()
-    report = evaluate_bundle(ws, Path(options.bundle), load_version(ws, _import(ws, options)))
+    report = evaluate_bundle(ws, Path(options.bundle), _import(ws, options))
     if not options.json:
         print(f"{report.metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} {report.split} items")
     return {"split": report.split, "metric": report.metric, "score": report.score, report.metric: report.score, "low": report.low, "high": report.high, "n": report.n}

@@ -31,6 +31,9 @@ def _headline(report: Report) -> None:
                          "expect a little less on new pictures."), icon=":material/info:")
         else:
             st.caption(_("Measured on test pictures, used only once, at the end; they played no part in any choice."))
+        if report.overruled:
+            st.warning(_("Near-copies on both sides of the split: {n}. This was accepted before training: the score may flatter, since some of "
+                         "what it was asked was learned by heart.", n=report.overruled), icon=":material/content_copy:")
         if report.n < 30:
             st.caption(_("Only {n} pictures: a rough score.", n=report.n))
 

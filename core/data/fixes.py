@@ -23,6 +23,16 @@ def overrule(version: Version, facts: Facts) -> Edit:
     return Edit(replace(version, overruled=n), "Let {n} near-copies stand on both sides of the split", {"n": n})
 
 
+def settlements(version: Version, facts: Facts) -> tuple[Edit, ...]:
+    """Both ways to let training start where copies across the split hold it; none where nothing holds it or one of them can't be gone."""
+    if not health.holds(version, facts):
+        return ()
+    try:
+        return fix(version, facts, health.LEAK), overrule(version, facts)
+    except DataError:
+        return (overrule(version, facts),)
+
+
 def _leave_out_leaks(version: Version, facts: Facts) -> Edit:
     found = [leak.item for leak in copies.leaks(version, facts)]
     return Edit(replace(without(version, found), overruled=0), "Left {n} items with copies on the other side of the split out of training",

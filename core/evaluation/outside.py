@@ -1,34 +1,82 @@
 """A bundle put to work on files that its run never saw."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from core.bundle import predict
 from core.bundle.load import load_bundle
-from core.data.versions import Version, version_key
-from core.errors import DataError
+from core.data.facts import load_facts
+from core.data.fixes import settlements
+from core.data.versions import Item, Version, load_version, version_key
+from core.errors import DataError, NotFound
 from core.evaluation.report import Report, evaluate
+from core.specs import DataSpec
 from core.workspace import Workspace
 
 
-def evaluate_bundle(ws: Workspace, bundle: Path, version: Version) -> Report:
-    """Judge a bundle on a dataset: on every item of one that it has never seen; on the test (without any: the validation) items where
-    the files bring their split, or where the bundle has learned from this very data. Raises `UserError` when the dataset has a label
-    that the bundle doesn't know."""
-    model = load_bundle(bundle)
-    unknown = [label for label in version.labels if label not in model.labels]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a bundle is asked, with labels of its own order."""
+    items: Sequence[Item]
+    labels: Sequence[str]
+    split: Literal["test", "val"]
+    used_for_choosing: bool = False
+    overruled: int = 0
+
+
+def evaluate_bundle(ws: Workspace, bundle: Path, data: DataSpec) -> Report:
+    """Judge a bundle on a version of a dataset, never on an item that it has learned from.
+
+    Where it has learned from this very dataset, in whichever version, it is asked about the test (without any: the validation) items of
+    the version that it learned from. Otherwise it is asked about the test (or validation) items of files that bring their split, and
+    about every item of others. Raises `UserError` when the data has a label that the bundle doesn't know, or no item is left to ask.
+    """
+    model, version = load_bundle(bundle), load_version(ws, data)
+    learned, same = _learned(ws, model.about.get("data", {}), data, version)
+    asked = _of_its_own(learned, version) if learned and same else _of_others(learned, version)
+    unknown = [label for label in asked.labels if label not in model.labels]
     if unknown:
         raise DataError("The labels don't match.", "The model knows {known}; the data also has {unknown}.",
                         "Rename the folders, or choose data with the model's labels.", known=", ".join(model.labels), unknown=", ".join(unknown))
-    learned_from = model.about.get("data", {}).get("version") == version_key(version)
-    split: Literal["test", "val"] = "test" if version.split("test") or not (version.fixed_splits or learned_from) else "val"
-    items = version.split(split) if version.fixed_splits or learned_from else version.items
-    rows = predict.predict(model, (ws.blob(item.sha) for item in items))
-    truths = [model.labels.index(version.labels[item.label]) for item in items]
-    return evaluate(rows, truths, model.labels, split=split, used_for_choosing=learned_from and split == "val",
-                    shas=[item.sha for item in items], names=[item.name for item in items])
+    if not asked.items:
+        raise DataError("The model has learned from all of these items.", "Of {n} items, none is new to it, so that there is nothing to measure.",
+                        "Choose files that it has not seen.", n=len(version.items))
+    rows = predict.predict(model, (ws.blob(item.sha) for item in asked.items))
+    truths = [model.labels.index(asked.labels[item.label]) for item in asked.items]
+    return evaluate(rows, truths, model.labels, split=asked.split, used_for_choosing=asked.used_for_choosing,
+                    shas=[item.sha for item in asked.items], names=[item.name for item in asked.items], overruled=asked.overruled)
+
+
+def _learned(ws: Workspace, about: Mapping[str, str], data: DataSpec, version: Version) -> tuple[Version | None, bool]:
+    """The version that a bundle learned from, as far as it can be told, and whether it is one of the same dataset.
+
+    Where that dataset is not in this workspace, the version is made again: the files as imported, and what settling or letting stand the
+    copies across their split makes of them.
+    """
+    key = about.get("version", "")
+    try:
+        return load_version(ws, DataSpec(about.get("dataset", ""), key)), about.get("dataset") == data.dataset
+    except NotFound:
+        facts = load_facts(ws, data.dataset)
+        again = (version, *(edit.version for edit in settlements(version, facts)))
+        return next(((made, True) for made in again if version_key(made) == key), (None, False))
+
+
+def _of_its_own(learned: Version, version: Version) -> _Asked:
+    split: Literal["test", "val"] = "test" if learned.split("test") else "val"
+    here, trained = {item.sha for item in version.items}, {item.sha for item in learned.split("train")}
+    items = [item for item in learned.split(split) if item.sha in here - trained]
+    return _Asked(items, learned.labels, split, split == "val", learned.overruled)
+
+
+def _of_others(learned: Version | None, version: Version) -> _Asked:
+    split: Literal["test", "val"] = "test" if version.split("test") or not version.fixed_splits else "val"
+    seen = {item.sha for item in learned.items if item.split != "test"} if learned else set()
+    return _Asked([item for item in (version.split(split) if version.fixed_splits else version.items) if item.sha not in seen],
+                  version.labels, split)
 
 
 def predict_files(bundle: Path, files: Sequence[Path]) -> tuple[tuple[str, ...], list[list[float]]]:

@@ -54,7 +54,8 @@ class Judged:
 class Report:
     """`score` is the objective's metric on `n` items (`k` of them right) and lies between `low` and `high` with 95 % confidence.
     `used_for_choosing`: these items decided which epoch was kept, so the score flatters. `confusion[truth][predicted]` counts.
-    `mistakes` holds the worst (most confident) first, at most 100 of the n - k."""
+    `mistakes` holds the worst (most confident) first, at most 100 of the n - k. `overruled`: near-copies on both sides of the split that
+    were knowingly let stand before training, which makes the score flatter."""
     split: Literal["test", "val"]
     used_for_choosing: bool
     metric: str
@@ -70,6 +71,7 @@ class Report:
     log_loss: float
     mistakes: tuple[Mistake, ...]
     predictions: tuple[Judged, ...] = ()
+    overruled: int = 0
 
     def scores(self) -> dict[str, Any]:
         """The headline alone, as bundles carry it."""
@@ -79,7 +81,7 @@ class Report:
 
 def evaluate(probabilities: Sequence[Sequence[float]], truths: Sequence[int], labels: Sequence[str], *,
              split: Literal["test", "val"] = "test", used_for_choosing: bool | None = None, shas: Sequence[str] = (),
-             names: Sequence[str] = (), objective_key: str = "single_label") -> Report:
+             names: Sequence[str] = (), objective_key: str = "single_label", overruled: int = 0) -> Report:
     """Judge probabilities (n, n_labels) of n items by their true label indices (n,). `shas` and `names` tell the items apart in
     mistakes and predictions. By default validation items count as used for choosing, test items do not.
 
@@ -98,7 +100,8 @@ def evaluate(probabilities: Sequence[Sequence[float]], truths: Sequence[int], la
         split, split == "val" if used_for_choosing is None else used_for_choosing, objective(objective_key).metric, k / n, low, high, n, k,
         tuple(labels), tuple(tuple(row) for row in table.tolist()), _per_class(table, labels), metrics.macro_f1(table),
         metrics.log_loss(y, p), tuple(Mistake(shas[i], names[i], int(y[i]), int(given[i]), float(p[i, given[i]])) for i in worst),
-        tuple(Judged(sha, int(truth), tuple(round(value, 7) for value in row)) for sha, truth, row in zip(shas, y, p.tolist())))
+        tuple(Judged(sha, int(truth), tuple(round(value, 7) for value in row)) for sha, truth, row in zip(shas, y, p.tolist())),
+        overruled)
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -99,4 +99,5 @@ def _judge(run: RunSpec, parts: Parts) -> Report | None:
         return None
     answers = probabilities(parts.network, side, run.data.objective)
     return evaluate(answers, side.labels.tolist(), parts.version.labels, split=name,
-                    shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective)
+                    shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective,
+                    overruled=parts.version.overruled)

@@ -12,8 +12,10 @@ from typing import Literal
 from filelock import FileLock
 
 from core import events
-from core.data.versions import load_dataset, load_version
-from core.errors import NotAllowed, NotFound, SettingsError, UserError
+from core.data.facts import Facts, load_facts
+from core.data.health import holds
+from core.data.versions import Version, load_dataset, load_version
+from core.errors import DataError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
 from core.models.catalog import check_input_size, find, torch_home
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
@@ -38,11 +40,11 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     """Put a run into the queue. The same `request` (an id that a form makes once) for the same experiment never makes a second run;
     for another one, as from a second tab that opened with it, it makes a run of its own.
 
-    Raises `NotAllowed` for somebody else's dataset or request, `NotFound` when the data is gone, `ModelError` for an unknown
-    model, and `SettingsError` when plan or input size don't fit it.
+    Raises `NotAllowed` for somebody else's dataset or request, `NotFound` when the data is gone, `DataError` while copies cross its
+    split, `ModelError` for an unknown model, and `SettingsError` when plan or input size don't fit it.
     """
     row, dataset = find(model.key), load_dataset(ws, data.dataset, owner)
-    load_version(ws, data)
+    _check_leaks(load_version(ws, data), load_facts(ws, data.dataset))
     check_input_size(row, config.input_size)
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
         raise SettingsError("The freeze map is that of another model.", "Its blocks are not those of {model}.",
@@ -57,6 +59,14 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
         write_atomic(ws.run(run.id) / "torch_home", os.fsencode(torch_home().absolute()))
         write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))  # last: from now on a supervisor takes it
     return run
+
+
+def _check_leaks(version: Version, facts: Facts) -> None:
+    n = holds(version, facts)
+    if n:
+        raise DataError("Training is held: {n} near-copies stand on both sides of the split.",
+                        "What was learned by heart would count as right, and the score would flatter.",
+                        "Leave them out on the Data page, or let them stand there.", n=n)
 
 
 def load_run(ws: Workspace, run_id: str, owner: str) -> RunSpec:
