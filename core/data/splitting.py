@@ -139,11 +139,13 @@ def _place_large(units: Iterable[_Unit], sides: Sequence[SplitName], labels: Map
             labels[label].waiting -= 1
 
 
-def _worth(unit: _Unit, side: SplitName, labels: Mapping[int, _Label]) -> tuple[int, float]:
-    """For how many labels this unit is needed on the side, since there are no more units than empty sides; then by how much it lessens
-    the squared distance from the shares, over all its labels."""
-    needed = sum(side in labels[label].empty and len(labels[label].empty) >= labels[label].waiting for label in unit.weights)
-    return needed, math.fsum(weight * labels[label].room[side] / labels[label].size ** 2 for label, weight in unit.weights.items())
+def _worth(unit: _Unit, side: SplitName, labels: Mapping[int, _Label]) -> tuple[int, int, float]:
+    """How much a unit is wanted on a side. First, for how many labels it is the last that could train; then for how many it is needed,
+    since no more units than empty sides are left; then by how much it lessens the squared distance from the shares, over its labels."""
+    mine = [(weight, labels[label]) for label, weight in unit.weights.items()]
+    needed = [label for _, label in mine if side in label.empty and len(label.empty) >= label.waiting]
+    last = sum(side == "train" and label.waiting == 1 for label in needed)
+    return last, len(needed), math.fsum(weight * label.room[side] / label.size ** 2 for weight, label in mine)
 
 
 def _place_single(units: Iterable[_Unit], sides: Sequence[SplitName], labels: Mapping[int, _Label], side: dict[int, SplitName]) -> None:

@@ -14,9 +14,14 @@ from dataclasses import dataclass, field, replace
 
 from filelock import FileLock
 
-from core.errors import NotAllowed, NotFound
+from core.errors import DataError, NotAllowed, NotFound
 from core.specs import DataSpec, SplitName, from_json, to_json
 from core.workspace import Workspace, write_atomic
+
+LEAST_PER_LABEL = 2
+"""Items that a label needs: one to learn from, one to judge by."""
+WENT_BACK = "Went back to an earlier version"
+"""A template of the translation catalogue, as the change that `restore` makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`versions`: every version there is; the last is the current one. `changes`: oldest first; the first version has none."""
+    """`versions`: every version there is; the last is the current one. `changes`: what led from the imported version to the current one,
+    oldest first, each beginning where the one before ended. `undone`: what can be done again, the next one last."""
     id: str
     name: str
     owner: str
@@ -116,6 +122,11 @@ class Dataset:
     sample: str = ""
     """Key of the sample set this was made from, else empty."""
     changes: tuple[Change, ...] = ()
+    undone: tuple[Change, ...] = ()
+
+    @property
+    def current(self) -> str:
+        return self.versions[-1]
 
 
 def create_dataset(ws: Workspace, dataset_id: str, name: str, owner: str, version: Version, sample: str = "") -> DataSpec:
@@ -125,32 +136,52 @@ def create_dataset(ws: Workspace, dataset_id: str, name: str, owner: str, versio
     return DataSpec(dataset_id, key, version.task, version.objective)
 
 
-def add_version(ws: Workspace, dataset_id: str, owner: str, version: Version, what: str, **params: str | int | float) -> DataSpec:
-    """Make `version` the current one, as the change `what` (a template of the translation catalogue) of the one that is current now."""
+def add_version(ws: Workspace, dataset_id: str, owner: str, version: Version, what: str, *, base: str = "",
+                **params: str | int | float) -> DataSpec:
+    """Make `version` the current one, as the change `what` (a template of the translation catalogue) of the one that is current now.
+
+    A version equal to the current one is no change. Raises `DataError` when `base`, the id of the version that the change was made
+    from, is given and no longer current: another tab's change must not be lost unseen.
+    """
     with _lock(ws, dataset_id):
         dataset = load_dataset(ws, dataset_id, owner)
+        if base and base != dataset.current:
+            raise DataError("The data has changed in the meantime.", "What you see is no longer the current version, so nothing was done.",
+                            "Reload the page to see it as it is now, then make your change once more.")
         key = _write_version(ws, dataset_id, version)
-        if key != dataset.versions[-1]:
-            change = Change(key, dataset.versions[-1], what, params, time.time())
-            _make_current(ws, replace(dataset, changes=(*dataset.changes, change)), key)
+        if key != dataset.current:
+            change = Change(key, dataset.current, what, params, time.time())
+            _make_current(ws, replace(dataset, changes=(*dataset.changes, change), undone=()), key)
     return DataSpec(dataset_id, key, version.task, version.objective)
 
 
 def undo(ws: Workspace, dataset_id: str, owner: str) -> DataSpec:
-    """Make the version before the newest change current again. Nothing is deleted: runs keep theirs."""
+    """Make the version before the newest change current again. Nothing is deleted: runs keep theirs, and `redo` brings it back."""
     with _lock(ws, dataset_id):
         dataset = load_dataset(ws, dataset_id, owner)
-        change = last_change(dataset)
-        if change is not None:
-            rest = tuple(other for other in dataset.changes if other is not change)
-            dataset = replace(dataset, changes=rest)
-            _make_current(ws, dataset, change.parent)
+        if change := last_change(dataset):
+            _make_current(ws, replace(dataset, changes=dataset.changes[:-1], undone=(*dataset.undone, change)), change.parent)
     return spec_of(ws, load_dataset(ws, dataset_id, owner))
+
+
+def redo(ws: Workspace, dataset_id: str, owner: str) -> DataSpec:
+    """Make the change that was undone last once more. A new change leaves nothing to do again."""
+    with _lock(ws, dataset_id):
+        dataset = load_dataset(ws, dataset_id, owner)
+        if dataset.undone:
+            change = dataset.undone[-1]
+            _make_current(ws, replace(dataset, changes=(*dataset.changes, change), undone=dataset.undone[:-1]), change.version)
+    return spec_of(ws, load_dataset(ws, dataset_id, owner))
+
+
+def restore(ws: Workspace, data: DataSpec, owner: str) -> DataSpec:
+    """Make an earlier version, such as that of a run, the current one again: a change like any other, which can be undone."""
+    return add_version(ws, data.dataset, owner, load_version(ws, data), WENT_BACK)
 
 
 def last_change(dataset: Dataset) -> Change | None:
     """What made the current version; None for the one that was imported."""
-    return next((change for change in reversed(dataset.changes) if change.version == dataset.versions[-1]), None)
+    return dataset.changes[-1] if dataset.changes else None
 
 
 def load_dataset(ws: Workspace, dataset_id: str, owner: str) -> Dataset:
@@ -178,9 +209,9 @@ def list_datasets(ws: Workspace, owner: str) -> list[Dataset]:
 
 
 def spec_of(ws: Workspace, dataset: Dataset) -> DataSpec:
-    """The newest version."""
-    version = load_version(ws, DataSpec(dataset.id, dataset.versions[-1]))
-    return DataSpec(dataset.id, dataset.versions[-1], version.task, version.objective)
+    """The current version."""
+    version = load_version(ws, DataSpec(dataset.id, dataset.current))
+    return DataSpec(dataset.id, dataset.current, version.task, version.objective)
 
 
 def version_key(version: Version) -> str:
