@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from core.errors import UserError
 from core.models.catalog import DEFAULT
 from core.specs import DataSpec
 from core.workspace import new_id
+from pages.routes import inbox
 from pages.routes.tokens import mint
 from pages.ui import state
 from pages.ui.components.upload import upload
@@ -20,23 +22,42 @@ from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 
 
-def drop_zone(place: str) -> None:
-    """Take a folder or a zip; when it has arrived, start reading it."""
-    ws, who = state.workspace(), state.me()
-    upload_id = state.get("upload") or new_id()
-    state.put("upload", upload_id)
-    done = upload(mint(ws, who, "upload", upload=upload_id), key=f"{place}.upload.{upload_id}")
+def drop_zone(place: str, into: str = "") -> None:
+    """Take a folder or files; when they have arrived, start reading them. `into`: the id of a dataset that they are added to."""
+    upload_id = inbox_id("upload")
+    done = upload(mint(state.workspace(), state.me(), "upload", upload=upload_id), key=f"{place}.upload.{upload_id}")
     if done and done.n:
-        state.take("upload")
-        _begin(upload_id, name=done.name or _("my pictures"), left_out=done.failed)
+        begin(upload_id, name=done.name or _("my pictures"), left_out=done.failed, **({"into": into} if into else {}))
+
+
+def inbox_id(kind: Literal["upload", "collect"]) -> str:
+    """The upload that the owner's draft is filling; another one when that has been taken for an import, here or in another tab."""
+    upload_id: str = getattr(state.draft(), kind)
+    if not upload_id or inbox.taken(state.workspace(), upload_id):
+        upload_id = new_id()
+        state.update(**{kind: upload_id})
+    return upload_id
+
+
+def begin(upload_id: str, **asked: Any) -> None:
+    """Import what the upload brought (see `import_job.start`) and run the page again, which shows the progress. Of two tabs that
+    brought the same, the later one only watches."""
+    if inbox.take(state.workspace(), upload_id):
+        _begin(upload_id, **asked)
+    _watch(upload_id)
 
 
 def begin_sample(key: str) -> None:
-    _begin(new_id(), name=_(SAMPLES[key].title).lower(), sample=key)
+    upload_id = new_id()
+    _begin(upload_id, name=_(SAMPLES[key].title).lower(), sample=key)
+    _watch(upload_id, key)
 
 
-def _begin(upload_id: str, *, name: str, sample: str = "", left_out: Sequence[Rejected] = ()) -> None:
-    import_job.start(state.workspace(), upload_id, name=name, owner=state.me(), sample=sample, left_out=left_out)
+def _begin(upload_id: str, *, sample: str = "", left_out: Sequence[Rejected] = (), **asked: str) -> None:
+    import_job.start(state.workspace(), upload_id, owner=state.me(), sample=sample, left_out=left_out, **asked)
+
+
+def _watch(upload_id: str, sample: str = "") -> None:
     state.put("importing", upload_id)
     state.take("import.error")
     state.put("importing.sample", sample)

@@ -26,6 +26,10 @@ class Draft:
     plan: FreezePlan | None = None
     config: TrainConfig | None = None
     language: str = ""
+    upload: str = ""
+    """The id of the upload that is being filled: one that broke off goes on in a new session."""
+    collect: str = ""
+    """The same for pictures that are collected class by class."""
     request: str = ""
     """The id that the next run will get: pressing the button twice makes one run."""
 

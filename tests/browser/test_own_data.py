@@ -19,7 +19,7 @@ from pages.ui.charts import short
 from tests.browser.journey import SLOW_MS, App, bars, button, serve, wait_for_try_it
 from tests.core.data.picture_files import classes, write_tree
 
-FOLDER, ZIP = ".up .folder-input", ".up .zip-input"
+FOLDER, ZIP = ".up .folder-input", ".up .files-input"
 NO_PICTURE = "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."
 HOSTILE = ("![t](x.png)", "<img src=x onerror=alert(1)>", "**bold** $x$ :red[y]")
 

@@ -171,3 +171,151 @@ def test_the_guard_stands_before_the_route(server: Served, ws: Workspace, addres
                    server.send("PUT", "/graft/upload", body), server.send("PUT", other_scope, body), server.ask("DELETE", address)):
         assert answer.status == 403
     assert not ws.upload(UPLOAD).exists()
+
+
+def piece(name: str, data: bytes, have: int, size: int, modified: int = 1) -> bytes:
+    head = json.dumps({"name": name, "size": size, "modified": modified, "have": have}).encode()
+    return len(head).to_bytes(4, "big") + head + data
+
+
+@pytest.fixture
+def pieces(address: str) -> str:
+    return address.replace("/graft/upload", "/graft/upload/piece")
+
+
+def test_what_has_arrived_is_told_file_by_file_and_in_brief(server: Served, ws: Workspace, address: str, pieces: str) -> None:
+    assert server.ask("GET", address + "&brief=1").json == {"n": 0, "bytes": 0, "name": ""}
+    assert not ws.upload(UPLOAD).exists(), "asking alone leaves nothing"
+    server.send("PUT", address, framed(("pets/猫/1", b"11"), ("pets/dog/2", b"2")))
+    server.send("PUT", pieces, piece("pets/big", b"bi", 0, 3))
+    assert server.ask("GET", address + "&brief=1").json == {"n": 2, "bytes": 5, "name": "pets"}
+    answer = server.ask("GET", address).json
+    assert answer["files"] == {"pets/猫/1": 2, "pets/dog/2": 1}
+    assert answer["parts"] == [{"name": "pets/big", "size": 3, "modified": 1, "have": 2}]
+    server.send("PUT", address, framed(("other", b"1")))
+    assert server.ask("GET", address + "&brief=1").json["name"] == ""
+
+
+def test_a_large_file_goes_on_from_its_last_whole_piece_after_a_crash(server: Served, ws: Workspace, pieces: str) -> None:
+    data = bytes(range(250)) * 4
+    assert server.send("PUT", pieces, piece("big.zip", data[:400], 0, 1000)).json == {"have": 400}
+    assert until(lambda: not inbox._open), "a new server reads the folder again"
+    (begun,) = (ws.upload(UPLOAD) / "files").glob("*.piece")
+    with begun.open("ab") as torn:
+        torn.write(b"half a piece that no record knows")
+    answer = server.send("PUT", pieces, piece("big.zip", data[900:], 900, 1000))
+    assert (answer.status, answer.json) == (409, {"have": 400}), "the answer says where to go on"
+    assert server.send("PUT", pieces, piece("big.zip", data[:400], 0, 1000)).json == {"have": 400}, "its answer was lost: nothing twice"
+    assert server.send("PUT", pieces, piece("big.zip", data[400:900], 400, 1000)).json == {"have": 900}
+    assert server.send("PUT", pieces, piece("big.zip", data[900:], 900, 1000)).json == {"have": 1000}
+    assert stored(ws) == {"big.zip": data}
+    assert server.send("PUT", pieces, piece("big.zip", data[900:], 900, 1000)).json == {"have": 1000}, "a repeated last piece is no second file"
+    assert stored(ws) == {"big.zip": data}
+
+
+def test_pieces_out_of_order_change_nothing(server: Served, ws: Workspace, pieces: str) -> None:
+    for offset in (5, 9):
+        answer = server.send("PUT", pieces, piece("big", b"x", offset, 10))
+        assert (answer.status, answer.json) == (409, {"have": 0})
+    assert stored(ws) == {}
+    server.send("PUT", pieces, piece("big", b"01234", 0, 10))
+    assert server.send("PUT", pieces, piece("big", b"9", 9, 10)).json == {"have": 5}
+    assert server.send("PUT", pieces, piece("big", b"56789", 5, 10)).status == 200
+    assert stored(ws) == {"big": b"0123456789"}
+
+
+def test_sizes_that_lie_are_refused(server: Served, ws: Workspace, pieces: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = server.send("PUT", pieces, piece("big", b"x" * 11, 0, 10))
+    assert answer.status == 400 and "changed while it was uploaded" in str(answer.json["title"])
+    monkeypatch.setattr(upload, "PIECE_BYTES", 8)
+    assert server.send("PUT", pieces, piece("big", b"x" * 9, 0, 100)).status == 400
+    for head in ({"size": -1}, {"size": 0}, {"have": -1}, {"name": ""}, {"name": "\ud800"}, {"size": "x"}, {"name": "n" * 2000}):
+        text = json.dumps({"name": "a", "size": 5, "modified": 1, "have": 0, **head}).encode()
+        assert server.send("PUT", pieces, len(text).to_bytes(4, "big") + text + b"x").status == 400, head
+    for body in (b"", b"\0\0\0\0", b"\0\0\0\5{", b"\xff\xff\xff\xff"):
+        assert server.send("PUT", pieces, body).status == 400
+    assert stored(ws) == {}
+
+
+def test_the_same_name_with_another_date_is_another_file(server: Served, ws: Workspace, pieces: str) -> None:
+    server.send("PUT", pieces, piece("big", b"old", 0, 6, modified=1))
+    assert server.send("PUT", pieces, piece("big", b"new", 3, 6, modified=2)).json == {"have": 0}
+    server.send("PUT", pieces, piece("big", b"new", 0, 6, modified=2))
+    server.send("PUT", pieces, piece("big", b"est", 3, 6, modified=2))
+    assert stored(ws) == {"big": b"newest"}
+
+
+def test_two_tabs_that_send_the_same_large_file_make_one(server: Served, ws: Workspace, pieces: str) -> None:
+    data = bytes(range(256)) * 40
+
+    def tab(_: int) -> None:
+        have = 0
+        while have < len(data):
+            have = server.send("PUT", pieces, piece("big", data[have:have + 500], have, len(data))).json["have"]
+    with ThreadPoolExecutor(2) as two:
+        list(two.map(tab, range(2)))
+    assert stored(ws) == {"big": data}
+
+
+@pytest.mark.parametrize("changed, title", [
+    ({"file_bytes": 9}, "A file is too large."), ({"total_bytes": 19}, "That is too much at once."),
+    ({"files": 1}, "Those are too many files."), ({"spare_bytes": 2**60}, "The disk is nearly full."),
+])
+def test_the_limits_hold_for_pieces_by_the_size_of_the_whole_file(server: Served, ws: Workspace, address: str, pieces: str,
+                                                                 monkeypatch: pytest.MonkeyPatch, changed: dict[str, int], title: str) -> None:
+    server.send("PUT", address, framed(("here", b"x" * 10)))
+    assert until(lambda: not inbox._open)
+    monkeypatch.setattr(inbox, "LIMITS", replace(inbox.LIMITS, **changed))
+    answer = server.send("PUT", pieces, piece("big", b"x", 0, 10))
+    assert (answer.status, answer.json["title"]) == (400, title)
+    assert stored(ws) == {"here": b"x" * 10}
+
+
+def test_what_is_begun_in_pieces_counts_for_the_others(server: Served, ws: Workspace, address: str, pieces: str,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "LIMITS", replace(inbox.LIMITS, total_bytes=30))
+    assert server.send("PUT", pieces, piece("big", b"x", 0, 20)).status == 200
+    assert server.send("PUT", address, framed(("a", b"x" * 11))).json["title"] == "That is too much at once."
+    assert server.send("PUT", address, framed(("a", b"x" * 10))).status == 200
+
+
+def test_a_tab_whose_upload_was_given_up_brings_nothing_into_the_next_one(server: Served, ws: Workspace, address: str, pieces: str) -> None:
+    turn = str(server.ask("GET", address).json["turn"])
+    assert server.send("PUT", address, framed(("pets/a", b"1")), x_graft_turn=turn).status == 200
+    server.send("DELETE", address)
+    later = str(server.ask("GET", address).json["turn"])
+    for path, body in ((address, framed(("pets/b", b"1"))), (pieces, piece("pets/c", b"1", 0, 1))):
+        answer = server.send("PUT", path, body, x_graft_turn=turn)
+        assert (answer.status, answer.json["title"]) == (400, "The upload was cancelled.")
+    assert server.send("PUT", address, framed(("flowers/a", b"1")), x_graft_turn=later).status == 200
+    assert stored(ws) == {"flowers/a": b"1"}
+
+
+def test_the_turn_stays_the_same_over_a_restart(server: Served, ws: Workspace, address: str) -> None:
+    turn = server.ask("GET", address).json["turn"]
+    assert turn and until(lambda: not inbox._open)
+    assert server.ask("GET", address).json["turn"] == turn
+
+
+def test_single_files_can_be_taken_back(server: Served, ws: Workspace, address: str) -> None:
+    server.send("PUT", address, framed(("c1/a", b"1"), ("c1/b", b"22"), ("c2/c", b"3")))
+    assert server.send("DELETE", address, json.dumps({"names": ["c1/b", "never there"]}).encode()).status == 204
+    assert stored(ws) == {"c1/a": b"1", "c2/c": b"3"}
+    assert server.ask("GET", address + "&brief=1").json["bytes"] == 2
+    assert server.send("PUT", address, framed(("c1/b", b"22"))).json["saved"] == 1, "and brought again"
+    assert server.send("DELETE", address, b"{}").status == 400 and len(stored(ws)) == 3
+
+
+def test_an_upload_is_taken_once_and_then_closed(server: Served, ws: Workspace, address: str, pieces: str) -> None:
+    server.send("PUT", address, framed(("a", b"1")))
+    late = inbox.arrive(inbox.inbox_of(ws, UPLOAD), "late", 1)
+    with ThreadPoolExecutor(4) as tabs:
+        assert sorted(tabs.map(lambda _: inbox.take(ws, UPLOAD), range(4))) == [False, False, False, True]
+    late.write(b"x")
+    with pytest.raises(inbox.DataError, match="cancelled"):
+        late.finish()
+    late.discard()
+    for answer in (server.send("PUT", address, framed(("b", b"2"))), server.send("PUT", pieces, piece("c", b"1", 0, 1)),
+                   server.ask("GET", address), server.send("DELETE", address)):
+        assert (answer.status, answer.json["title"]) == (400, "The upload was cancelled.")
+    assert stored(ws) == {"a": b"1"}

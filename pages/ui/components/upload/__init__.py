@@ -1,4 +1,5 @@
-"""The upload: drop or choose a folder or a zip, watch it arrive. Thousands of files, streamed to disk by the upload route."""
+"""The upload: drop or choose a folder, archives, tables or pictures, watch them arrive. Thousands of files, streamed to disk by the
+upload route; what broke off goes on where it ended."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ import streamlit as st
 
 from core.data.versions import Rejected
 from pages.routes.inbox import LIMITS
+from pages.routes.parts import PIECE_BYTES
 from pages.ui.i18n import _, language
 
 
@@ -20,7 +22,7 @@ class UploadResult:
     bytes: int
     ms: int
     name: str
-    """Of the folder or zip, without extension; empty where several things were dropped. A user's text."""
+    """Of the folder or file, without extension; of the one table among several things, else empty. A user's text."""
     failed: tuple[Rejected, ...]
     """Files that were never sent."""
 
@@ -29,10 +31,11 @@ def upload(ws_token: str, *, key: str, text: dict[str, str] | None = None) -> Up
     """Draw the drop zone; the result in the one run of the page that follows the last file, else None.
 
     `ws_token` is of scope "upload" with the claim `upload`, the id of a folder in the workspace. One id takes one upload: after a
-    result the component rests until it is given a token with another id. `text` replaces single texts of `_texts`.
+    result the component rests until it is given a token with another id. The page also runs when an upload got stuck, so that it may
+    give another token. `text` replaces single texts of `_texts`.
     """
-    data = {"token": ws_token, "text": _texts() | (text or {}), "lang": language(), "limits": asdict(LIMITS)}
-    return _result(_component(key=key, data=data, on_done_change=lambda: None).get("done"))
+    data = {"token": ws_token, "text": _texts() | (text or {}), "lang": language(), "limits": asdict(LIMITS), "piece_bytes": PIECE_BYTES}
+    return _result(_component(key=key, data=data, on_done_change=lambda: None, on_stuck_change=lambda: None).get("done"))
 
 
 def _result(done: Any) -> UploadResult | None:
@@ -53,11 +56,11 @@ def _failed(entry: dict[str, str]) -> Rejected:
 
 def _texts() -> dict[str, str]:
     return {
-        "label": _("Upload pictures"),
-        "drop": _("Drop a folder or a zip here"),
-        "hint": _("With one sub-folder for each label, such as cats and dogs"),
+        "label": _("Upload files"),
+        "drop": _("Drop a folder, an archive or a table here"),
+        "hint": _("One sub-folder for each label, such as cats and dogs. Or a table with a column of labels."),
         "folder": _("Choose folder"),
-        "zip": _("Choose zip"),
+        "files": _("Choose files"),
         "release": _("Let go to upload"),
         "looking": _("Looking through the folder …"),
         "found": _("{n} files found so far"),
@@ -68,6 +71,10 @@ def _texts() -> dict[str, str]:
         "again": _("The connection broke off. Trying again …"),
         "cancel": _("Cancel upload"),
         "arrived": _("{n} files have arrived."),
+        "before": _("{n} files of “{name}” have arrived. Choose the same folder again to go on."),
+        "before_some": _("{n} files have arrived. Choose the same ones again to go on."),
+        "before_part": _("{done} of “{name}” have arrived. Choose the same file again to go on."),
+        "forget": _("Forget it"),
         "retry": _("Try again"),
         "other": _("Choose something else"),
         "failed": _("The upload did not finish."),
@@ -82,7 +89,10 @@ def _texts() -> dict[str, str]:
     }
 
 
-HERE = Path(__file__).parent
+def asset(name: str) -> str:
+    """The text of a file beside this one."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
 _component = st.components.v2.component(
-    "graft_upload", html='<div class="up"></div>', css=(HERE / "upload.css").read_text(encoding="utf-8"),
-    js=(HERE / "upload.js").read_text(encoding="utf-8"))
+    "graft_upload", html='<div class="up"></div>', css=asset("upload.css"), js=asset("sending.js") + asset("upload.js"))

@@ -1,113 +1,14 @@
-// Takes a folder or a zip and sends its files to the upload route in small batches, three at a time.
-// Phases: idle → looking → sending → done | failed. One token takes one upload.
+// The drop zone: takes a folder, an archive, tables or pictures and sends them. What broke off is continued when the same is chosen
+// again. Phases: idle → looking → sending → done | failed. One token takes one upload.
 
-const BATCH_FILES = 100, BATCH_BYTES = 4e6, PARALLEL = 3, PAUSES_MS = [500, 1000, 2000, 4000, 8000];
-const HIDDEN = new Set(['__MACOSX', 'Thumbs.db', 'desktop.ini', '$RECYCLE.BIN']);
+const TABLE = /\.(csv|tsv|jsonl|parquet|xlsx)$/i;
+const ACCEPT = '.zip,.tar,.gz,.tgz,.bz2,.xz,.csv,.tsv,.jsonl,.parquet,.xlsx,image/*';
 
-const make = (tag, cls, text) => { const e = document.createElement(tag); e.className = cls ?? ''; e.textContent = text ?? ''; return e; };
-const fill = (template, values) => template.replace(/{(\w+)}/g, (_, key) => values[key]);
-const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
-const sum = (list, of) => list.reduce((total, item) => total + of(item), 0);
-const visible = path => path.split('/').every(part => part && !part.startsWith('.') && !HIDDEN.has(part));
-const encoder = new TextEncoder();
-
-// --- what was chosen: a list of {path, file}
-
-const chosen = input => [...input.files].map(file => ({ path: file.webkitRelativePath || file.name, file }));
-
-async function dropped(entries, tell) {
-  const found = [];
-  const read = async entry => {
-    if (!visible(entry.fullPath.slice(1))) return;
-    if (entry.isFile) {
-      found.push({ path: entry.fullPath.slice(1), file: await new Promise((resolve, reject) => entry.file(resolve, reject)) });
-      tell(found.length);
-    } else {
-      const reader = entry.createReader();
-      for (;;) {                                         // a reader gives at most 100 entries at a time
-        const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-        if (!some.length) break;
-        await Promise.all(some.map(read));
-      }
-    }
-  };
-  await Promise.all(entries.map(read));
-  return found;
-}
-
+// Of the one folder or file that everything belongs to, else of the one table.
 function nameOf(files) {
-  const tops = new Set(files.map(({ path }) => path.split('/')[0]));
-  return tops.size === 1 ? [...tops][0].replace(/\.\w{1,4}$/, '') : '';
-}
-
-// --- sending
-
-function batchesOf(files) {
-  const batches = [];
-  let batch = [], size = 0;
-  for (const item of files) {
-    if (batch.length && (batch.length >= BATCH_FILES || size + item.file.size > BATCH_BYTES)) { batches.push(batch); batch = []; size = 0; }
-    batch.push(item); size += item.file.size;
-  }
-  if (batch.length) batches.push(batch);
-  return batches;
-}
-
-function framed(batch) {
-  return new Blob(batch.flatMap(({ path, file }) => {
-    const name = encoder.encode(path), length = new DataView(new ArrayBuffer(4)), size = new DataView(new ArrayBuffer(8));
-    length.setUint32(0, name.length); size.setBigUint64(0, BigInt(file.size));
-    return [length, name, size, file];
-  }));
-}
-
-// Resolves to {status, answer}; status 0: no answer. XMLHttpRequest, because fetch doesn't tell how far a body has gone.
-function request(method, { token, lang }, body, signal, onBytes) {
-  return new Promise(resolve => {
-    const xhr = new XMLHttpRequest(), address = new URL('graft/upload', document.baseURI);
-    address.searchParams.set('lang', lang);
-    xhr.open(method, address); xhr.setRequestHeader('x-graft-token', token);
-    xhr.upload.onprogress = e => onBytes?.(e.loaded);
-    xhr.onloadend = () => {
-      signal?.removeEventListener('abort', stop);
-      let answer = {};
-      try { answer = JSON.parse(xhr.responseText); } catch { /* a proxy's page, or nothing: the status says enough */ }
-      resolve({ status: xhr.status, answer });
-    };
-    const stop = () => xhr.abort();
-    if (signal?.aborted) return resolve({ status: 0, answer: {} });
-    signal?.addEventListener('abort', stop);
-    xhr.send(body);
-  });
-}
-
-const readable = async ({ file }) => { try { await file.slice(0, 1).arrayBuffer(); return true; } catch { return false; } };
-
-// One attempt at all that is left. Throws {said}, the server's own words or nothing, when it can't go on; nothing when cancelled.
-async function send(job, onChange) {
-  const waiting = job.batches.filter(batch => !batch.sent), stop = job.stop = new AbortController();
-  const worker = async () => {
-    for (let batch; !stop.signal.aborted && (batch = waiting.shift());) await deliver(batch);
-  };
-  const deliver = async batch => {
-    for (let attempt = 0; ; attempt++) {
-      const body = framed(batch);
-      const { status, answer } = await request('PUT', job, body, stop.signal, loaded => { batch.loaded = loaded; onChange(); });
-      if (stop.signal.aborted) return;
-      if (status === 200) { batch.sent = true; job.again = false; return onChange(); }
-      batch.loaded = 0;
-      if (status >= 400 && status < 500 && status !== 408 && status !== 429) throw { said: answer };
-      const fine = await Promise.all(batch.map(readable));          // one file that vanished fails its whole batch
-      job.failed.push(...batch.filter((_, i) => !fine[i]).map(({ path }) => ({ name: path, why: 'unreadable' })));
-      if (fine.includes(false)) batch.splice(0, batch.length, ...batch.filter((_, i) => fine[i]));
-      if (!batch.length) { batch.sent = true; return onChange(); }
-      if (attempt === PAUSES_MS.length) throw { said: status ? answer : {} };
-      job.again = fine.every(Boolean); onChange();
-      await pause(job.again ? PAUSES_MS[attempt] : 0);
-    }
-  };
-  try { await Promise.all(Array.from({ length: PARALLEL }, worker)); }
-  catch (problem) { stop.abort(); throw problem; }
+  const tops = new Set(files.map(({ path }) => path.split('/')[0])), tables = files.filter(({ path }) => TABLE.test(path));
+  const name = tops.size === 1 ? [...tops][0] : tables.length === 1 ? tables[0].path.split('/').at(-1) : '';
+  return name && files.some(({ path }) => path.endsWith(name)) ? name.replace(/(\.tar)?\.\w{1,7}$/i, '') : name;
 }
 
 // --- the component
@@ -120,7 +21,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 }
 
 class Upload {
-  phase = 'idle'; job = null; problem = null; found = 0; frame = 0; turn = 0;
+  phase = 'idle'; job = null; problem = null; before = null; found = 0; frame = 0; turn = 0;
 
   constructor(root) {
     this.root = root;
@@ -132,8 +33,7 @@ class Upload {
     root.ondragover = e => { e.preventDefault(); e.dataTransfer.dropEffect = this.open() ? 'copy' : 'none'; };
     root.ondrop = e => {
       e.preventDefault(); depth = 0; over(false);
-      // at once: the list dies with the event
-      const entries = [...e.dataTransfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
+      const entries = entriesOf(e);
       if (this.open() && entries.length) this.look(entries);
     };
     this.window = {
@@ -151,9 +51,25 @@ class Upload {
     this.setTriggerValue = setTriggerValue;
     if (this.phase === 'done' && data.token !== this.data.token) this.phase = 'idle';
     else if (this.data && !other && data.token === this.data.token) return;
+    const fresh = data.token !== this.data?.token;
     this.data = data; this.said = JSON.stringify([data.text, data.lang]);
     this.number = new Intl.NumberFormat(data.lang);
+    if (fresh) this.before = null;
     this.draw();
+    if (fresh && this.phase === 'idle') this.recall();
+  }
+
+  // What an earlier try has left here, to be continued. No answer: then there is nothing to say about it.
+  async recall() {
+    const { token } = this.data, { status, answer } = await request('GET', this.data, { query: { brief: 1 } });
+    if (this.phase !== 'idle' || token !== this.data.token) return;
+    this.before = status === 200 && answer.bytes ? answer : null;
+    this.draw();
+  }
+
+  async forget() {
+    this.before = null; this.draw();
+    await request('DELETE', this.data);
   }
 
   leave() {
@@ -185,36 +101,49 @@ class Upload {
     if (!seen.length) return this.go('failed', { title: text.empty, fix: text.empty_fix });
     const much = !files.length || files.length > limits.files || bytes > limits.total_bytes;
     if (much) return this.go('failed', { title: text.much, fix: this.most() });
-    const batches = batchesOf(files);
-    for (const batch of batches) { batch.loaded = 0; batch.files = batch.length; batch.bytes = sum(batch, ({ file }) => file.size); }
-    const stale = this.job;
-    const { token, lang } = this.data;
-    this.job = { batches, failed, files: files.length, bytes, name: nameOf(files), token, lang, began: performance.now() };
-    this.go('sending');
-    if (stale) await request('DELETE', this.job);       // what an earlier try left behind is not part of this one
-    if (turn === this.turn) this.run(turn);
+    const { lang, piece_bytes: piece } = this.data, onChange = () => this.tick();
+    this.job = { all: files, refused: failed, bytes, name: nameOf(files), lang, piece, onChange, began: performance.now() };
+    this.run(turn);
   }
 
   async run(turn) {
     const { job } = this;
+    Object.assign(job, { token: this.data.token, batches: [], large: [], here: { n: 0, bytes: 0 }, failed: [...job.refused], again: false, stop: new AbortController() });
     this.go('sending');
-    try { await send(job, () => this.tick()); }
-    catch (problem) {
+    try {
+      const known = await agree(job, job.all);
+      if (turn !== this.turn) return;
+      this.plan(job, known);
+      await send(job);
+    } catch (problem) {
       if (!problem?.said) throw problem;
       const { title, cause, fix } = problem.said, { text } = this.data;
-      if (turn === this.turn) this.go('failed', { title: title || text.failed, cause, fix: fix || text.lost, again: true });
+      if (turn !== this.turn) return;
+      this.go('failed', { title: title || text.failed, cause, fix: fix || text.lost, again: true });
+      this.setTriggerValue('stuck', Date.now());         // the page may have a new place for the next try
       return;
     }
     if (turn !== this.turn) return;
-    const sent = job.batches.flat();
-    if (!sent.length) return this.go('failed', { title: this.data.text.unreadable, fix: this.data.text.unreadable_fix });
-    job.sent = sent.length;
+    const lost = new Set(job.failed.map(({ name }) => name)), here = job.all.filter(({ path }) => !lost.has(path));
+    if (!here.length) return this.go('failed', { title: this.data.text.unreadable, fix: this.data.text.unreadable_fix });
+    job.arrived = here.length;
     this.go('done');
-    this.setTriggerValue('done', { n: sent.length, bytes: sum(sent, ({ file }) => file.size), ms: Math.round(performance.now() - job.began),
+    this.setTriggerValue('done', { n: here.length, bytes: sum(here, ({ file }) => file.size), ms: Math.round(performance.now() - job.began),
       name: job.name, failed: job.failed.slice(0, 1000) });
   }
 
-  cancel() { this.turn++; this.job?.stop?.abort(); this.go('idle'); }
+  // What is left to send, in small batches and in large files.
+  plan(job, known) {
+    const have = new Map(known.parts.map(part => [part.name, part.have]));
+    const rest = job.all.filter(({ path, file }) => known.files[path] !== file.size);
+    job.turn = known.turn;
+    job.here = { n: job.all.length - rest.length, bytes: job.bytes - sum(rest, ({ file }) => file.size) };
+    job.large = rest.filter(({ file }) => file.size > job.piece).map(item => ({ ...item, have: have.get(item.path) ?? 0, loaded: 0 }));
+    job.batches = batchesOf(rest.filter(({ file }) => file.size <= job.piece));
+    for (const batch of job.batches) { batch.loaded = 0; batch.files = batch.length; batch.bytes = sum(batch, ({ file }) => file.size); }
+  }
+
+  cancel() { this.turn++; this.job?.stop?.abort(); this.go('idle'); this.recall(); }
 
   most() {
     const { text, limits } = this.data;
@@ -251,14 +180,23 @@ class Upload {
   pickers() {
     const { text } = this.data, row = make('div', 'row');
     row.append(...this.picker('folder primary', text.folder, { webkitdirectory: true, multiple: true }),
-      ...this.picker('zip', text.zip, { accept: '.zip' }));
+      ...this.picker('files', text.files, { accept: ACCEPT, multiple: true }));
     return row;
   }
 
   idle() {
     const { text } = this.data, lead = make('p', 'lead');
     lead.append(make('span', 'calm', text.drop), make('span', 'hot', text.release));
-    return [drawing('folder'), lead, make('p', 'dim', text.hint), this.pickers()];
+    return [drawing('folder'), lead, make('p', 'dim', text.hint), this.pickers(), ...(this.before ? [this.unfinished()] : [])];
+  }
+
+  unfinished() {
+    const { text } = this.data, { n, bytes, name } = this.before, box = make('div', 'before');
+    const line = n > 1 ? (name ? text.before : text.before_some) : text.before_part;
+    const said = make('p', '', fill(line, { n: this.number.format(n), name, done: this.size(bytes) }));
+    said.setAttribute('role', 'status');
+    box.append(said, this.button('forget', text.forget, () => this.forget()));
+    return box;
   }
 
   failed() {
@@ -273,7 +211,7 @@ class Upload {
   }
 
   done() {
-    const lead = make('p', 'lead', fill(this.data.text.arrived, { n: this.number.format(this.job.sent) }));
+    const lead = make('p', 'lead', fill(this.data.text.arrived, { n: this.number.format(this.job.arrived) }));
     lead.setAttribute('role', 'status');
     return [drawing('check'), lead];
   }
@@ -296,10 +234,11 @@ class Upload {
     const { text } = this.data, n = value => this.number.format(value);
     if (this.phase === 'looking') this.count.textContent = fill(text.found, { n: n(this.found) });
     if (this.phase !== 'sending') return;
-    const { batches, files, bytes, again } = this.job;
+    const { batches, large, here, bytes, again } = this.job, files = this.job.all.length;
     const share = batch => batch.sent ? 1 : Math.min(0.99, batch.loaded / (batch.bytes + 1));   // a request counts when it is answered
-    const sent = sum(batches, batch => Math.floor(batch.files * share(batch)));
-    const gone = sum(batches, batch => batch.bytes * share(batch)), part = bytes ? gone / bytes : sent / files;
+    const sent = here.n + sum(batches, batch => Math.floor(batch.files * share(batch))) + large.filter(item => item.sent).length;
+    const gone = here.bytes + sum(batches, batch => batch.bytes * share(batch)) + sum(large, item => Math.min(item.have + item.loaded, item.file.size));
+    const part = bytes ? gone / bytes : sent / files;
     this.bar.firstChild.style.width = 100 * part + '%'; this.bar.setAttribute('aria-valuenow', Math.round(100 * part));
     this.count.textContent = again ? text.again : fill(text.count, { done: n(sent), total: n(files) });
     this.volume.textContent = fill(text.volume, { done: this.size(gone), total: this.size(bytes) });
