@@ -75,7 +75,7 @@ def near_two_labels(version: Version, facts: Facts) -> tuple[tuple[int, int], ..
     for pair in facts.near:
         a, b = places.get(pair.a, []), places.get(pair.b, [])
         if a and b and not {version.items[item].label for item in a} & {version.items[item].label for item in b}:
-            found.append((-pair.likeness, a[0], b[0]))
+            found.append((-pair.likeness, *sorted((a[0], b[0]))))
     return tuple((a, b) for _, a, b in sorted(found))
 
 

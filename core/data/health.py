@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.data import copies, label_names
+from core.data import copies, entries, foreign, label_names
 from core.data.facts import Facts
 from core.data.versions import Item, Version
 from core.specs import SplitName
@@ -30,12 +30,12 @@ SHORTCUT = 0.5
 STRAY_ITEMS, STRAY_SHARE = 3, 0.02
 """Fewer items in another language than both are taken for errors of the language guess."""
 
-EMPTY = frozenset({"The file is empty.", "The text is empty."})
+EMPTY = frozenset({"The file is empty."})
 """Keys of the translation catalogue: the reasons why a file or row without content was left out."""
-DAMAGED = frozenset({
-    "The picture is damaged.", "The picture breaks off: the file is incomplete.", "It holds values that are no numbers.",
-    "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.", "It can't be opened.", "It did not arrive whole: upload it again."})
-"""Keys of the translation catalogue: the reasons why a file that can't be read was left out."""
+DAMAGED = frozenset({"The picture is damaged.", "The picture breaks off: the file is incomplete.", "It holds values that are no numbers."})
+"""Keys of the translation catalogue: the reasons why a damaged picture was left out; those of other files stand where they are found."""
+UNREADABLE = DAMAGED | {entries.NOT_OPENED, entries.NOT_WHOLE, entries.DAMAGED_INSIDE, foreign.TEXT, foreign.OTHER,
+                        *(reason for _, reason in foreign.SIGNATURES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,13 @@ def _near_two_labels(version: Version, facts: Facts) -> Found:
                       "Look at each pair: one of the two labels is probably wrong.", {"n": len(found)}, _shown(found))
 
 
+def spellings(version: Version) -> tuple[tuple[str, ...], ...]:
+    """Labels that are probably the same, the most common spelling first."""
+    return label_names.spellings({version.labels[label]: n for label, n in _label_counts(version).items()})
+
+
 def _label_typos(version: Version, facts: Facts) -> Found:
-    counts = _label_counts(version)
-    sets = label_names.spellings({version.labels[label]: n for label, n in counts.items()})
+    sets = spellings(version)
     if not sets:
         return
     wrong = {label for labels in sets for label in labels[1:]}
@@ -206,9 +210,9 @@ def _near_duplicates(version: Version, facts: Facts) -> Found:
 
 
 def _rejected(version: Version, facts: Facts) -> Found:
-    damaged = [file.name for file in version.rejected if file.reason in DAMAGED]
+    damaged = [file.name for file in version.rejected if file.reason in UNREADABLE]
     empty = [file.name for file in version.rejected if file.reason in EMPTY]
-    other = [file.name for file in version.rejected if file.reason not in DAMAGED | EMPTY]
+    other = [file.name for file in version.rejected if file.reason not in UNREADABLE | EMPTY]
     if damaged:
         yield Problem("unreadable", "minor", len(damaged), "Unreadable or damaged files, left out: {n}",
                       "Save them again as JPEG or PNG, or as UTF-8 text, and import again if they matter.", {"n": len(damaged)},
