@@ -50,7 +50,7 @@ if report.mistakes:
     st.caption(_("The most confident mistakes come first. Some may be pictures with a wrong label."))
     thumbs.grid(run.data.dataset, [
         (m.sha, _("answered {label} ({p})", label=report.labels[m.predicted], p=likelihood(m.probability)) + "\n"
-         + _("really {label}", label=report.labels[m.truth])) for m in report.mistakes[:SHOWN]], wide=True)
+         + _("really {label}", label=report.labels[m.truth])) for m in report.mistakes[:SHOWN]], wide=True, version=run.data.version)
 else:
     st.success(_("No mistakes on these pictures."), icon=":material/check_circle:")
 recipe.fill_run(bar, run, button=_("Try it"), icon=":material/frame_inspect:",

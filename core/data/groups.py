@@ -139,7 +139,7 @@ def _sensible(version: Version, groups: Sequence[str]) -> bool:
     for item, group in zip(version.items, groups):
         of_label[item.label].add(group)
     n_groups = len(sizes)
-    if all(group.isdigit() for group in sizes):  # numbers may begin anew with each label
+    if not any(map(str.isalpha, "".join(sizes))):  # numbers may begin anew with each label
         n_groups = sum(map(len, of_label.values()))
     several = sizes.total() >= 2 * n_groups and max(sizes.values()) * 2 <= len(groups)
     return several and median(map(len, of_label.values())) >= GROUPS_PER_LABEL

@@ -26,7 +26,7 @@ class Picture:
 
 def choose(run: RunSpec, version: Version) -> Picture | None:
     """The picture being asked about; it stays until another one is brought."""
-    url, samples = thumbs_url(run.data.dataset), _samples(version)
+    url, samples = thumbs_url(run.data.dataset, run.data.version), _samples(version)
     key = f"try.{run.id}"
     brought = picture_input([SamplePicture(item.sha, url.format(sha=item.sha), version.labels[item.label]) for item in samples], key=f"{key}.input")
     if brought and brought.sha:
