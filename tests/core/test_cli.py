@@ -15,7 +15,7 @@ import pytest
 from core import events
 from core.bundle import predict
 from core.cli import main
-from core.data.versions import list_datasets
+from core.data.versions import list_datasets, load_version
 from core.errors import UserError
 from core.jobs.runs import list_runs, state_of, write_failure
 from core.models.catalog import CATALOG, find
@@ -23,6 +23,8 @@ from core.owners import LOCAL_OWNER
 from core.specs import TrainConfig
 from core.training.presets import plan_for, preset_config, preset_plan
 from core.workspace import Workspace
+from tests.core.data.flawed import clean
+from tests.core.data.picture_files import write_tree
 from tests.core.jobs.queued import cleaned_up, folder_of_pictures
 
 MODEL = "graft-resnet10"
@@ -248,3 +250,87 @@ def test_letters_that_a_console_lacks_break_nothing(trained: tuple[dict[str, Any
                               capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["labels"][2] == "猫"
+
+
+# ---- copies across the split ----
+
+@pytest.fixture
+def leaking(tmp_path: Path) -> Path:
+    files = clean()
+    return write_tree(tmp_path / "leaking", files | {"train/ant/copy.png": files["test/ant/0.png"], "val/bee/copy.png": files["test/bee/0.png"]})
+
+
+@pytest.mark.parametrize("options, says, fewer, overruled", [
+    ([], "2 near-copies stand on both sides of the split: they are left out of training.", 2, 0),
+    (["--leaks", "accept"], "2 near-copies stand on both sides of the split: they are let stand", 0, 2),
+])
+def test_copies_across_the_split_are_settled_before_training(alone: Workspace, leaking: Path, capsys: pytest.CaptureFixture[str], options: list[str],
+                                                             says: str, fewer: int, overruled: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ctrl_c(ws: Workspace) -> None:
+        raise KeyboardInterrupt
+    monkeypatch.setattr("core.cli.ensure_supervisor", ctrl_c)
+    for _ in range(2):
+        _, text = call(capsys, "train", "--data", leaking, "--model", MODEL, *options, code=130)
+        assert says in text
+    first, again = list_runs(alone, LOCAL_OWNER)
+    [dataset] = list_datasets(alone, LOCAL_OWNER)
+    version = load_version(alone, first.data)
+    assert first.data == again.data and first.data.version == dataset.versions[-1] and len(dataset.versions) == 2
+    assert (len(version.items), version.overruled) == (26 - fewer, overruled)
+
+
+def test_copies_across_the_split_can_stop_the_training(alone: Workspace, leaking: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer, _ = call(capsys, "train", "--data", leaking, "--model", MODEL, "--leaks", "hold", "--json", code=1)
+    assert answer["error"]["title"] == "Training is held: 2 near-copies stand on both sides of the split."
+    assert list_runs(alone, LOCAL_OWNER) == []
+
+
+# ---- check ----
+
+@pytest.fixture
+def little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only place for temporary files, to see what stays there."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def test_a_folder_is_checked_for_scripts_and_nothing_stays_behind(alone: Workspace, leaking: Path, little: Path,
+                                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    write_tree(leaking, {"train/ant/broken.png": b"", "train/bee/0b.png": (leaking / "train/bee/0.png").read_bytes()})
+    answer, _ = call(capsys, "check", leaking, "--json")
+    assert (answer["task"], answer["items"], answer["encoding"], answer["columns"]) == ("image", 27, None, None)
+    assert answer["labels"] == {"ant": {"train": 9, "val": 2, "test": 2}, "bee": {"train": 9, "val": 3, "test": 2}}
+    assert answer["rejected"] == [{"name": "train/ant/broken.png", "reason": "The file is empty."}]
+    assert [(problem["kind"], problem["severity"], problem["count"]) for problem in answer["problems"]] == [
+        ("near_copies_across_splits", "holds", 2), ("empty", "minor", 1), ("exact_duplicates", "minor", 1)]
+    assert answer["problems"][0]["title"] == "Near-copies on both sides of the split: 2"
+    assert ["train/ant/copy.png", "test/ant/0.png"] in answer["problems"][0]["examples"]
+    assert answer["problems"][1]["examples"] == [["train/ant/broken.png"]]
+    assert list_datasets(alone, LOCAL_OWNER) == [] and list(little.iterdir()) == []
+
+
+def test_a_folder_is_checked_for_readers(leaking: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tree(leaking, {f"train/bee/{i}b.png": (leaking / f"train/bee/{i}.png").read_bytes() for i in range(7)})
+    _, text = call(capsys, "check", leaking)
+    lines = text.splitlines()
+    assert lines[0] == "33 items (image), 2 labels, 0 left out" and "bee        15            3       2" in lines
+    held, duplicates = lines.index("[HOLDS] Near-copies on both sides of the split: 2"), lines.index("[minor] Exact duplicates: 7")
+    assert held < duplicates and "    train/ant/copy.png = test/ant/0.png" in lines
+    assert len([line for line in lines[duplicates:] if " = " in line]) == 5 and "    …" in lines, "five examples are enough"
+    assert "reading" in text, "the bar goes to the error output"
+
+
+def test_a_clean_folder_has_nothing_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_tree(tmp_path / "clean", clean())
+    assert call(capsys, "check", folder, "--json")[0]["problems"] == []
+    assert "Nothing wrong was found." in call(capsys, "check", folder)[1]
+
+
+def test_what_can_not_be_imported_can_not_be_checked(tmp_path: Path, little: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer, _ = call(capsys, "check", tmp_path / "nowhere", "--json", code=1)
+    assert "There is no file or folder" in answer["error"]["title"]
+    folder = write_tree(tmp_path / "one", {"cat/1.jpg": b"no picture", "dog/1.jpg": b""})
+    _, text = call(capsys, "check", folder, code=1)
+    assert "No file could be read as a picture." in text and "Traceback" not in text and list(little.iterdir()) == []

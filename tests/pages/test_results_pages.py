@@ -50,6 +50,17 @@ def bring(monkeypatch: pytest.MonkeyPatch):
     return answer_with
 
 
+def test_copies_that_were_let_stand_are_a_caution(lived_in: Workspace, visit: Visit) -> None:
+    path = lived_in.run(ENDED) / "report.json"
+    report = read_report(path)
+    try:
+        write_report(path, replace(report, overruled=7))
+        [caution] = visit("results.py", run=ENDED).warning
+    finally:
+        write_report(path, report)
+    assert "Near-copies on both sides of the split: 7" in caution.value and "may flatter" in caution.value
+
+
 def test_the_headline_is_the_reports_with_its_range(lived_in: Workspace, visit: Visit) -> None:
     report, page = read_report(lived_in.run(ENDED) / "report.json"), visit("results.py", run=ENDED)
     assert (page.metric[0].label, page.metric[0].value) == ("Accuracy (test)", percent(report.score))

@@ -54,6 +54,11 @@ def test_validation_items_count_as_used_for_choosing() -> None:
     assert not report(split="val", used_for_choosing=False).used_for_choosing
 
 
+def test_what_was_let_stand_before_training_is_kept(tmp_path: Path) -> None:
+    write_report(tmp_path / "report.json", report(overruled=3))
+    assert read_report(tmp_path / "report.json").overruled == 3 and report().overruled == 0
+
+
 def test_the_predictions_are_kept_item_by_item() -> None:
     assert [(item.sha, item.truth, item.probabilities) for item in report().predictions] == list(zip(SHAS, TRUTHS, P))
 

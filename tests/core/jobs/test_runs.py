@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from core import events
-from core.errors import ModelError, NotAllowed, NotFound, SettingsError, UserError
+from core.data.edit import save
+from core.data.facts import Facts, Near, load_facts, write_facts
+from core.data.fixes import fix, overrule
+from core.data.health import LEAK
+from core.data.versions import load_version, version_key
+from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import process_id, this_process
 from core.jobs.runs import (ENDED, active_runs, append, failure, list_runs, load_run, state_of, steer, submit, wish_of, write_exit,
                             write_failure)
@@ -88,6 +93,20 @@ def test_what_could_never_run_is_refused_before_it_waits(ws: Workspace, data: Da
 def test_a_version_that_is_gone_is_refused(ws: Workspace, data: DataSpec) -> None:
     with pytest.raises(NotFound):
         put_in_queue(ws, replace(data, version="0123456789abcdef"))
+
+
+# ---- copies across the split ----
+
+def test_copies_across_the_split_hold_a_run_until_they_are_settled_or_overruled(ws: Workspace, tmp_path: Path) -> None:
+    data = dataset(ws, tmp_path)
+    version = load_version(ws, data)
+    twins = (next(item for item in version.items if item.split == "train"), next(item for item in version.items if item.split == "test"))
+    write_facts(ws, data.dataset, Facts(near=(Near(*sorted(item.sha for item in twins), 0.95),)))
+    with pytest.raises(DataError, match="Training is held: 1 near-copies stand on both sides of the split.*Data page"):
+        put_in_queue(ws, data)
+    assert list(ws.runs.glob("*/run.json")) == []
+    for settle in (overrule(version, load_facts(ws, data.dataset)), fix(version, load_facts(ws, data.dataset), LEAK)):
+        assert put_in_queue(ws, save(ws, data.dataset, "local", settle)).data.version == version_key(settle.version)
 
 
 # ---- looking up ----
