@@ -26,7 +26,10 @@ FEWEST_GROUPS = 5
 GROUPS_PER_LABEL = 3
 """One for each side of the split."""
 COVERED = 0.9
+"""Of the items, that fall in a group."""
 EXAMPLES = 6
+HOW_TO_WRITE = "Write the name of a file and put {example} where the group stands, such as {pattern}."
+"""A template of the translation catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +160,14 @@ def _stem(file: str) -> str:
 
 
 def _check_pattern(pattern: str) -> None:
-    fix = "Write the name of a file and put {example} where the group stands, such as {pattern}."
     params = {"example": GROUP, "pattern": "*_{group}_*.png"}
     if pattern.count(GROUP) != 1:
-        raise DataError("The pattern needs {example} once.", "It tells which part of the name is the group.", fix, **params)
+        raise DataError("The pattern needs {example} once.", "It tells which part of the name is the group.", HOW_TO_WRITE, **params)
     if f"*{GROUP}" in pattern or f"{GROUP}*" in pattern:
-        raise DataError("The pattern does not say where the group begins and ends.", "A * stands directly beside {example}.", fix, **params)
+        raise DataError("The pattern does not say where the group begins and ends.", "A * stands directly beside {example}.", HOW_TO_WRITE, **params)
     if len(pattern) > PATTERN_CHARS:
-        raise DataError("The pattern is too long.", "It has {n} characters; {most} are the most.", fix, n=len(pattern), most=PATTERN_CHARS, **params)
+        raise DataError("The pattern is too long.", "It has {n} characters; {most} are the most.", HOW_TO_WRITE, n=len(pattern),
+                        most=PATTERN_CHARS, **params)
 
 
 @lru_cache(maxsize=64)
