@@ -10,7 +10,7 @@ import secrets
 import shutil
 import threading
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -202,6 +202,23 @@ def forget(inbox: Inbox, names: Collection[str]) -> None:
         for name in names:
             if part := inbox.parts.pop(name, None):
                 parts.drop(inbox.files, part)
+
+
+def name_folders(ws: Workspace, upload_id: str, names: Mapping[str, str]) -> None:
+    """Give the top folders of a taken upload their names, which a user typed; files of any other folder, or of none, are not kept.
+
+    What lies deeper comes up, so that a folder within a class is never read as a part of the split."""
+    rows = []
+    for row in read_rows(ws.upload(upload_id)):
+        folder, _, rest = str(row["name"]).partition("/")
+        if rest and folder in names:
+            rows.append({**row, "name": f"{_folder_name(names[folder]) or folder}/{rest.replace('/', ' · ')}"})
+    write_rows(ws.upload(upload_id), rows)
+
+
+def _folder_name(text: str) -> str:
+    """One part of a path that reads like the text: slashes would open another folder, a dot in front would hide it."""
+    return text.replace("/", "\u2215").replace("\\", "\u2216").strip().lstrip(".").strip()
 
 
 def read_rows(folder: Path) -> list[dict[str, str | int]]:

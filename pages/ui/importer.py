@@ -1,7 +1,7 @@
 """Bringing data in: the drop zone, sample sets, and the progress of an import that runs in a process of its own."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import streamlit as st
@@ -39,10 +39,12 @@ def inbox_id(kind: Literal["upload", "collect"]) -> str:
     return upload_id
 
 
-def begin(upload_id: str, **asked: Any) -> None:
+def begin(upload_id: str, *, folders: Mapping[str, str] | None = None, **asked: Any) -> None:
     """Import what the upload brought (see `import_job.start`) and run the page again, which shows the progress. Of two tabs that
-    brought the same, the later one only watches."""
+    brought the same, the later one only watches. `folders`: what its top folders are called, when others are not to be kept."""
     if inbox.take(state.workspace(), upload_id):
+        if folders:
+            inbox.name_folders(state.workspace(), upload_id, folders)
         _begin(upload_id, **asked)
     _watch(upload_id)
 

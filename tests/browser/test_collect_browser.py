@@ -1,0 +1,159 @@
+"""A class at a time in a real browser: files and a camera of its own, what a reload leaves, and the dataset that comes of it."""
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from core.data.versions import Version, list_datasets
+from core.owners import LOCAL_OWNER
+from core.workspace import Workspace
+from tests.browser.conftest import idle
+from tests.browser.journey import SLOW_MS, App, button
+from tests.browser.test_own_data import drawn, newest
+from tests.browser.test_upload_browser import until
+
+PAGE = Path(__file__).parent / "apps" / "collect_app.py"
+NAME = "Name of this class"
+
+
+@pytest.fixture
+def app(serve_app: Callable[..., str], tmp_path: Path) -> App:
+    home = tmp_path / "workspace"
+    return App(serve_app(PAGE, env={"GRAFT_HOME": str(home)}), Workspace.open(home))
+
+
+@pytest.fixture
+def cards(page: Page, app: App) -> Locator:
+    page.goto(app.url)
+    cards = page.locator(".co .card")
+    expect(cards).to_have_count(2)
+    return cards
+
+
+def pictures(shape: str, n: int, first: int = 0) -> list[dict[str, object]]:
+    return [{"name": f"{shape} {i}.jpg", "mimeType": "image/jpeg", "buffer": drawn(shape, i)} for i in range(first, first + n)]
+
+
+def arrived(app: App) -> list[str]:
+    return [json.loads(line)["name"] for path in app.ws.uploads.glob("*/names.jsonl") for line in path.read_text("utf-8").splitlines()]
+
+
+def counted(card: Locator) -> int:
+    return int(re.sub(r"\D", "", card.locator(".tally").inner_text()) or 0)
+
+
+def imported(page: Page, app: App) -> Version:
+    expect(page.get_by_text("The import has begun.")).to_be_visible(timeout=SLOW_MS)
+    until(page, lambda: list_datasets(app.ws, LOCAL_OWNER))
+    return newest(app)[1]
+
+
+def test_files_of_two_classes_become_a_dataset_with_the_names_given_last(page: Page, app: App, cards: Locator, console: list[str]) -> None:
+    use = button(page, "Use these pictures")
+    expect(use).to_be_disabled()
+    cards.nth(0).locator(".files-input").set_input_files(pictures("disc", 6))
+    cards.nth(1).locator(".files-input").set_input_files([*pictures("box", 5), {"name": "a.txt", "mimeType": "text/plain", "buffer": b"x"}])
+    expect(cards.nth(1).locator(".note")).to_have_text("1 files are no pictures and were left out.")
+    expect(use).to_be_enabled()
+    cards.nth(0).get_by_label(NAME).fill("round <b>/ ones")
+    cards.nth(1).get_by_label(NAME).fill("round <b>/ ones")
+    expect(use).to_be_disabled()
+    expect(page.get_by_text("Two classes are called “round <b>/ ones”.")).to_be_visible()
+    cards.nth(1).get_by_label(NAME).fill("盒子")
+    use.click()
+    version = imported(page, app)
+    assert version.labels == ("round <b>∕ ones", "盒子") and newest(app)[0].name == "round <b>/ ones, 盒子"
+    assert sorted(item.name for item in version.items if item.label == 1) == [f"盒子/box {i}.jpg" for i in range(5)]
+    assert len(version.items) == 11 and version.rejected == () and console == []
+
+
+def test_the_camera_records_while_the_button_is_held(page: Page, app: App, cards: Locator) -> None:
+    for card, key in ((cards.nth(0), ""), (cards.nth(1), " ")):
+        card.get_by_role("button", name="Use camera").click()
+        hold = card.get_by_role("button", name="Hold to record")
+        expect(hold).to_be_focused()
+        page.wait_for_timeout(1000)
+        assert counted(card) == 0, "nothing is recorded before the button is held"
+        box = hold.bounding_box()
+        assert box and box["height"] >= 44
+        if key:
+            page.keyboard.down(key)
+        else:
+            page.mouse.move(box["x"] + 20, box["y"] + 20)
+            page.mouse.down()
+        until(page, lambda: counted(card) >= 8)
+        page.keyboard.up(key) if key else page.mouse.up()
+        expect(hold).to_be_visible()
+        page.wait_for_timeout(400)
+        n = counted(card)
+        page.wait_for_timeout(600)
+        assert counted(card) == n, "recording ends when the button is let go"
+    expect(cards.nth(0).locator("video")).to_have_count(0)  # the second card took the camera
+    first = cards.nth(0).locator(".thumb").first
+    n = counted(cards.nth(0))
+    first.click()
+    assert counted(cards.nth(0)) == n - 1
+    total = counted(cards.nth(0)) + counted(cards.nth(1))
+    until(page, lambda: len(arrived(app)) == total)
+    button(page, "Use these pictures").click()
+    version = imported(page, app)
+    assert version.labels == ("Class 1", "Class 2") and len(version.items) + len(version.rejected) == total
+    assert {(item.width, item.height) for item in version.items} == {(320, 320)}
+
+
+def test_what_arrived_outlives_a_reload_and_can_be_dropped(page: Page, app: App, cards: Locator) -> None:
+    cards.nth(0).locator(".files-input").set_input_files(pictures("disc", 4))
+    cards.nth(0).get_by_label(NAME).fill("discs")
+    until(page, lambda: len(arrived(app)) == 4)
+    page.reload()
+    expect(cards.nth(0).get_by_label(NAME)).to_have_value("discs")
+    expect(cards.nth(0).locator(".tally")).to_have_text("4 pictures")
+    expect(cards.nth(1).locator(".tally")).to_have_text("No pictures yet")
+    cards.nth(0).locator(".files-input").set_input_files(pictures("disc", 5))
+    expect(cards.nth(0).locator(".tally")).to_have_text("5 pictures")
+    until(page, lambda: len(arrived(app)) == 5)
+    button(page, "Start over").click()
+    button(page, "Really remove all pictures?").click()
+    expect(cards.nth(0).locator(".tally")).to_have_text("No pictures yet")
+    until(page, lambda: not arrived(app))
+    cards.nth(0).locator(".files-input").set_input_files(pictures("box", 2))
+    until(page, lambda: len(arrived(app)) == 2)
+
+
+def test_a_rerun_of_the_page_changes_nothing_and_a_class_goes_with_its_pictures(page: Page, app: App, cards: Locator) -> None:
+    button(page, "+ Add a class").click()
+    expect(cards).to_have_count(3)
+    for i, shape in enumerate(("disc", "box", "disc")):
+        cards.nth(i).locator(".files-input").set_input_files(pictures(shape, 3, first=10 * i))
+    until(page, lambda: len(arrived(app)) == 9)
+    button(page, "rerun").click()
+    idle(page)
+    expect(cards.nth(2).locator(".thumb")).to_have_count(3)
+    button(page, "Remove Class 2 with its pictures").click()
+    expect(cards).to_have_count(2)
+    until(page, lambda: len(arrived(app)) == 6)
+    button(page, "Use these pictures").click()
+    assert imported(page, app).labels == ("Class 1", "Class 3")
+
+
+def test_a_camera_that_is_refused_is_explained(page: Page, app: App, cards: Locator) -> None:
+    for name, said in (("NotAllowedError", "does not let this page use the camera"), ("NotFoundError", "No camera was found")):
+        page.evaluate("name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', name); }; }", name)
+        cards.nth(0).get_by_role("button", name="Use camera").click()
+        expect(cards.nth(0).locator(".note")).to_contain_text(said)
+        expect(cards.nth(0).get_by_role("button", name="Use camera")).to_be_visible()
+
+
+def test_a_server_that_is_away_for_a_while_loses_nothing(page: Page, app: App, cards: Locator,
+                                                         crash_and_restart: Callable[[str], None]) -> None:
+    page.route("**/graft/upload*", lambda route: route.abort())
+    cards.nth(0).locator(".files-input").set_input_files(pictures("disc", 3))
+    expect(page.get_by_text("The connection broke off. Trying again …")).to_be_visible()
+    crash_and_restart(app.url)
+    page.unroute("**/graft/upload*")
+    until(page, lambda: len(arrived(app)) == 3)
