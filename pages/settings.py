@@ -1,4 +1,4 @@
-"""Settings: your name, sharing with a class, where things are kept."""
+"""Settings: your name, sharing with a class, what imports may bring, where things are kept."""
 from __future__ import annotations
 
 import html
@@ -12,6 +12,7 @@ from pages.routes.owner import local_link
 from pages.ui import state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
+from pages.ui.import_settings import import_settings
 
 ws, who = state.workspace(), state.me()
 st.title(_("Settings"), anchor=False)
@@ -39,6 +40,7 @@ if who == owners.LOCAL_OWNER:
                    "Once you start sharing, each person joins with a code and has their own."))
         # in this very tab: the link signs it in as the owner of what is here, at the moment in which others are asked for the code
         st.html(f'<a class="graft-link" href="{local_link(ws, share=True)}" target="_self">{html.escape(_("Start sharing"))}</a>')
+    import_settings(ws)
 st.subheader(_("Where things are kept"), anchor=False)
 st.markdown("\n".join("- " + _("{name}: {what}", name=name, what=f"`{folder}`") for name, folder in (
     (_("Data and runs"), ws.root), (_("Downloaded models"), weights_folder(find("resnet18"))))))

@@ -37,6 +37,11 @@ except ImportError as missing:
         raise
     sys.exit(f"This can't start: {missing}. Install what it needs:  pip install torch torchvision pillow safetensors")
 
+try:
+    import pi_heif  # only HEIC photos need it
+except ImportError:
+    pi_heif = None
+
 from core.models.architecture import rebuild  # replaced by its source in a bundle
 
 FORMAT = 1
@@ -51,6 +56,7 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 """What makes a picture upright, by the EXIF value of its orientation."""
 ORIENTATION = 0x0112
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevx", b"hevm", b"hevs")
 
 Source = str | Path | bytes | BinaryIO | Image.Image
 
@@ -80,7 +86,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if type(image) is Image.Image and image.mode == "RGB" and not image.info:
         return image
-    if image.tell():
+    if image.tell() and image.format != "HEIF":  # a HEIC file says which of its pictures is the one to show
         image.seek(0)
     image.load()  # before the orientation is read: some decoders turn the picture themselves, and then say so
     turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
@@ -119,7 +125,7 @@ def open_picture(source: Source, side: int | None = None) -> Image.Image:
     if isinstance(source, (str, Path)) and not Path(source).is_file():
         raise FileNotFoundError(source)
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats(source)) as image:
             if side is not None and image.format in ("JPEG", "MPO"):
                 image.draft(None, (2 * side, 2 * side))
             if image.width * image.height > MAX_PIXELS:
@@ -128,20 +134,43 @@ def open_picture(source: Source, side: int | None = None) -> Image.Image:
     except (PictureError, PermissionError):
         raise
     except Image.UnidentifiedImageError as error:
-        if _is_heic(source):
-            raise PictureError("HEIC photos can't be read here yet: save it as JPEG.") from error
-        raise PictureError("It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.") from error
+        if _is_heic(_head(source)):
+            raise PictureError("The picture is damaged.") from error
+        raise PictureError("It is no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC picture.") from error
     except (Image.DecompressionBombError, MemoryError) as error:
         raise PictureError("It has more than {limit} million pixels.", limit=MAX_PIXELS // 10**6) from error
     except Exception as error:  # a hostile file can make a decoder raise anything
         raise PictureError("The picture is damaged.") from error
 
 
-def _is_heic(source: Source) -> bool:
+def _formats(source: Source) -> tuple[str, ...]:
+    """The decoders that may see this file. Raises `PictureError` for a HEIC photo where the library for them is missing."""
+    if not _is_heic(_head(source)):
+        return FORMATS
+    if pi_heif is None:
+        raise PictureError("HEIC photos need the library pi-heif: install it, or save the photo as JPEG.")
+    if "HEIF" not in Image.OPEN:
+        pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return ("HEIF",)
+
+
+def _head(source: Source) -> bytes:
     if isinstance(source, (str, Path)):
         with open(source, "rb") as file:
-            source = file.read(12)
-    return isinstance(source, bytes) and source[4:8] == b"ftyp" and source[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1")
+            return file.read(64)
+    if isinstance(source, bytes):
+        return source[:64]
+    place = source.tell()
+    head = source.read(64)
+    source.seek(place)
+    return head
+
+
+def _is_heic(head: bytes) -> bool:
+    """Whether a file that begins so is a HEIC photo. AVIF files use some of the same marks."""
+    if head[4:8] != b"ftyp":
+        return False
+    return head[8:12] in HEIC_BRANDS or head[8:12] in (b"mif1", b"msf1") and b"avi" not in head[16:min(64, int.from_bytes(head[:4], "big"))]
 
 
 def square(image: Image.Image, preprocess: Mapping[str, Any]) -> Tensor:

@@ -55,15 +55,13 @@ READ_ERRORS = (OSError, EOFError, ValueError, NotImplementedError, RuntimeError,
 """What opening and reading an entry may raise when that one file is broken. `OSError`: it can't be opened; others: it is damaged."""
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".zipx", ".cab", ".iso")
-ARCHIVE_INSIDE = "An archive among the files: unpack it first."
-LINK = "A link to another place: put the file itself there."
-NO_FILE = "It is no ordinary file."
-SPARSE = "It is stored with gaps (as a sparse file), which can't be read here."
-NOT_WHOLE = "It did not arrive whole: upload it again."
-NOT_OPENED = "It can't be opened."
-DAMAGED_INSIDE = "It is damaged: the archive holds other bytes than it says."
-NAME_TOO_LONG = "Its name is too long."
-TOO_DEEP = "It lies in too many folders inside one another."
+
+PROBLEMS = ("An archive among the files: unpack it first.", "A link to another place: put the file itself there.", "It is no ordinary file.",
+            "It is stored with gaps (as a sparse file), which can't be read here.", "It did not arrive whole: upload it again.",
+            "It can't be opened.", "It is damaged: the archive holds other bytes than it says.", "Its name is too long.",
+            "It lies in too many folders inside one another.")
+"""Templates of the translation catalogue: why a file is left out before anybody looks at its content."""
+ARCHIVE_INSIDE, LINK, NO_FILE, SPARSE, NOT_WHOLE, NOT_OPENED, DAMAGED_INSIDE, NAME_TOO_LONG, TOO_DEEP = PROBLEMS
 
 
 def entry(name: str, size_bytes: int, opener: Callable[[], BinaryIO], limits: Limits = LIMITS, problem: str = "") -> Entry:

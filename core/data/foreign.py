@@ -8,9 +8,11 @@ from core.data.entries import READ_ERRORS, Entry
 from core.errors import DataError
 
 PICKLE = "It is pickled data, which is a program and no picture: save the pictures as ordinary files."
-"""A template of the translation catalogue, as those below."""
+"""A template of the translation catalogue."""
 ARRAY = "It is an array of numbers (NumPy, HDF5 or MATLAB): save the pictures as ordinary files."
+"""A template of the translation catalogue."""
 OTHER = "It is no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC picture."
+"""A template of the translation catalogue."""
 
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (rb"\x80[\x02-\x05][\x95}\](cXKNqIM)C\x8c]|\((?:dp|lp)\d|c(?:copy_reg|numpy|torch)", PICKLE),
@@ -25,7 +27,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (rb"ID3|OggS|fLaC|RIFF.{4}WAVE|\xff[\xfb\xf3]", "It is a sound and no picture."),
     (rb".{128}DICM", "It is a medical picture (DICOM): export it as PNG."),
     (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe|#!|<\?php", "It is a program and no picture."),
-    (rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,400}?-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]|\s*<\?xml[^>]*>.{0,400}?<svg[\s>]",
+    (rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,400}?-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*)?<svg[\s>/]|\s*<\?xml[^>]*>.{0,400}?<svg[\s>/]",
      "It is an SVG drawing, which is text: save it as PNG."),
     (rb"\s*(?:<!--.{0,400}?-->\s*)*<(?:!doctype html|html|head|body|script|meta|title|div|p|a|img)\b",
      "It is a web page (HTML) and no picture: the picture was probably not found when it was downloaded."),
@@ -35,6 +37,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
 _PATTERNS = tuple((re.compile(pattern, re.DOTALL | re.IGNORECASE if b"html" in pattern or b"svg" in pattern else re.DOTALL), reason)
                   for pattern, reason in SIGNATURES)
 TEXT = "It is text and no picture."
+"""A template of the translation catalogue."""
 
 HEAD_BYTES = 1024
 PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")

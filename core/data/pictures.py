@@ -6,14 +6,16 @@ import math
 import threading
 import warnings
 from dataclasses import dataclass
+from functools import cache
 
 from PIL import Image
 
+from core.data.foreign import what_it_is
+from core.data.limits import MOST_PIXELS as MAX_PIXELS
 from core.data.near import is_gray, phash
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""The only decoders that may see a file: others reach for outside programs, or are hardly tested. JPEG includes MPO."""
-MAX_PIXELS = 100_000_000
+"""The only decoders that may see a file, beside that of HEIC: others reach for outside programs, or are hardly tested. JPEG includes MPO."""
 BIG_PIXELS = 16_000_000
 THUMB_SIDE = 256
 THUMB_QUALITY = 85
@@ -21,7 +23,7 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 """What makes a picture upright, by the EXIF value of its orientation."""
 ORIENTATION = 0x0112
-HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevx", b"hevm", b"hevs")
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS is the limit here, and an error
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about odd metadata; what matters is an exception
@@ -47,7 +49,7 @@ class PictureError(ValueError):
         super().__init__(reason.format(**params))
 
 
-def check_and_thumbnail(data: bytes) -> Picture:
+def check_and_thumbnail(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode a whole file, whatever its name says it is. Raises `PictureError`.
 
     A JPEG is decoded at the smallest scale that a sharp thumbnail needs; damage shows at every scale.
@@ -55,7 +57,7 @@ def check_and_thumbnail(data: bytes) -> Picture:
     if not data:
         raise PictureError("The file is empty.")
     try:
-        with _open(data) as image:
+        with _open(data, max_pixels) as image:
             if image.width * image.height <= BIG_PIXELS or image.format in ("JPEG", "MPO"):
                 return _thumbnail(image)
             with _one_big_picture:
@@ -63,11 +65,9 @@ def check_and_thumbnail(data: bytes) -> Picture:
     except PictureError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise PictureError("It has more than {limit} million pixels.", limit=MAX_PIXELS // 10**6) from error
+        raise PictureError("It has more than {limit} million pixels.", limit=_millions(max_pixels)) from error
     except Image.UnidentifiedImageError as error:
-        if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
-            raise PictureError("HEIC photos can't be read here yet: save it as JPEG.") from error
-        raise PictureError("It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.") from error
+        raise PictureError(_unidentified(data)) from error
     except Exception as error:  # a hostile file can make a decoder raise anything
         if "truncated" in str(error).lower():
             raise PictureError("The picture breaks off: the file is incomplete.") from error
@@ -82,7 +82,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if type(image) is Image.Image and image.mode == "RGB" and not image.info:
         return image
-    if image.tell():
+    if image.tell() and image.format != "HEIF":  # a HEIC file says which of its pictures is the one to show
         image.seek(0)
     image.load()  # before the orientation is read: some decoders turn the picture themselves, and then say so
     turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
@@ -110,14 +110,43 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return flat
 
 
-def _open(data: bytes) -> Image.Image:
+def is_heic(head: bytes) -> bool:
+    """Whether a file that begins so is a HEIC photo. AVIF files use some of the same marks."""
+    if head[4:8] != b"ftyp":
+        return False
+    return head[8:12] in HEIC_BRANDS or head[8:12] in (b"mif1", b"msf1") and b"avi" not in head[16:min(64, int.from_bytes(head[:4], "big"))]
+
+
+@cache
+def register_heic() -> None:
+    """Give Pillow the decoder of HEIC photos. One thread a picture: the import decodes several at once."""
+    import pi_heif
+    pi_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
     """The picture, not decoded yet."""
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:
+    heic = is_heic(data[:64])
+    if heic:
+        register_heic()
+    image = Image.open(io.BytesIO(data), formats=("HEIF",) if heic else FORMATS)
+    if image.width * image.height > max_pixels:
         image.close()
         raise PictureError("It is {width} × {height} pixels; the most is {limit} million pixels.", width=image.width,
-                           height=image.height, limit=MAX_PIXELS // 10**6)
+                           height=image.height, limit=_millions(max_pixels))
     return image
+
+
+def _millions(pixels: int) -> int | float:
+    return pixels // 10**6 if pixels >= 10**6 else pixels / 10**6
+
+
+def _unidentified(data: bytes) -> str:
+    """The reason, for what no decoder takes: something else, or a picture of which not even the beginning can be used."""
+    beginnings = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"BM")
+    if data.startswith(beginnings) or data[:4] == b"RIFF" and data[8:12] == b"WEBP" or data[4:12] in (b"ftypavif", b"ftypavis") or is_heic(data[:64]):
+        return "The picture is damaged."
+    return what_it_is(data)
 
 
 def _thumbnail(image: Image.Image) -> Picture:

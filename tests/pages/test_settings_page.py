@@ -1,10 +1,13 @@
 """Settings and the door of a shared app."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import owners
+from core.data.limits import LIMITS, load_limits, roots
 from core.owners import LOCAL_OWNER
 from core.workspace import Workspace
 from pages.ui import state
@@ -56,3 +59,47 @@ def test_whoever_has_not_joined_sees_the_door_and_nothing_else(lived_in: Workspa
 
 def test_the_folders_are_named_for_those_who_look_for_them(ws: Workspace, visit: Visit) -> None:
     assert str(ws.root) in said(visit("settings.py"))
+
+
+def test_limits_are_set_and_set_back(ws: Workspace, visit: Visit, as_local: None) -> None:
+    page = visit("settings.py")
+    page.number_input(key="settings.limits.entries.0").set_value(50)
+    page.number_input(key="settings.limits.file_bytes.0").set_value(1.5)
+    page.number_input(key="settings.limits.upload.files.0").set_value(60)
+    page.button(key="settings.limits.save").click().run()
+    kept = load_limits(ws)
+    assert trouble(page) == [] and (kept.entries, kept.file_bytes, kept.upload.files) == (50, 3 * 2**19, 60)
+    assert kept.total_bytes == LIMITS.total_bytes
+    page.button(key="settings.limits.reset").click().run()
+    assert load_limits(ws) == LIMITS and page.number_input(key="settings.limits.entries.1").value == LIMITS.entries
+
+
+def test_a_limit_out_of_its_range_is_explained_and_not_kept(ws: Workspace, visit: Visit, as_local: None) -> None:
+    page = visit("settings.py")
+    page.number_input(key="settings.limits.pixels.0").set_value(900)
+    page.button(key="settings.limits.save").click().run()
+    assert "900000000" in page.error[0].value and load_limits(ws) == LIMITS
+
+
+def test_folders_of_the_machine_are_kept_or_explained(ws: Workspace, visit: Visit, as_local: None, tmp_path: Path) -> None:
+    page = visit("settings.py")
+    page.text_area(key="settings.roots").set_value(f"{tmp_path}\n\n")
+    page.button(key="settings.roots.save").click().run()
+    assert trouble(page) == [] and roots(ws) == (tmp_path,)
+    page.text_area(key="settings.roots").set_value("nowhere")
+    page.button(key="settings.roots.save").click().run()
+    assert "nowhere" in page.error[0].value and roots(ws) == (tmp_path,)
+
+
+def test_settings_that_cannot_be_read_are_explained_beside_the_rest(ws: Workspace, visit: Visit, as_local: None) -> None:
+    (ws.root / "settings.json").write_text('{"import": {"entires": 5}}')
+    page = visit("settings.py")
+    assert "entires" in page.error[0].value and str(ws.root) in said(page)
+
+
+def test_others_see_neither_limits_nor_folders(ws: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners.start_sharing(ws)
+    somebody = owners.new_owner(ws, "Ada")
+    monkeypatch.setattr(state, "owner", lambda: somebody)
+    page = visit("settings.py")
+    assert not page.number_input and not page.text_area

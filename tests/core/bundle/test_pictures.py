@@ -15,6 +15,7 @@ from core.bundle import predict
 from core.data import pictures
 from core.preprocess import Preprocess
 from tests.core.bundle.insects import encoded, photo
+from tests.core.data.picture_files import HEIC, HEIC_TURNED
 
 PREPROCESS = Preprocess(36, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bilinear")
 
@@ -73,14 +74,16 @@ FILES = {
     "gif moving": encoded(photo(8).quantize(), "GIF", save_all=True, append_images=[photo(9).quantize()]),
     "bmp": encoded(photo(10), "BMP"), "tiff float": encoded(row("F", [0.0, 0.25, 7.0]), "TIFF"),
     "tiff pages": encoded(photo(11), "TIFF", save_all=True, append_images=[photo(12)]), "webp": encoded(photo(13), "WEBP"),
-    "avif": encoded(photo(14), "AVIF"),
+    "avif": encoded(photo(14), "AVIF"), "heic": HEIC, "heic turned": HEIC_TURNED,
 }
 
 
 @pytest.mark.parametrize("kind", FILES)
 def test_data_and_bundles_see_the_same_picture(kind: str) -> None:
     """Two modules carry this code: the data room must not import torch, a bundle must not import the data room."""
+    pictures.register_heic()
     ours, theirs = (module.to_rgb(Image.open(io.BytesIO(FILES[kind]))) for module in (predict, pictures))
+    assert predict.open_picture(FILES[kind]).tobytes() == ours.tobytes()
     assert (ours.size, ours.tobytes()) == (theirs.size, theirs.tobytes())
     assert predict.FORMATS == pictures.FORMATS and predict.MAX_PIXELS == pictures.MAX_PIXELS
 
@@ -156,13 +159,21 @@ POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"
 
 @pytest.mark.parametrize("data, said", [
     (b"", "It is no JPEG"), (b"hello", "It is no JPEG"), (POSTSCRIPT, "It is no JPEG"),
-    (b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC photos"),
+    (b"\0\0\0\x18ftypheic" + b"\0" * 40, "The picture is damaged"), (HEIC[:400], "The picture is damaged"),
     (encoded(photo(1), "PNG")[:200], "The picture is damaged"), (encoded(photo(1), "JPEG")[:400], "The picture is damaged"),
     (encoded(row("F", [0.0, float("nan"), float("inf")]), "TIFF"), "values that are no numbers"),
 ])
 def test_what_is_no_picture_is_refused_with_the_reason(data: bytes, said: str) -> None:
     with pytest.raises(predict.PictureError, match=said):
         predict.open_picture(data)
+
+
+def test_a_heic_photo_asks_for_its_library_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(predict, "pi_heif", None)
+    (tmp_path / "a.jpg").write_bytes(HEIC)
+    for source in (HEIC, tmp_path / "a.jpg", io.BytesIO(HEIC)):
+        with pytest.raises(predict.PictureError, match="need the library pi-heif"):
+            predict.open_picture(source)
 
 
 @pytest.mark.parametrize("size", [(10_001, 10_000), (20_000, 20_000)])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.data.pictures import THUMB_SIDE, PictureError, check_and_thumbnail, to_rgb
-from tests.core.data.picture_files import encoded, jpeg, picture
+from tests.core.data.picture_files import HEIC, HEIC_TURNED, encoded, jpeg, picture
 
 
 def opened(data: bytes) -> Image.Image:
@@ -103,19 +103,52 @@ def test_the_first_frame_counts() -> None:
     assert to_rgb(opened(data)).getpixel((0, 0)) == (255, 0, 0)
 
 
+def test_heic_photos_are_read_and_turned_once() -> None:
+    checked = check_and_thumbnail(HEIC)
+    assert (checked.width, checked.height, checked.gray) == (64, 32, False)
+    with opened(checked.thumb_jpeg) as thumb:
+        assert thumb.getpixel((5, 5))[0] > 200 > 60 > thumb.getpixel((5, 5))[2] and thumb.getpixel((60, 5))[2] > 200
+    turned = check_and_thumbnail(HEIC_TURNED)
+    assert (turned.width, turned.height) == (32, 64)
+    with opened(turned.thumb_jpeg) as thumb:
+        assert thumb.getpixel((5, 5))[0] > 200 and thumb.getpixel((5, 60))[2] > 200
+
+
+def test_fewer_pixels_can_be_asked_for() -> None:
+    with pytest.raises(PictureError, match="24 × 18 pixels; the most is 0.0004 million"):
+        check_and_thumbnail(jpeg(), max_pixels=400)
+
+
+DAMAGED = "The picture is damaged."
+
+
 @pytest.mark.parametrize("data, reason", [
     (b"", "The file is empty."),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."),
-    (b"<html><script>alert(1)</script>", "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."),
-    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."),
-    (random.Random(0).randbytes(4000), "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."),
-    (b"\0\0\0\x18ftypheic" + bytes(60), "HEIC photos can't be read here yet: save it as JPEG."),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "It is an SVG drawing, which is text: save it as PNG."),
+    (b"<?xml version='1.0'?>\n<!-- made by hand -->\n<svg/>", "It is an SVG drawing, which is text: save it as PNG."),
+    (b"\n<!DOCTYPE HTML><html><title>404",
+     "It is a web page (HTML) and no picture: the picture was probably not found when it was downloaded."),
+    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "It is a PostScript drawing (EPS): save it as PNG or JPEG."),
+    (b"%PDF-1.7\n%\xe2\xe3", "It is a PDF document: save its pages as PNG or JPEG."),
+    (b"#!/bin/sh\nrm -rf /\n", "It is a program and no picture."), (b"MZ\x90\0\3", "It is a program and no picture."),
+    (b"PK\3\4" + bytes(40), "It is an archive and no picture: unpack it first."),
+    (b"8BPS\0\1", "It is a Photoshop file: export it as PNG or JPEG."),
+    (b"\0\0\0\x0cjP  \r\n", "JPEG XL and JPEG 2000 can't be read here: save it as JPEG or PNG."),
+    (b"\0\0\0\x20ftypisom" + bytes(20), "It is a video and no picture: save single frames as JPEG."),
+    (b"\x80\x02}q\x01(U\x04dataq", "It is pickled data, which is a program and no picture: save the pictures as ordinary files."),
+    (b"\x93NUMPY\1\0v\0", "It is an array of numbers (NumPy, HDF5 or MATLAB): save the pictures as ordinary files."),
+    (bytes(128) + b"DICM\2\0", "It is a medical picture (DICOM): export it as PNG."),
+    ("wörter, 文字\n".encode() * 200, "It is text and no picture."),
+    (random.Random(0).randbytes(4000), "It is no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC picture."),
+    (b"\0\0\0\x18ftypheic" + bytes(60), DAMAGED), (HEIC[:400], DAMAGED), (b"\x89PNG\r\n\x1a\nxx", DAMAGED), (b"\xff\xd8\xff\xe0", DAMAGED),
+    (encoded(picture(), "WEBP")[:20], DAMAGED), (encoded(picture(), "GIF")[:9], DAMAGED),
     (encoded(picture(size=(200, 200)))[:4000], "The picture breaks off: the file is incomplete."),
     (encoded(picture(size=(200, 200)), "PNG")[:4000], "The picture breaks off: the file is incomplete."),
     (png(11_000, 10_000), "It is {width} × {height} pixels; the most is {limit} million pixels."),
     (png(60_000, 60_000), "It has more than {limit} million pixels."),
     (grey_tiff("F", [0.0, float("inf")]), "It holds values that are no numbers."),
-], ids=["empty", "svg", "html", "eps", "random", "heic", "cut jpeg", "cut png", "bomb", "larger bomb", "infinite"])
+], ids=["empty", "svg", "svg in xml", "html", "eps", "pdf", "script", "exe", "zip", "psd", "jpeg 2000", "video", "pickle", "numpy", "dicom", "text",
+        "random", "heic", "cut heic", "no png", "no jpeg", "no webp", "no gif", "cut jpeg", "cut png", "bomb", "larger bomb", "infinite"])
 def test_broken_files_are_refused_with_their_reason(data: bytes, reason: str) -> None:
     with pytest.raises(PictureError) as caught:
         check_and_thumbnail(data)
