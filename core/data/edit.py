@@ -173,8 +173,8 @@ def _chosen(version: Version, positions: Iterable[int]) -> set[int]:
     if not chosen:
         raise DataError("Nothing is selected.", "", "Select items first.")
     if not all(0 <= position < len(version.items) for position in chosen):
-        raise DataError("The data has changed in the meantime.", "What you see is no longer the current version, so nothing was done.",
-                        "Reload the page to see it as it is now, then make your change once more.")
+        raise DataError("Some of these items are not there any more.", "The data has changed in the meantime, so nothing was done.",
+                        "Reload the page, then make your change once more.")
     return chosen
 
 

@@ -147,7 +147,7 @@ def add_version(ws: Workspace, dataset_id: str, owner: str, version: Version, wh
         dataset = load_dataset(ws, dataset_id, owner)
         if base and base != dataset.current:
             raise DataError("The data has changed in the meantime.", "What you see is no longer the current version, so nothing was done.",
-                            "Reload the page to see it as it is now, then make your change once more.")
+                            "Show the current version (at the top of the Data page), then make your change once more.")
         key = _write_version(ws, dataset_id, version)
         if key != dataset.current:
             change = Change(key, dataset.current, what, params, time.time())

@@ -119,8 +119,8 @@ def test_a_label_whose_items_all_go_elsewhere_is_gone(pets: Version) -> None:
     ([0, 1], "dog", "Nothing of “cat” would be left to learn from."),
     ([0, 2, 3], "dog", "“cat” would have 1 item, and needs 2."),
     ([], "dog", "Nothing is selected."),
-    ([12], "dog", "The data has changed in the meantime."),
-    ([-1], "dog", "The data has changed in the meantime."),
+    ([12], "dog", "Some of these items are not there any more."),
+    ([-1], "dog", "Some of these items are not there any more."),
 ])
 def test_a_label_with_too_little_is_refused(pets: Version, positions: list[int], label: str, title: str) -> None:
     with pytest.raises(DataError) as error:

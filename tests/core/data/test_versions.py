@@ -103,7 +103,7 @@ def test_a_change_of_what_is_no_longer_current_is_refused(ws: Workspace, first: 
     second = change(ws, B)
     with pytest.raises(DataError) as error:
         add_version(ws, KEY, "me", C, "Removed {n} items", base=first.version, n=1)
-    assert "changed in the meantime" in str(error.value) and "Reload" in error.value.fix and current(ws) == B
+    assert "changed in the meantime" in str(error.value) and "Show the current version" in error.value.fix and current(ws) == B
     assert add_version(ws, KEY, "me", C, "Removed {n} items", base=second.version, n=1).version == version_key(C)
 
 
