@@ -15,31 +15,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from core.data.limits import UploadLimits, load_limits
 from core.errors import DataError
 from core.workspace import Workspace, new_id, write_atomic
 from pages.routes import parts
 from pages.routes.parts import Part
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one upload may bring."""
-    file_bytes: int = 4 * 2**30
-    total_bytes: int = 8 * 2**30
-    files: int = 200_000
-    name_bytes: int = 1024
-    spare_bytes: int = 2**29
-    """Left free on the disk in any case, so that everything else goes on working."""
-
-
-LIMITS = Limits()
-
-
 @dataclass(slots=True, weakref_slot=True)
 class Inbox:
     """What has arrived and what is promised. One object an upload, shared by its parallel requests; use `inbox_of`."""
     folder: Path
-    limits: Limits
+    limits: UploadLimits
     turn: str = ""
     """A request that names another one belongs to an upload that was given up."""
     known: dict[str, int] = field(default_factory=dict)
@@ -66,7 +53,7 @@ _open: weakref.WeakValueDictionary[Path, Inbox] = weakref.WeakValueDictionary()
 _opening = threading.Lock()
 
 
-def inbox_of(ws: Workspace, upload_id: str, limits: Limits | None = None) -> Inbox:
+def inbox_of(ws: Workspace, upload_id: str, limits: UploadLimits | None = None) -> Inbox:
     """The upload's inbox, made or read again from its folder when no request of it is under way.
 
     Raises `DataError` once it is being imported."""
@@ -76,7 +63,7 @@ def inbox_of(ws: Workspace, upload_id: str, limits: Limits | None = None) -> Inb
             raise cancelled()
         inbox = _open.get(folder)
         if inbox is None:
-            inbox = _open[folder] = _read(folder, limits or LIMITS)
+            inbox = _open[folder] = _read(folder, limits or load_limits(ws).upload)
         return inbox
 
 
@@ -271,7 +258,7 @@ def _list(inbox: Inbox, name: str, size_bytes: int, content: Path) -> None:
     inbox.known[name] = size_bytes
 
 
-def _read(folder: Path, limits: Limits) -> Inbox:
+def _read(folder: Path, limits: UploadLimits) -> Inbox:
     inbox = Inbox(folder, limits)
     inbox.files.mkdir(parents=True, exist_ok=True)
     for part in inbox.files.glob("*.part"):  # of a server that was killed: nothing of this upload is under way now

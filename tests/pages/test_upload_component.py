@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from core.data.limits import UploadLimits
 from core.workspace import Workspace
 from pages.ui.components import upload as component
 from pages.ui.components.upload import UploadResult, _result, _texts
@@ -13,11 +14,11 @@ from pages.ui.components.upload import UploadResult, _result, _texts
 
 def test_the_answer_becomes_a_result_with_reasons_for_what_was_left_out() -> None:
     failed = [{"name": "a.jpg", "why": "unreadable"}, {"name": "b", "why": "size"}, {"name": "c", "why": "name"}]
-    result = _result({"n": 2, "bytes": 30, "ms": 5.0, "name": "cats", "failed": failed})
+    result = _result({"n": 2, "bytes": 30, "ms": 5.0, "name": "cats", "failed": failed}, UploadLimits())
     assert isinstance(result, UploadResult) and (result.n, result.bytes, result.ms, result.name) == (2, 30, 5, "cats")
     assert [rejected.reason.format(**rejected.params) for rejected in result.failed] == [
         "The browser could not read it.", "It is larger than 4 GB.", "Its name, with its folders, is too long."]
-    assert _result(None) is None
+    assert _result(None, UploadLimits()) is None
 
 
 def test_every_text_the_script_shows_is_given_and_none_is_left_over() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.data.limits import LIMITS, save_limits
 from core.workspace import Workspace
 from pages.routes import inbox, tokens, upload
 from tests.pages.served import Served, served
@@ -115,18 +116,17 @@ def test_parts_and_half_lines_of_a_killed_server_are_cleaned(server: Served, ws:
     ({"files": 2}, "Those are too many files."), ({"name_bytes": 3}, "A file name is too long."),
     ({"spare_bytes": 2**60}, "The disk is nearly full."),
 ])
-def test_each_limit_refuses_with_a_reason(server: Served, ws: Workspace, address: str, monkeypatch: pytest.MonkeyPatch,
+def test_each_limit_refuses_with_a_reason(server: Served, ws: Workspace, address: str,
                                          changed: dict[str, int], title: str) -> None:
-    monkeypatch.setattr(inbox, "LIMITS", replace(inbox.LIMITS, **changed))
+    save_limits(ws, replace(LIMITS, upload=replace(LIMITS.upload, **changed)))
     answer = server.send("PUT", address, framed(("1", b"x" * 9), ("2", b"x" * 9), ("long", b"x" * 10)))
     assert (answer.status, answer.json["title"]) == (400, title)
     assert answer.json["cause"] and answer.json["fix"] and "{" not in str(answer.json.values())
     assert set(stored(ws)) <= {"1", "2"}
 
 
-def test_limits_hold_over_several_requests_and_for_declared_sizes(server: Served, ws: Workspace, address: str,
-                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "LIMITS", replace(inbox.LIMITS, total_bytes=30))
+def test_limits_hold_over_several_requests_and_for_declared_sizes(server: Served, ws: Workspace, address: str) -> None:
+    save_limits(ws, replace(LIMITS, upload=replace(LIMITS.upload, total_bytes=30)))
     assert server.send("PUT", address, framed(("1", b"x" * 20))).status == 200
     assert server.send("PUT", address, framed(("2", b"x" * 20))).status == 400
     assert server.send("PUT", address, b"\0\0\0\1n" + (2**63).to_bytes(8, "big") + b"xx").status == 400
@@ -262,18 +262,17 @@ def test_two_tabs_that_send_the_same_large_file_make_one(server: Served, ws: Wor
     ({"files": 1}, "Those are too many files."), ({"spare_bytes": 2**60}, "The disk is nearly full."),
 ])
 def test_the_limits_hold_for_pieces_by_the_size_of_the_whole_file(server: Served, ws: Workspace, address: str, pieces: str,
-                                                                 monkeypatch: pytest.MonkeyPatch, changed: dict[str, int], title: str) -> None:
+                                                                 changed: dict[str, int], title: str) -> None:
     server.send("PUT", address, framed(("here", b"x" * 10)))
     assert until(lambda: not inbox._open)
-    monkeypatch.setattr(inbox, "LIMITS", replace(inbox.LIMITS, **changed))
+    save_limits(ws, replace(LIMITS, upload=replace(LIMITS.upload, **changed)))
     answer = server.send("PUT", pieces, piece("big", b"x", 0, 10))
     assert (answer.status, answer.json["title"]) == (400, title)
     assert stored(ws) == {"here": b"x" * 10}
 
 
-def test_what_is_begun_in_pieces_counts_for_the_others(server: Served, ws: Workspace, address: str, pieces: str,
-                                                       monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "LIMITS", replace(inbox.LIMITS, total_bytes=30))
+def test_what_is_begun_in_pieces_counts_for_the_others(server: Served, ws: Workspace, address: str, pieces: str) -> None:
+    save_limits(ws, replace(LIMITS, upload=replace(LIMITS.upload, total_bytes=30)))
     assert server.send("PUT", pieces, piece("big", b"x", 0, 20)).status == 200
     assert server.send("PUT", address, framed(("a", b"x" * 11))).json["title"] == "That is too much at once."
     assert server.send("PUT", address, framed(("a", b"x" * 10))).status == 200

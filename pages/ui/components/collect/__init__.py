@@ -7,7 +7,8 @@ from typing import Any
 import streamlit as st
 
 from core.data.importing import LEAST_PER_CLASS
-from pages.routes.inbox import LIMITS
+from core.data.limits import load_limits
+from pages.ui import state
 from pages.ui.components import upload
 from pages.ui.i18n import _, language
 
@@ -24,7 +25,8 @@ def collect(ws_token: str, *, upload_id: str, key: str) -> Collected | None:
     `ws_token` is of scope "upload" with the claim `upload`, which is `upload_id`. The pictures lie there as `<class>/<file>`. The page
     also runs when sending got stuck, so that it may give another token.
     """
-    data = {"token": ws_token, "id": upload_id, "text": _texts(), "lang": language(), "limits": asdict(LIMITS), "least": LEAST_PER_CLASS}
+    limits = load_limits(state.workspace()).upload
+    data = {"token": ws_token, "id": upload_id, "text": _texts(), "lang": language(), "limits": asdict(limits), "least": LEAST_PER_CLASS}
     return _result(_component(key=key, data=data, on_done_change=lambda: None, on_stuck_change=lambda: None).get("done"))
 
 

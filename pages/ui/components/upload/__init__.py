@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.limits import UploadLimits, load_limits
 from core.data.versions import Rejected
-from pages.routes.inbox import LIMITS
 from pages.routes.parts import PIECE_BYTES
+from pages.ui import state
 from pages.ui.i18n import _, language
 
 
@@ -34,21 +35,22 @@ def upload(ws_token: str, *, key: str, text: dict[str, str] | None = None) -> Up
     result the component rests until it is given a token with another id. The page also runs when an upload got stuck, so that it may
     give another token. `text` replaces single texts of `_texts`.
     """
-    data = {"token": ws_token, "text": _texts() | (text or {}), "lang": language(), "limits": asdict(LIMITS), "piece_bytes": PIECE_BYTES}
-    return _result(_component(key=key, data=data, on_done_change=lambda: None, on_stuck_change=lambda: None).get("done"))
+    limits = load_limits(state.workspace()).upload
+    data = {"token": ws_token, "text": _texts() | (text or {}), "lang": language(), "limits": asdict(limits), "piece_bytes": PIECE_BYTES}
+    return _result(_component(key=key, data=data, on_done_change=lambda: None, on_stuck_change=lambda: None).get("done"), limits)
 
 
-def _result(done: Any) -> UploadResult | None:
+def _result(done: Any, limits: UploadLimits) -> UploadResult | None:
     if not isinstance(done, dict):
         return None
-    failed = tuple(_failed(entry) for entry in done.get("failed", ()))
+    failed = tuple(_failed(entry, limits) for entry in done.get("failed", ()))
     return UploadResult(int(done["n"]), int(done["bytes"]), int(done["ms"]), str(done["name"])[:80], failed)
 
 
-def _failed(entry: dict[str, str]) -> Rejected:
+def _failed(entry: dict[str, str], limits: UploadLimits) -> Rejected:
     name = str(entry["name"])
     if entry["why"] == "size":
-        return Rejected(name, "It is larger than {limit} GB.", {"limit": round(LIMITS.file_bytes / 2**30)})
+        return Rejected(name, "It is larger than {limit} GB.", {"limit": f"{limits.file_bytes / 2**30:.3g}"})
     if entry["why"] == "name":
         return Rejected(name, "Its name, with its folders, is too long.")
     return Rejected(name, "The browser could not read it.")
