@@ -134,8 +134,8 @@ def test_the_same_data_again_is_the_same_dataset(trained: tuple[dict[str, Any], 
 
 def test_a_bundle_is_evaluated_on_labeled_files(trained: tuple[dict[str, Any], Path], ws: Workspace, tmp_path: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
-    others = folder_of_pictures(tmp_path / "others", n=5)
-    (others / "ant" / "4.png").unlink()
+    others = folder_of_pictures(tmp_path / "others", n=5, first=20)
+    (others / "ant" / "24.png").unlink()
     answer, _ = call(capsys, "evaluate", trained[1], "--data", others, "--json")
     assert set(answer) == {"split", "metric", "score", "accuracy", "low", "high", "n"} and answer["n"] == 14
     assert answer["metric"] == "accuracy" and answer["low"] < answer["score"] == answer["accuracy"] <= answer["high"]
@@ -151,10 +151,19 @@ def test_what_a_bundle_has_learned_from_does_not_count(trained: tuple[dict[str, 
 
 def test_of_files_that_bring_their_split_the_test_part_counts(trained: tuple[dict[str, Any], Path], ws: Workspace, tmp_path: Path,
                                                               capsys: pytest.CaptureFixture[str]) -> None:
-    for split, n in (("train", 4), ("val", 3), ("test", 2)):
-        folder_of_pictures(tmp_path / "split" / split, n=n)
+    for split, n, first in (("train", 4, 20), ("val", 3, 24), ("test", 2, 27)):
+        folder_of_pictures(tmp_path / "split" / split, n=n, first=first)
     answer, _ = call(capsys, "evaluate", trained[1], "--data", tmp_path / "split", "--json")
     assert answer["split"] == "test" and answer["n"] == 6
+
+
+def test_items_that_a_bundle_has_learned_from_never_count(trained: tuple[dict[str, Any], Path], ws: Workspace, tmp_path: Path,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    """They may come among others, in whatever folder."""
+    mixed = folder_of_pictures(tmp_path / "mixed", n=8)
+    folder_of_pictures(mixed, n=2, first=30)
+    answer, _ = call(capsys, "evaluate", trained[1], "--data", mixed, "--json")
+    assert answer["n"] == 6 + 3, "the new ones, and those of the test side"
 
 
 def test_labels_that_the_bundle_does_not_know_are_named(trained: tuple[dict[str, Any], Path], ws: Workspace, tmp_path: Path,

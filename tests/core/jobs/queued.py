@@ -26,11 +26,11 @@ SECONDS = 120.0
 """Long enough for a machine that is busy with other things; nothing here takes a tenth of it."""
 
 
-def folder_of_pictures(root: Path, labels: tuple[str, ...] = ("ant", "bee", "猫"), n: int = 8) -> Path:
-    """A folder for each label. The label is the brightness."""
+def folder_of_pictures(root: Path, labels: tuple[str, ...] = ("ant", "bee", "猫"), n: int = 8, first: int = 0) -> Path:
+    """A folder for each label. The label is the brightness. Other numbers, from `first` on, are other pictures."""
     def one(label: int, seed: int) -> bytes:
         return encoded(picture(1000 * label + seed).point(lambda value: value // 4 + 60 * label), "PNG")
-    return write_tree(root, {f"{name}/{i}.png": one(label, i) for label, name in enumerate(labels) for i in range(n)})
+    return write_tree(root, {f"{name}/{i}.png": one(label, i) for label, name in enumerate(labels) for i in range(first, first + n)})
 
 
 def dataset(ws: Workspace, folder: Path, owner: str = LOCAL_OWNER, name: str = "insects", n: int = 8) -> DataSpec:
