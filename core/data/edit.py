@@ -24,8 +24,10 @@ MOST_HELD_BACK = 0.9
 Together = Iterable[Sequence[str]]
 """Hashes of items that are nearly the same: they stand on one side."""
 
-MOVED_ONE: dict[SplitName, str] = {"train": "Moved 1 item to training", "val": "Moved 1 item to validation", "test": "Moved 1 item to the test"}
-MOVED: dict[SplitName, str] = {"train": "Moved {n} items to training", "val": "Moved {n} items to validation", "test": "Moved {n} items to the test"}
+MOVED_ONE: dict[SplitName, str] = {
+    "train": "Moved 1 item to training", "val": "Moved 1 item to validation", "test": "Moved 1 item to the test"}
+MOVED: dict[SplitName, str] = {
+    "train": "Moved {n} items to training", "val": "Moved {n} items to validation", "test": "Moved {n} items to the test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def merge_labels(version: Version, labels: Sequence[int], name: str) -> Edit:
 def drop_labels(version: Version, labels: Sequence[int]) -> Edit:
     """Leave labels out with all their items. Raises `DataError` when fewer than two would be left."""
     gone = set(labels)
-    kept = _rebuilt(version, ((item, version.labels[item.label]) for item in version.items if item.label not in gone), overruled=0)
+    kept = _rebuilt(version, [None if item.label in gone else version.labels[item.label] for item in version.items])
     _check(version, kept)
     n = len(version.items) - len(kept.items)
     if len(gone) == 1:
@@ -75,20 +77,21 @@ def relabel(version: Version, positions: Iterable[int], label: str) -> Edit:
     """Give items a label, one that is there or a new one; each stays on its side of the split. Raises `DataError` when a label would
     be left with too little, or begin with too little."""
     chosen, new = _chosen(version, positions), clean_label(label)
-    changed = _rebuilt(version, ((item, new if position in chosen else version.labels[item.label]) for position, item in enumerate(version.items)))
+    changed = _rebuilt(version, [new if position in chosen else version.labels[item.label] for position, item in enumerate(version.items)])
     _check(version, changed)
-    return Edit(changed, "Labeled 1 item “{label}”" if len(chosen) == 1 else "Labeled {n} items “{label}”", {"n": len(chosen), "label": new})
+    n = len(chosen)
+    return Edit(changed, "Labeled 1 item “{label}”" if n == 1 else "Labeled {n} items “{label}”", {"n": n, "label": new})
 
 
 def remove(version: Version, positions: Iterable[int]) -> Edit:
     """Take items out. Raises `DataError` when a label would be left with too little; one that is left with nothing goes too."""
     gone = _chosen(version, positions)
-    kept = _rebuilt(version, ((item, version.labels[item.label]) for position, item in enumerate(version.items) if position not in gone), overruled=0)
+    kept = _rebuilt(version, [None if position in gone else version.labels[item.label] for position, item in enumerate(version.items)])
     _check(version, kept)
-    lost = [label for label in version.labels if label not in kept.labels]
+    n, lost = len(gone), [f"“{label}”" for label in version.labels if label not in kept.labels]
     if lost:
-        return Edit(kept, "Removed {n} items, and with them all of {labels}", {"n": len(gone), "labels": ", ".join(f"“{label}”" for label in lost)})
-    return Edit(kept, "Removed 1 item" if len(gone) == 1 else "Removed {n} items", {"n": len(gone)})
+        return Edit(kept, "Removed {n} items, and with them all of {labels}", {"n": n, "labels": ", ".join(lost)})
+    return Edit(kept, "Removed 1 item" if n == 1 else "Removed {n} items", {"n": n})
 
 
 def set_split(version: Version, positions: Iterable[int], side: SplitName) -> Edit:
@@ -141,18 +144,18 @@ def clean_label(text: str) -> str:
 
 
 def _relabeled(version: Version, labels: set[int], name: str) -> Version:
-    changed = _rebuilt(version, ((item, name if item.label in labels else version.labels[item.label]) for item in version.items))
+    changed = _rebuilt(version, [name if item.label in labels else version.labels[item.label] for item in version.items])
     _check(version, changed)
     return changed
 
 
-def _rebuilt(version: Version, rows: Iterable[tuple[Item, str]], overruled: int | None = None) -> Version:
-    """The version with these items and their labels."""
-    named = tuple(rows)
-    labels = tuple(sorted({label for _, label in named}))
+def _rebuilt(version: Version, names: Sequence[str | None]) -> Version:
+    """The version with these labels for its items, in their order; an item without one is taken out."""
+    labels = tuple(sorted({name for name in names if name is not None}))
     index = {label: idx for idx, label in enumerate(labels)}
-    items = tuple(item if item.label == index[label] else replace(item, label=index[label]) for item, label in named)
-    return replace(version, labels=labels, items=items, overruled=version.overruled if overruled is None else overruled)
+    items = tuple(item if item.label == index[name] else replace(item, label=index[name])
+                  for item, name in zip(version.items, names) if name is not None)
+    return replace(version, labels=labels, items=items, overruled=version.overruled if len(items) == len(version.items) else 0)
 
 
 def _split_anew(version: Version, items: Sequence[Item], shares: Shares, together: Together) -> Version:
@@ -190,7 +193,8 @@ def _check(before: Version, after: Version) -> None:
             raise DataError("“{c}” would have {n} item, and needs {m}.", "With so few, nothing can be learned and judged.",
                             "Choose more items for it, or give all of its items another label.", c=label, n=n, m=LEAST_PER_LABEL)
         if not trains and old_trains:
-            raise DataError("Nothing of “{c}” would be left to learn from.", "All of its {n} items stand on the validation or the test side.",
+            raise DataError("Nothing of “{c}” would be left to learn from.",
+                            "All of its {n} items stand on the validation or the test side.",
                             "Choose some of its training items too, or split the data again first.", c=label, n=n)
 
 

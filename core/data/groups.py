@@ -164,7 +164,8 @@ def _check_pattern(pattern: str) -> None:
     if pattern.count(GROUP) != 1:
         raise DataError("The pattern needs {example} once.", "It tells which part of the name is the group.", HOW_TO_WRITE, **params)
     if f"*{GROUP}" in pattern or f"{GROUP}*" in pattern:
-        raise DataError("The pattern does not say where the group begins and ends.", "A * stands directly beside {example}.", HOW_TO_WRITE, **params)
+        raise DataError("The pattern does not say where the group begins and ends.", "A * stands directly beside {example}.",
+                        HOW_TO_WRITE, **params)
     if len(pattern) > PATTERN_CHARS:
         raise DataError("The pattern is too long.", "It has {n} characters; {most} are the most.", HOW_TO_WRITE, n=len(pattern),
                         most=PATTERN_CHARS, **params)

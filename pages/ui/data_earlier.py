@@ -1,4 +1,4 @@
-"""A word at the top of the Data page when what is shown is not the dataset's current version: that of a run, or one that another tab changed."""
+"""A word at the top of the Data page when it shows no current version: that of a run, or one that another tab changed."""
 from __future__ import annotations
 
 import streamlit as st

@@ -83,13 +83,16 @@ def _missing_sides(version: Version, counts: dict[SplitName, int]) -> None:
 def _shares(data: DataSpec, version: Version, together: list[tuple[str, str]]) -> None:
     st.markdown(f"**{_('Shares')}**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        val = st.number_input(_("Validation (%)"), 0, MOST_PERCENT, _percent(version.shares.val), step=5, key=f"data.split.val.{data.version}",
-                              width=150, help=_("For choosing the best epoch. The model never learns from these."))
-        test = st.number_input(_("Test (%)"), 0, MOST_PERCENT, _percent(version.shares.test), step=5, key=f"data.split.test.{data.version}",
-                               width=150, help=_("Used once, at the end, for an honest score."))
+        val = st.number_input(_("Validation (%)"), 0, MOST_PERCENT, _percent(version.shares.val), step=5,
+                              key=f"data.split.val.{data.version}", width=150,
+                              help=_("For choosing the best epoch. The model never learns from these."))
+        test = st.number_input(_("Test (%)"), 0, MOST_PERCENT, _percent(version.shares.test), step=5,
+                               key=f"data.split.test.{data.version}", width=150,
+                               help=_("Used once, at the end, for an honest score."))
         pressed = st.button(_("Let Graft split instead") if version.fixed_splits else _("Split again"), key="data.split.again",
                             icon=":material/call_split:")
-    st.caption(_("Of each label, as near as whole groups allow; the rest is there to learn from. What was moved by hand is split again too."))
+    st.caption(_("Of each label, as near as whole groups allow; the rest is there to learn from. "
+                 "What was moved by hand is split again too."))
     if pressed:
         carry_out(data, lambda: edit.resplit(version, Shares(val / 100, test / 100), together))
 
@@ -100,8 +103,8 @@ def _percent(share: float) -> int:
 
 def _groups(data: DataSpec, version: Version, together: list[tuple[str, str]]) -> None:
     st.markdown(f"**{_('What belongs together')}**")
-    st.caption(_("Several pictures of one patient, several frames of one video, several pages of one document: on different sides they would "
-                 "make the score look better than it is."))
+    st.caption(_("Several pictures of one patient, several frames of one video, several pages of one document: on different sides they "
+                 "would make the score look better than it is."))
     choice = _choice(data, version)
     if choice == NONE:
         if st.button(_("Split again without groups"), key="data.group.none", icon=":material/call_split:"):
@@ -113,7 +116,8 @@ def _groups(data: DataSpec, version: Version, together: list[tuple[str, str]]) -
         _show(found)
         if version.fixed_splits:
             st.caption(_("This replaces the split that came with your files."))
-        if st.button(_("Keep these groups whole and split again"), key="data.group.apply", icon=":material/call_split:", disabled=not found.n_groups):
+        if st.button(_("Keep these groups whole and split again"), key="data.group.apply", icon=":material/call_split:",
+                     disabled=not found.n_groups):
             carry_out(data, lambda: edit.set_groups(version, groups_of(version, rule), together))
 
 
@@ -128,8 +132,8 @@ def _choice(data: DataSpec, version: Version) -> GroupRule | str | None:
         names[NONE] = _("By nothing: every item stands for itself")
     if not names:
         return None
-    return st.selectbox(_("Group by"), list(names), index=None, format_func=lambda choice: names.get(choice, ""), key=f"data.group.{data.version}",
-                        placeholder=_("Choose how the groups are told"), label_visibility="collapsed")
+    return st.selectbox(_("Group by"), list(names), index=None, format_func=lambda choice: names.get(choice, ""),
+                        key=f"data.group.{data.version}", placeholder=_("Choose how the groups are told"), label_visibility="collapsed")
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -78,7 +78,8 @@ def pets(ws: Workspace) -> DataSpec:
 
 def test_true_counts_stand_in_words(pets: DataSpec) -> None:
     page = visit()
-    assert "**28** (70 %) to learn from  ·  **6** (15 %) for choosing the best epoch (validation)  ·  **6** (15 %) used once" in markdown(page)
+    assert ("**28** (70 %) to learn from  ·  **6** (15 %) for choosing the best epoch (validation)  ·  **6** (15 %) used once at the end"
+            in markdown(page))
     assert "Split by content" in said(page) and "group" not in [caption.value for caption in page.caption][0] and trouble(page) == []
 
 
@@ -120,7 +121,8 @@ def test_a_suggested_grouping_is_shown_and_applied(ws: Workspace, pets: DataSpec
     assert page.dataframe[0].value.values.tolist()[:2] == [["0/p0_0.jpg", "p0"], ["0/p0_1.jpg", "p0"]]
     assert now(ws) == load_version(ws, pets), "nothing has changed yet"
     page.button(key="data.group.apply").click().run()
-    assert sorted(sides_of_groups(now(ws))) == ["p0", "p1", "p2", "p3", "p4"] and all(len(on) == 1 for on in sides_of_groups(now(ws)).values())
+    sides = sides_of_groups(now(ws))
+    assert sorted(sides) == ["p0", "p1", "p2", "p3", "p4"] and all(len(on) == 1 for on in sides.values())
     assert "5 groups; each stands on one side only" in said(page) and change(ws) == "Split again with 5 groups kept whole"
 
 

@@ -78,8 +78,8 @@ def test_dropped_labels_go_with_their_items(pets: Version) -> None:
 
 
 @pytest.mark.parametrize("typed, kept", [
-    (" a  b\n", "a b"), ("cafe\u0301", "café"), ("\u202ecat\x07", "cat"), ("sci/tech", "sci/tech"), ("C++", "C++"), ("猫", "猫"), ("..", ".."),
-    ("x" * 200, "x" * 200), ("\ud800x", "\ufffdx")])
+    (" a  b\n", "a b"), ("cafe\u0301", "café"), ("\u202ecat\x07", "cat"), ("sci/tech", "sci/tech"), ("C++", "C++"), ("猫", "猫"),
+    ("..", ".."), ("x" * 200, "x" * 200), ("\ud800x", "\ufffdx")])
 def test_names_become_plain_text(typed: str, kept: str) -> None:
     assert edit.clean_label(typed) == kept
 

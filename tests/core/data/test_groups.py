@@ -16,7 +16,8 @@ def version(names: Iterable[str]) -> Version:
     names = list(names)
     label_of = {name: next(folder for folder in name.split("/") if folder not in ("train", "test", "images")) for name in names}
     labels = tuple(sorted(set(label_of.values())))
-    return Version(labels, tuple(Item(hashlib.sha256(name.encode()).hexdigest(), name, labels.index(label_of[name]), "train") for name in names))
+    shas = [hashlib.sha256(name.encode()).hexdigest() for name in names]
+    return Version(labels, tuple(Item(sha, name, labels.index(label_of[name]), "train") for sha, name in zip(shas, names)))
 
 
 def pattern(text: str) -> GroupRule:
@@ -54,7 +55,8 @@ def test_a_name_tells_its_group(name: str, rule: GroupRule, group: str) -> None:
 
 
 @pytest.mark.parametrize("text, title", [
-    ("", "The pattern needs {group} once."), ("*.png", "The pattern needs {group} once."), ("{group}_{group}", "The pattern needs {group} once."),
+    ("", "The pattern needs {group} once."), ("*.png", "The pattern needs {group} once."),
+    ("{group}_{group}", "The pattern needs {group} once."),
     ("{Group}_*", "The pattern needs {group} once."), ("*{group}_1", "The pattern does not say where the group begins and ends."),
     ("{group}*.png", "The pattern does not say where the group begins and ends."), ("{group}" + "x" * 200, "The pattern is too long.")])
 def test_a_pattern_that_can_not_work_is_refused_with_an_example(text: str, title: str) -> None:
@@ -103,7 +105,7 @@ def test_names_that_tell_no_groups_suggest_none(names: list[str]) -> None:
 
 
 def test_patients_of_all_labels_are_one_group_across_labels() -> None:
-    names = [f"{label}/p{patient}_{number}.jpg" for label in ("a", "b", "c", "d", "e", "f", "g", "h") for patient in range(6) for number in range(2)]
+    names = [f"{label}/p{patient}_{number}.jpg" for label in "abcdefgh" for patient in range(6) for number in range(2)]
     assert suggest(version(names)) == [GroupRule("prefix", 1, "_")]
     assert len(set(groups_of(version(names), GroupRule("prefix", 1, "_")))) == 6
 

@@ -84,7 +84,8 @@ def test_names_and_order_play_no_part(items: list[Item], shares: Shares, pairs: 
 
 
 @given(any_items(), any_items(), any_pairs(), SHARES)
-def test_what_has_a_side_never_moves_when_more_comes(old: list[Item], new: list[Item], pairs: list[tuple[str, str]], shares: Shares) -> None:
+def test_what_has_a_side_never_moves_when_more_comes(
+        old: list[Item], new: list[Item], pairs: list[tuple[str, str]], shares: Shares) -> None:
     before = assign_splits(old)
     kept = {one.sha: one.split for one in before}
     after = assign_splits([*before, *new], shares, together=pairs, kept=kept)
@@ -146,7 +147,8 @@ def test_groups_across_labels_keep_every_label_near_its_shares() -> None:
         assert all(abs(got - share * n) <= 4 for got, share in zip(counts(done, label), (0.7, 0.15, 0.15)))
 
 
-@pytest.mark.parametrize("series, others, expected", [(100, 10, (104, 3, 3)), (60, 40, (76, 12, 12)), (18, 1, (18, 1, 0)), (5, 0, (5, 0, 0))])
+@pytest.mark.parametrize("series, others, expected", [
+    (100, 10, (104, 3, 3)), (60, 40, (76, 12, 12)), (18, 1, (18, 1, 0)), (5, 0, (5, 0, 0))])
 def test_a_long_series_of_near_copies_trains_and_leaves_something_of_the_rest_on_every_side(
         series: int, others: int, expected: tuple[int, int, int]) -> None:
     frames = [item(("frame", number)) for number in range(series)]
