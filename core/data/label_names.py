@@ -30,7 +30,7 @@ def spellings(counts: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
 def plain(label: str) -> str:
     """A label without case, spaces, punctuation and the differences of Unicode forms.
 
-    What carries meaning stays: signs as in "C++", the point of "1.5", and all of what is shorter than three letters, as "-1" and "A".
+    What carries meaning stays: signs as in "C++ code" and "C# code", the point of "1.5", and all of what is shorter than three letters, as "-1" and "A".
     """
     text = " ".join(unicodedata.normalize("NFKC", label).split())
     if sum(letter.isalpha() for letter in text) < 3:
@@ -40,14 +40,14 @@ def plain(label: str) -> str:
 
 def _filler(before: str, letter: str, after: str) -> bool:
     between_digits = before.isdigit() and after.isdigit()
-    return unicodedata.category(letter)[0] in "PZC" and not between_digits
+    return unicodedata.category(letter)[0] in "PZC" and letter != "#" and not between_digits
 
 
 def _join_slips(sets: dict[str, list[str]], counts: Mapping[str, int]) -> None:
     """Join each set to a more common one that differs by a single slip. Both lose a letter to meet, so few are ever compared."""
     met: dict[str, list[str]] = defaultdict(list)
     for key, labels in list(sets.items()):
-        shorter = {key, *(key[:i] + key[i + 1:] for i in range(len(key)))} if len(key) >= LONG else set()
+        shorter = {key, *(key[:i] + key[i + 1:] for i in range(len(key)) if key[i].isalpha())} if len(key) >= LONG else set()
         near = sorted({other for text in shorter for other in met[text]})
         match = next((other for other in near if _slip(labels[0], sets[other][0]) and counts[labels[0]] <= RARE * counts[sets[other][0]]), None)
         if match:

@@ -20,7 +20,7 @@ def test_labels_that_mean_the_same(counts: dict[str, int], sets: list[tuple[str,
 
 
 @pytest.mark.parametrize("counts", [
-    {"C": 9, "C++": 4, "C#": 3}, {"-1": 3, "1": 9}, {"1.5 mm": 3, "15 mm": 40}, {"a": 3, "A": 9}, {"<=50K": 3, ">50K": 40},
+    {"C": 9, "C++": 4, "C#": 3}, {"C code": 9, "C++ code": 4, "C# code": 3}, {"-1": 3, "1": 9}, {"1.5 mm": 3, "15 mm": 40}, {"a": 3, "A": 9}, {"<=50K": 3, ">50K": 40},
     {"typical": 40, "atypical": 3}, {"level 10": 2, "level 11": 40}, {"carbon": 100, "carton": 99}, {"type a flower": 2, "type b flower": 40},
     {"急性上呼吸道感染": 30, "急性下呼吸道感染": 2}, {"cat": 40, "car": 2}, {},
 ])
