@@ -164,7 +164,9 @@ def _show(found: Preview) -> None:
     if not found.n_groups:
         st.caption(_("This fits no file name."))
     else:
-        st.markdown(_("{n} groups of {few} to {many} items", n=f"{found.n_groups:,}", few=f"{found.smallest:,}", many=f"{found.largest:,}"))
+        n, few, many = f"{found.n_groups:,}", f"{found.smallest:,}", f"{found.largest:,}"
+        st.markdown(_("{n} groups of {many} items each", n=n, many=many) if few == many
+                    else _("{n} groups of {few} to {many} items", n=n, few=few, many=many))
         frame = pd.DataFrame({_("File"): [name for name, _group in found.examples], _("Group"): [group for _name, group in found.examples]})
         st.dataframe(frame, hide_index=True, key="data.group.examples", height="content")
     if found.alone:

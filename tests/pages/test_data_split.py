@@ -117,7 +117,7 @@ def test_a_suggested_grouping_is_shown_and_applied(ws: Workspace, pets: DataSpec
     page = visit()
     assert choices(page) == ["By the beginning of the file name: p0, p1, p2 …", "By a pattern of my own"]
     page.selectbox[0].set_value(GroupRule("prefix", 1, "_")).run()
-    assert "5 groups of 8 to 8 items" in markdown(page)
+    assert "5 groups of 8 items each" in markdown(page)
     assert page.dataframe[0].value.values.tolist()[:2] == [["0/p0_0.jpg", "p0"], ["0/p0_1.jpg", "p0"]]
     assert now(ws) == load_version(ws, pets), "nothing has changed yet"
     page.button(key="data.group.apply").click().run()
