@@ -105,6 +105,13 @@ def test_single_items_meet_the_shares_to_the_item(n: int, shares: Shares) -> Non
     assert train >= 1
 
 
+@given(any_items(), SHARES, any_pairs())
+def test_every_label_trains_and_a_side_without_a_share_stays_empty(items: list[Item], shares: Shares, pairs: list[tuple[str, str]]) -> None:
+    done = assign_splits(items, shares, together=pairs)
+    assert {one.label for one in done if one.split == "train"} == {one.label for one in items}
+    assert (shares.val or not any(one.split == "val" for one in done)) and (shares.test or not any(one.split == "test" for one in done))
+
+
 @given(st.lists(st.integers(1, 30), min_size=3, max_size=12), st.integers(0, 20))
 def test_a_label_of_three_groups_or_more_has_an_item_on_each_side(sizes: list[int], n_single: int) -> None:
     assert min(counts(assign_splits(grouped(*sizes) + singles(n_single)))) >= 1
