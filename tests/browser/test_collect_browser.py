@@ -1,6 +1,7 @@
 """A class at a time in a real browser: files and a camera of its own, what a reload leaves, and the dataset that comes of it."""
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -58,7 +59,7 @@ def test_files_of_two_classes_become_a_dataset_with_the_names_given_last(page: P
     expect(use).to_be_disabled()
     cards.nth(0).locator(".files-input").set_input_files(pictures("disc", 6))
     cards.nth(1).locator(".files-input").set_input_files([*pictures("box", 5), {"name": "a.txt", "mimeType": "text/plain", "buffer": b"x"}])
-    expect(cards.nth(1).locator(".note")).to_have_text("1 files are no pictures and were left out.")
+    expect(cards.nth(1).locator(".note")).to_have_text("Left out, for they are no pictures: 1")
     expect(use).to_be_enabled()
     cards.nth(0).get_by_label(NAME).fill("round <b>/ ones")
     cards.nth(1).get_by_label(NAME).fill("round <b>/ ones")
@@ -70,6 +71,30 @@ def test_files_of_two_classes_become_a_dataset_with_the_names_given_last(page: P
     assert version.labels == ("round <b>∕ ones", "盒子") and newest(app)[0].name == "round <b>/ ones, 盒子"
     assert sorted(item.name for item in version.items if item.label == 1) == [f"盒子/box {i}.jpg" for i in range(5)]
     assert len(version.items) == 11 and version.rejected == () and console == []
+
+
+def drop(page: Page, card: Locator, files: list[dict[str, object]]) -> None:
+    """Files let go over a card."""
+    brought = [[file["name"], base64.b64encode(file["buffer"]).decode()] for file in files]  # type: ignore[arg-type]
+    held = page.evaluate_handle("""files => {
+        const held = new DataTransfer();
+        for (const [name, data] of files)
+            held.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], name, { type: 'image/jpeg' }));
+        return held;
+    }""", brought)
+    for event in ("dragenter", "dragover", "drop"):
+        card.dispatch_event(event, {"dataTransfer": held})
+
+
+def test_pictures_dropped_on_a_card_belong_to_its_class(page: Page, app: App, cards: Locator) -> None:
+    drop(page, cards.nth(1), pictures("box", 4))
+    expect(cards.nth(1).locator(".tally")).to_have_text("4 pictures")
+    drop(page, cards.nth(0), pictures("disc", 3))
+    drop(page, cards.nth(0), pictures("disc", 3))  # the same again adds nothing
+    expect(cards.nth(0).locator(".tally")).to_have_text("3 pictures")
+    button(page, "Use these pictures").click()
+    version = imported(page, app)
+    assert [sum(item.label == i for item in version.items) for i in range(2)] == [3, 4]
 
 
 def test_the_camera_records_while_the_button_is_held(page: Page, app: App, cards: Locator) -> None:
@@ -133,6 +158,10 @@ def test_a_rerun_of_the_page_changes_nothing_and_a_class_goes_with_its_pictures(
     until(page, lambda: len(arrived(app)) == 9)
     button(page, "rerun").click()
     idle(page)
+    expect(cards.nth(2).locator(".thumb")).to_have_count(3)
+    for _ in range(2):  # leaves and comes back
+        page.get_by_text("shown").click()
+        idle(page)
     expect(cards.nth(2).locator(".thumb")).to_have_count(3)
     button(page, "Remove Class 2 with its pictures").click()
     expect(cards).to_have_count(2)

@@ -4,6 +4,9 @@
 const PICTURE = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf])$/i;
 const SHOWN = 40, PATH_CHARS = 200, AFTER_MS = 200;
 
+// What was brought, for when the reader leaves the page and comes back without a reload: by the id of the upload.
+const KEPT = globalThis.graftCollected ??= new Map();
+
 const isPicture = file => file.type.startsWith('image/') && file.type !== 'image/svg+xml' || PICTURE.test(file.name);
 const newId = () => 'c' + Array.from(crypto.getRandomValues(new Uint8Array(6)), byte => byte.toString(36).padStart(2, '0')).join('');
 const press = (cls, text, run) => { const b = make('button', cls, text); b.type = 'button'; b.onclick = run; return b; };
@@ -158,7 +161,8 @@ class Card {
     const thumbs = shown.map((item, i) => old.get(item) ?? this.thumb(item, held.length - i));
     for (const [item, thumb] of old) if (!thumbs.includes(thumb)) { URL.revokeObjectURL(this.urls.get(item)); this.urls.delete(item); }
     const more = n - shown.length;
-    this.strip.replaceChildren(...thumbs, ...(more && n ? [make('span', 'more', fill(text.more, { n: format.format(more) }))] : []));
+    this.tally.classList.toggle('none', !n);
+    this.strip.replaceChildren(...thumbs, ...(more && shown.length ? [make('span', 'more', fill(text.more, { n: format.format(more) }))] : []));
   }
 
   thumb(item, number) {
@@ -211,6 +215,8 @@ class Collect {
     document.removeEventListener('visibilitychange', this.hidden);
     clearTimeout(this.timer); this.job?.stop.abort();
     this.cards.forEach(card => card.leave());
+    KEPT.clear();
+    if (this.phase !== 'done') KEPT.set(this.data.id, { items: this.items().filter(item => item.file), removals: this.removals });
   }
 
   // The camera is for one card at a time, and goes off when another one is used.
@@ -239,22 +245,32 @@ class Collect {
   }
 
   async recall() {
-    this.newJob(); this.startCards(this.remembered()); this.draw();
-    const brief = await request('GET', this.job, { query: { brief: 1 } });
-    if (brief.status !== 200 || !brief.answer.n) return;
-    const { status, answer } = await request('GET', this.job);
-    if (status !== 200) return;
-    this.job.turn = answer.turn;
-    for (const [path, size] of Object.entries(answer.files)) {
-      const id = path.split('/')[0];
-      let card = this.cards.find(one => one.id === id);
-      if (!card) {                                       // in place of an empty one, if there is any
-        card = this.cards.find(one => !one.items.size && !this.known(one)) ?? this.add('');
-        card.id = id;
-      }
-      if (!card.items.has(path)) card.items.set(path, { path, file: null, size, state: 'sent' });
+    const kept = KEPT.get(this.data.id) ?? { items: [], removals: [] };
+    this.newJob(); this.startCards(this.remembered()); this.removals = kept.removals;
+    for (const item of kept.items) this.place({ ...item, state: item.state === 'sent' ? 'sent' : 'waiting' });
+    this.draw();
+    if (!kept.items.length) {
+      const { status, answer } = await request('GET', this.job, { query: { brief: 1 } });
+      if (status !== 200 || !answer.n) return;
     }
-    this.remember(); this.draw();
+    const { status, answer } = await request('GET', this.job);
+    if (status === 200) {
+      for (const [path, size] of Object.entries(answer.files)) if (!this.removals.includes(path)) this.place({ path, file: null, size, state: 'sent' });
+      this.compare(answer, this.job);
+      this.remember(); this.draw();
+    }
+    if (this.waiting()) this.changed();
+  }
+
+  // Into the card of its class; into a new one, or in place of an empty one, where this browser does not know the class.
+  place(item) {
+    const id = item.path.split('/')[0];
+    let card = this.cards.find(one => one.id === id);
+    if (!card) {
+      card = this.cards.find(one => !one.items.size && !this.known(one)) ?? this.add('');
+      card.id = id;
+    }
+    if (!card.items.has(item.path)) card.items.set(item.path, item);
   }
 
   known(card) { return this.remembered().some(one => one.id === card.id); }

@@ -15,12 +15,14 @@ const encoder = new TextEncoder();
 
 const chosen = input => [...input.files].map(file => ({ path: file.webkitRelativePath || file.name, file }));
 
-// The entries of a drop have to be taken at once: the list dies with its event.
-const entriesOf = event => [...event.dataTransfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
+// What a drop holds has to be taken at once: the list dies with its event. A file that is nowhere on the disk has no entry.
+const entriesOf = event => [...event.dataTransfer.items].filter(item => item.kind === 'file')
+  .map(item => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean);
 
 async function dropped(entries, tell) {
   const found = [];
   const read = async entry => {
+    if (entry instanceof File) return found.push({ path: entry.name, file: entry });
     if (!visible(entry.fullPath.slice(1))) return;
     if (entry.isFile) {
       found.push({ path: entry.fullPath.slice(1), file: await new Promise((resolve, reject) => entry.file(resolve, reject)) });
