@@ -5,7 +5,7 @@ All of it is read from the hashes of the content and from `Facts.near`, so it ta
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.data.facts import Facts, Near
@@ -20,7 +20,8 @@ Unit = tuple[str, int, SplitName]
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """`item` has copies on sides that are more final than its own: `copies` holds one for each such side, with its likeness (1: exact)."""
+    """`item` has copies on sides that are more final than its own: `copies` holds one for each such side, with its likeness (1: exact,
+    0: only joined by others)."""
     item: int
     copies: dict[SplitName, tuple[int, float]]
 
@@ -39,20 +40,41 @@ class Spare:
 
 
 def leaks(version: Version, facts: Facts) -> tuple[Leak, ...]:
-    """Items with an exact or near copy on a more final side, worst first. Without all of them no copy crosses the split."""
+    """Items with an exact or near copy on a more final side, worst first. Without all of them no copy crosses the split.
+
+    Of a large group of near-copies `Facts.near` holds only some pairs, so all that chains of pairs join counts as copies, as in a split.
+    """
     places = _places(version, facts.near)
     found: dict[int, dict[SplitName, tuple[int, float]]] = defaultdict(dict)
-    for a, b, likeness in _alike(places, facts):
-        first: dict[SplitName, int] = {}
-        for other in places[b]:
-            first.setdefault(version.items[other].split, other)
-        for item in places[a]:
+
+    def note(items: Sequence[int], others: Sequence[int], likeness: float) -> None:
+        first = {version.items[other].split: other for other in reversed(others)}
+        for item in items:
             own = FINAL[version.items[item].split]
             for side, other in first.items():
-                if FINAL[side] > own and likeness > found[item].get(side, (0, 0.0))[1]:
+                if FINAL[side] > own and likeness >= found[item].get(side, (0, 0.0))[1]:
                     found[item][side] = (other, likeness)
+
+    for group in _groups(places, facts):
+        items = [item for sha in group for item in places[sha]]
+        if len({version.items[item].split for item in items}) > 1:
+            note(items, items, 0.0)
+    for a, b, likeness in _alike(places, facts):
+        note(places[a], places[b], likeness)
     every = (Leak(item, copies) for item, copies in found.items() if copies)
     return tuple(sorted(every, key=lambda leak: (-FINAL[leak.worst[0]], -leak.worst[2], leak.item)))
+
+
+def _groups(places: Mapping[str, Sequence[int]], facts: Facts) -> list[list[str]]:
+    """Contents that chains of near-copies join."""
+    group = {sha: [sha] for sha in places}
+    for pair in facts.near:
+        if pair.a in group and pair.b in group and group[pair.a] is not group[pair.b]:
+            small, large = sorted((group[pair.a], group[pair.b]), key=len)
+            large += small
+            for sha in small:
+                group[sha] = large
+    return list({id(shas): shas for shas in group.values() if len(shas) > 1}.values())
 
 
 def _alike(places: dict[str, list[int]], facts: Facts) -> Iterator[tuple[str, str, float]]:

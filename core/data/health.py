@@ -30,10 +30,11 @@ SHORTCUT = 0.5
 STRAY_ITEMS, STRAY_SHARE = 3, 0.02
 """Fewer items in another language than both are taken for errors of the language guess."""
 
-EMPTY = frozenset({"The file is empty."})
+EMPTY = frozenset({"The file is empty.", "The text is empty.", "The row is empty."})
 """Keys of the translation catalogue: the reasons why a file or row without content was left out."""
-DAMAGED = frozenset({"The picture is damaged.", "The picture breaks off: the file is incomplete.", "It holds values that are no numbers."})
-"""Keys of the translation catalogue: the reasons why a damaged picture was left out; those of other files stand where they are found."""
+DAMAGED = frozenset({"The picture is damaged.", "The picture breaks off: the file is incomplete.", "It holds values that are no numbers.",
+                     "It holds bytes that are no text in the encoding {encoding}."})
+"""Keys of the translation catalogue: the reasons why a damaged file was left out; those of foreign files stand where they are found."""
 UNREADABLE = DAMAGED | {entries.NOT_OPENED, entries.NOT_WHOLE, entries.DAMAGED_INSIDE, foreign.TEXT, foreign.OTHER,
                         *(reason for _, reason in foreign.SIGNATURES)}
 
@@ -120,6 +121,22 @@ def _label_typos(version: Version, facts: Facts) -> Found:
                   "Each would be learned as a label of its own: {sets}. Merge them if they mean the same.",
                   {"n": len(wrong), "sets": _listed([" = ".join(f"“{label}”" for label in labels) for labels in sets], "; ")},
                   _by_label(version, {idx for idx, label in enumerate(version.labels) if label in wrong}), fix="Merge into the most common spelling")
+
+
+def _groups(version: Version, facts: Facts) -> Found:
+    sides: dict[str, set[SplitName]] = {}
+    for item in version.items:
+        if item.group:
+            sides.setdefault(item.group, set()).add(item.split)
+    torn = {group for group, on in sides.items() if len(on) > 1}
+    if torn:
+        items: dict[str, list[int]] = {group: [] for group in sorted(torn)}
+        for position, item in enumerate(version.items):
+            if item.group in torn:
+                items[item.group].append(position)
+        yield Problem("groups_across_splits", "bad", len(torn), "Groups on both sides of the split: {n}",
+                      "What is known of a group from training helps on its other items, so the score flatters: split again with the groups kept "
+                      "whole.", {"n": len(torn)}, _shown(items.values()))
 
 
 def _missing_on_side(version: Version, facts: Facts) -> Found:
@@ -283,7 +300,7 @@ def _long_texts(version: Version, facts: Facts) -> Found:
 
 
 CHECKS: tuple[Callable[[Version, Facts], Found], ...] = (
-    _leaks, _two_labels, _near_two_labels, _label_typos, _missing_on_side, _few_items, _gray, _languages, _imbalance, _rejected,
+    _leaks, _groups, _two_labels, _near_two_labels, _label_typos, _missing_on_side, _few_items, _gray, _languages, _imbalance, _rejected,
     _exact_duplicates, _short_texts, _tiny, _odd_shape, _long_texts, _near_duplicates, _huge)
 """Worst first among those of the same severity."""
 

@@ -57,6 +57,15 @@ def test_near_copies_across_the_split_count_once_each_and_exact_ones_come_first(
     assert {version.items[leak.item].name for leak in leaks(version, facts)} == {"train/ant/copy.png", "train/ant/0.png", "val/ant/0.png"}
 
 
+def test_chains_of_near_copies_leak_as_a_whole(ws: Workspace, tmp_path: Path) -> None:
+    """Not every pair of a large group is kept among the facts."""
+    version, _ = imported(ws, tmp_path, clean())
+    facts = alike(version, ("train/ant/0.png", "train/ant/1.png"), ("train/ant/1.png", "train/ant/2.png"), ("train/ant/2.png", "test/ant/0.png"))
+    problem = check(version, facts)[0]
+    assert (problem.kind, problem.count) == ("near_copies_across_splits", 3)
+    assert names(version, problem)[0] == ("train/ant/2.png", "test/ant/0.png"), "what was seen to be alike comes first"
+
+
 def test_an_overruled_leak_is_still_said_but_holds_nothing(ws: Workspace, tmp_path: Path) -> None:
     version, _ = imported(ws, tmp_path, clean())
     facts = alike(version, ("train/ant/0.png", "test/ant/0.png"), ("train/ant/1.png", "test/ant/1.png"))
@@ -195,6 +204,16 @@ def test_spellings_of_one_label_are_named_together(ws: Workspace, tmp_path: Path
     problem = only(version, facts)
     assert (problem.kind, problem.severity, problem.count) == ("label_typos", "bad", 1)
     assert problem.params["sets"] == "“Red_Ant” = “red ant”"
+
+
+def test_groups_that_the_given_split_tears_apart(ws: Workspace, tmp_path: Path) -> None:
+    version, facts = imported(ws, tmp_path, clean())
+    whole = replace(version, items=tuple(replace(item, group=f"{item.split} {item.label}") for item in version.items))
+    assert check(whole, facts) == ()
+    torn = replace(version, items=tuple(replace(item, group=item.name[-5]) for item in version.items))
+    problem = only(torn, facts)
+    assert (problem.kind, problem.severity, problem.count) == ("groups_across_splits", "bad", 2)
+    assert {item.group for group in problem.groups for item in (torn.items[position] for position in group)} == {"0", "1"}
 
 
 # ---- texts ----
