@@ -28,7 +28,7 @@ SHORT_CHARS = 3
 SHORTCUT = 0.5
 """Cramér's V between a trait and the labels from which on the trait gives the label away."""
 STRAY_ITEMS, STRAY_SHARE = 3, 0.02
-"""Fewer items in another language than both are taken for errors of the language guess."""
+"""Fewer odd items are not worth a word; of languages neither is a smaller share, which may be errors of the guess."""
 
 EMPTY = frozenset({"The file is empty.", "The text is empty.", "The row is empty."})
 """Keys of the translation catalogue: the reasons why a file or row without content was left out."""
@@ -181,7 +181,7 @@ def _gray(version: Version, facts: Facts) -> Found:
     pictures = [item.width > 0 for item in version.items]
     gray = [item.sha in facts.gray for item in version.items]
     n, n_gray = sum(pictures), sum(gray)
-    if not 0 < n_gray < n:
+    if min(n_gray, n - n_gray) < STRAY_ITEMS:
         return
     rare_is_gray = 2 * n_gray <= n
     odd = [position for position, (picture, is_gray) in enumerate(zip(pictures, gray)) if picture and is_gray == rare_is_gray]

@@ -156,10 +156,13 @@ def test_gray_pictures_under_one_label_are_a_shortcut(ws: Workspace, tmp_path: P
 
 
 def test_few_colour_pictures_among_gray_ones_are_the_odd_ones(ws: Workspace, tmp_path: Path) -> None:
-    version, facts = imported(ws, tmp_path, {name: colour(1) if name == "train/ant/0.png" else gray(seed) for seed, name in enumerate(clean(), 5)})
+    version, facts = imported(ws, tmp_path, {name: colour(seed) if name.endswith("t/0.png") else gray(seed) for seed, name in enumerate(clean(), 5)})
     problem = only(version, facts)
-    assert problem.title.startswith("Colour pictures") and names(version, problem) == [("train/ant/0.png",)]
+    assert problem.title.startswith("Colour pictures")
+    assert names(version, problem) == [("test/ant/0.png",), ("train/ant/0.png",), ("val/ant/0.png",)]
     assert check(*imported(ws, tmp_path / "gray", {name: gray(seed) for seed, name in enumerate(clean(), 50)})) == (), "all gray is no mix"
+    files = clean()
+    assert check(*imported(ws, tmp_path / "two", files | {name: gray(900 + k) for k, name in enumerate(list(files)[:2])})) == (), "two are no mix"
 
 
 # ---- labels ----
