@@ -22,6 +22,7 @@ from core.data.facts import load_facts
 from core.data.fixes import fix, overrule
 from core.data.health import LEAK, check, holds
 from core.data.importing import import_path
+from core.data.limits import load_limits, save_limits
 from core.data.versions import load_dataset, load_version, version_key
 from core.errors import UserError
 from core.evaluation.report import read_report
@@ -103,6 +104,7 @@ def _models(options: argparse.Namespace) -> dict[str, Any]:
 def _check(options: argparse.Namespace) -> dict[str, Any]:
     with TemporaryDirectory(prefix="graft-check-", ignore_cleanup_errors=True) as folder:
         ws = Workspace.open(folder)
+        save_limits(ws, load_limits(Workspace.open()))  # what the settings say holds here too
         data = _import(ws, options)
         version, facts = load_version(ws, data), load_facts(ws, data.dataset)
     problems = check(version, facts)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from core import events
 from core.bundle import predict
 from core.cli import main
+from core.data.limits import load_limits, save_limits
 from core.data.versions import list_datasets, load_version
 from core.errors import UserError
 from core.jobs.runs import list_runs, state_of, write_failure
@@ -335,6 +337,12 @@ def test_a_clean_folder_has_nothing_wrong(tmp_path: Path, capsys: pytest.Capture
     folder = write_tree(tmp_path / "clean", clean())
     assert call(capsys, "check", folder, "--json")[0]["problems"] == []
     assert "Nothing wrong was found." in call(capsys, "check", folder)[1]
+
+
+def test_the_limits_of_the_settings_hold_for_a_check(alone: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_limits(alone, replace(load_limits(alone), entries=10))
+    answer, _ = call(capsys, "check", write_tree(tmp_path / "clean", clean()), "--json", code=1)
+    assert "clean" in answer["error"]["title"] and "10" in answer["error"]["message"]
 
 
 def test_what_can_not_be_imported_can_not_be_checked(tmp_path: Path, little: Path, capsys: pytest.CaptureFixture[str]) -> None:
