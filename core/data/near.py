@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image, ImageChops
 
+from core.data import same_text
 from core.data.facts import Near
 from core.data.linked import Linked
 from core.data.near_hashes import near_hashes
@@ -16,6 +17,8 @@ GRAY_LEVELS = 8
 AT_ONCE = 128
 MOST_COMPARED = 100_000
 """Pairs of pictures that are laid over one another, those with the nearest hashes first: a minute or two at most."""
+EQUAL_WINDOW = 4
+"""Of texts that are equal but for case and punctuation each is paired with so many that follow."""
 
 
 def phash(image: Image.Image) -> str:
@@ -57,5 +60,27 @@ def near_pictures(hashes: Mapping[str, str], thumbnail: Callable[[str], bytes]) 
 
 
 def near_texts(texts: Mapping[str, str]) -> tuple[Near, ...]:
-    """Pairs of texts that are nearly the same. `texts`: sha -> text."""
-    return ()
+    """Pairs of texts that are nearly the same; 1.0 where only case, spaces and punctuation differ. `texts`: sha -> text.
+
+    Of a large group only some pairs are named, which hold it together (`core.data.linked`).
+    """
+    shas = sorted(texts)
+    equal: dict[str, list[int]] = {}
+    for idx, sha in enumerate(shas):
+        words = same_text.tokens(texts[sha])
+        if words:
+            equal.setdefault(" ".join(words), []).append(idx)
+    found: dict[tuple[int, int], float] = {}
+    for group in equal.values():
+        for step in range(1, EQUAL_WINDOW + 1):
+            found.update(dict.fromkeys(zip(group, group[step:]), 1.0))
+    long = [(group[0], words) for text, group in equal.items() if len(words := text.split(" ")) >= same_text.LEAST_TOKENS]
+    linked = Linked(len(long))
+    for a, b in same_text.candidates([words for _, words in long]):
+        pair = min(long[a][0], long[b][0]), max(long[a][0], long[b][0])
+        if pair not in found and linked.wanted(a, b):
+            alike = same_text.likeness(long[a][1], long[b][1])
+            if alike >= same_text.LEAST_LIKENESS:
+                linked.add(a, b)
+                found[pair] = alike
+    return tuple(Near(shas[a], shas[b], round(found[a, b], 4)) for a, b in sorted(found))
