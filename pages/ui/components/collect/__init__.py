@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.importing import LEAST_PER_CLASS
 from core.data.limits import load_limits
+from core.data.versions import LEAST_PER_LABEL
 from pages.ui import state
 from pages.ui.components import upload
 from pages.ui.i18n import _, language
@@ -26,7 +26,7 @@ def collect(ws_token: str, *, upload_id: str, key: str) -> Collected | None:
     also runs when sending got stuck, so that it may give another token.
     """
     limits = load_limits(state.workspace()).upload
-    data = {"token": ws_token, "id": upload_id, "text": _texts(), "lang": language(), "limits": asdict(limits), "least": LEAST_PER_CLASS}
+    data = {"token": ws_token, "id": upload_id, "text": _texts(), "lang": language(), "limits": asdict(limits), "least": LEAST_PER_LABEL}
     return _result(_component(key=key, data=data, on_done_change=lambda: None, on_stuck_change=lambda: None).get("done"))
 
 
