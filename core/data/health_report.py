@@ -4,12 +4,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.data.health import Problem
+from core.data.health import LEAK, Problem
 from core.data.versions import Version
 from core.specs import SplitName
 
 EXAMPLES = 5
 SIDES: tuple[SplitName, ...] = ("train", "val", "test")
+TWO_LABELS = ("same_item_two_labels", "near_copies_two_labels")
+COPIES = (LEAK, *TWO_LABELS, "exact_duplicates", "near_duplicates")
 MARKS = {"holds": "HOLDS", "bad": "bad", "minor": "minor"}
 
 
@@ -52,9 +54,16 @@ def _splits(version: Version) -> list[str]:
 
 
 def _problem(version: Version, problem: Problem) -> list[str]:
-    names = [" = ".join(group) for group in _examples(version, problem)[:EXAMPLES]]
+    names = [_example(version, problem, group) for group in problem.groups[:EXAMPLES]] or list(problem.names[:EXAMPLES])
     return [f"[{MARKS[problem.severity]}] {problem.title.format(**problem.params)}", f"  {problem.advice.format(**problem.params)}",
             *(f"    {name}" for name in names), *(["    …"] if problem.count > len(names) > 0 else [])]
+
+
+def _example(version: Version, problem: Problem, group: Sequence[int]) -> str:
+    """Items that belong together on one line, with their labels where those are in question."""
+    items = [version.items[position] for position in group[:EXAMPLES]]
+    names = [f"{item.name} ({version.labels[item.label]})" if problem.kind in TWO_LABELS else item.name for item in items]
+    return (" = " if problem.kind in COPIES else ", ").join(names) + (" …" if len(group) > EXAMPLES else "")
 
 
 def _examples(version: Version, problem: Problem) -> list[list[str]]:

@@ -212,7 +212,7 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, data: Path, capsys: pytest
 @pytest.mark.parametrize("change, says", [
     ({"--model": "resnet-18"}, "resnet18"),
     ({"--data": "nowhere"}, "There is no file or folder “nowhere”."),
-    ({"--data": "list.csv"}, "can't be imported yet"),
+    ({"--data": "list.csv"}, "“list.csv” holds no rows."),
     ({"--epochs": 0}, "epochs must be between 1 and 1000"),
     ({"--bundle": "missing/out.zip"}, "can't be put there"),
 ])
@@ -351,3 +351,16 @@ def test_what_can_not_be_imported_can_not_be_checked(tmp_path: Path, little: Pat
     folder = write_tree(tmp_path / "one", {"cat/1.jpg": b"no picture", "dog/1.jpg": b""})
     _, text = call(capsys, "check", folder, code=1)
     assert "No file could be read as a picture." in text and "Traceback" not in text and list(little.iterdir()) == []
+
+
+def test_a_table_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{label},the {label} one of number {i} is {word}" for label in ("good", "poor") for i, word in enumerate(
+        ("apple", "river", "engine", "violin", "glacier", "harbour", "lantern", "meadow", "orchid", "pebble", "quartz", "saddle"))]
+    path = tmp_path / "reviews.csv"
+    path.write_bytes("\n".join(["label,text", *rows, "poor,\u597d", "good,", f"poor,{rows[0].partition(',')[2]}"]).encode("gb18030"))
+    answer, _ = call(capsys, "check", path, "--json")
+    assert (answer["task"], answer["items"], answer["columns"]) == ("text", 26, {"text": "text", "label": "label", "group": None})
+    assert answer["rejected"] == [{"name": "reviews.csv:27", "reason": "The text is empty."}]
+    kinds = {problem["kind"]: problem for problem in answer["problems"]}
+    assert kinds["same_item_two_labels"]["examples"] == [["reviews.csv:2", "reviews.csv:28"]] and kinds["empty"]["count"] == 1
+    assert kinds["short_texts"]["examples"] == [["reviews.csv:26"]] and answer["encoding"].lower() == "gb18030"

@@ -38,4 +38,4 @@ def test_the_worst_problem_is_printed_first_with_its_items() -> None:
     printed = lines(version, check(version, facts))
     assert printed[0] == "26 items (text), 2 labels, 0 left out"
     first, last = printed.index("[bad] The same item under two labels: 1"), printed.index("[minor] Empty or very short texts: 1")
-    assert first < last and printed[first + 2] == "    rows.csv:3 = rows.csv:7" and printed[last + 2] == "    rows.csv:2"
+    assert first < last and printed[first + 2] == "    rows.csv:3 (poor) = rows.csv:7 (good)" and printed[last + 2] == "    rows.csv:2"
