@@ -12,7 +12,7 @@ from core.data.edit import save
 from core.data.facts import Facts, Near, load_facts, write_facts
 from core.data.fixes import fix, overrule
 from core.data.health import LEAK
-from core.data.versions import load_version, version_key
+from core.data.versions import create_dataset, load_version, version_key
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import process_id, this_process
 from core.jobs.runs import (ENDED, active_runs, append, failure, list_runs, load_run, state_of, steer, submit, wish_of, write_exit,
@@ -21,6 +21,7 @@ from core.models.catalog import find
 from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.training.presets import plan_for
 from core.workspace import Workspace, new_id, write_atomic
+from tests.core.data.flawed import texts
 from tests.core.jobs.queued import ROW, dataset, put_in_queue, sleeper
 
 
@@ -93,6 +94,14 @@ def test_what_could_never_run_is_refused_before_it_waits(ws: Workspace, data: Da
 def test_a_version_that_is_gone_is_refused(ws: Workspace, data: DataSpec) -> None:
     with pytest.raises(NotFound):
         put_in_queue(ws, replace(data, version="0123456789abcdef"))
+
+
+def test_a_model_of_pictures_does_not_learn_texts(ws: Workspace) -> None:
+    version, _ = texts([(label, f"{label} {i}") for label in ("good", "poor") for i in range(12)])
+    data = create_dataset(ws, "textdataset", "reviews", "local", version)
+    with pytest.raises(ModelError, match="can't learn from this data"):
+        put_in_queue(ws, data)
+    assert list(ws.runs.glob("*/run.json")) == []
 
 
 # ---- copies across the split ----
