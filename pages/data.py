@@ -1,16 +1,14 @@
-"""Data: what there is of each label, how it is split, what was left out."""
+"""Data: what there is of each label, what is wrong with it, how it is split; and the items themselves, to look at and to correct."""
 from __future__ import annotations
 
 import streamlit as st
 
-from core.data.versions import list_datasets, load_dataset, spec_of
-from pages.ui import importer, recipe, state, thumbs
-from pages.ui.data_tables import counts_table, rejected_table
+from core.data.versions import Dataset, Version, last_change, list_datasets, load_dataset, redo, spec_of, undo
+from core.specs import DataSpec
+from pages.ui import data_columns, data_earlier, data_health, data_items, data_labels, data_split, data_view, doctor, importer, recipe, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import md
-
-PAGE = 48
 
 ws, who, draft = state.workspace(), state.me(), state.draft()
 st.title(_("Data"), anchor=False)
@@ -18,10 +16,12 @@ bar = recipe.place()
 
 
 def _chooser() -> None:
-    """Another dataset, or new files."""
+    """More files for this dataset, another dataset, or new files."""
     datasets = list_datasets(ws, who)
-    with st.expander(_("Use other data") if draft.data else _("Choose data"), expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
-        importer.drop_zone("data")
+    label = _("Add to this data, or use other data") if draft.data else _("Choose data")
+    with st.expander(label, expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
+        into = draft.data is not None and st.toggle(_("Add to the data below instead of making a new set"), key="data.into")
+        importer.drop_zone("data", into=draft.data.dataset if into and draft.data else "")
         importer.last_error()
         if datasets:
             names = {dataset.id: dataset.name for dataset in datasets}
@@ -32,6 +32,54 @@ def _chooser() -> None:
                 st.rerun()
 
 
+def _headline(data: DataSpec, version: Version, dataset: Dataset) -> None:
+    data_earlier.notice(data, dataset)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{md(dataset.name)}**  ·  " + _("{n} {items}, {k} labels", n=f"{len(version.items):,}", k=len(version.labels),
+                                                       items=data_view.item_words(version)[1]), width="content")
+        st.space("stretch")
+        if data.version == dataset.current:
+            _history(data, dataset)
+        data_view.list_link(data)
+
+
+def _history(data: DataSpec, dataset: Dataset) -> None:
+    """The last change with its way back."""
+    change = last_change(dataset)
+    if change:
+        st.caption(md(_(change.what, **change.params)), width="content")
+        if st.button(_("Undo"), icon=":material/undo:", key="data.undo"):
+            state.update(data=undo(ws, data.dataset, who))
+            st.rerun()
+    if dataset.undone and st.button(_("Redo"), icon=":material/redo:", key="data.redo", help=md(_(dataset.undone[-1].what, **dataset.undone[-1].params))):
+        state.update(data=redo(ws, data.dataset, who))
+        st.rerun()
+
+
+def _body(data: DataSpec, version: Version) -> None:
+    found = data_view.problems(data)
+    halves = st.grid(2, min_column_width=400, gap="large")
+    with halves.container():
+        st.subheader(_("Labels"), anchor=False)
+        data_labels.section(data, version)
+    with halves.container():
+        st.subheader(_("Health"), anchor=False)
+        data_health.section(data, version, found)
+    views = {"items": data_items.heading(version), "split": _("Split and groups"), "doctor": _("Label doctor")}
+    if version.table:
+        views["columns"] = _("Columns and encoding")
+    view = st.segmented_control(_("View"), list(views), format_func=views.get, default="items", required=True, key="data.view",
+                                label_visibility="collapsed")
+    if view == "split":
+        data_split.section(data, version, data_view.facts(data))
+    elif view == "doctor":
+        doctor.section(data, version)
+    elif view == "columns":
+        data_columns.section(data, version)
+    else:
+        data_items.section(data, version, next((problem for problem in found if problem.kind == state.get("data.focus")), None))
+
+
 if importer.busy():
     importer.progress("data")
     st.stop()
@@ -39,30 +87,7 @@ _chooser()
 if draft.data is None:
     empty(_("No data yet. Choose a folder with one sub-folder for each label."))
 else:
-    version, dataset = state.version(), load_dataset(ws, draft.data.dataset, who)
-    st.markdown(f"**{md(dataset.name)}**  ·  " + _("{n} pictures, {k} labels", n=f"{len(version.items):,}", k=len(version.labels)))
-    if version.fixed_splits:
-        st.caption(_("The split came with your folders and was kept."))
-    else:
-        st.caption(_("Split by content, the same each time: about 70 % to learn from, 15 % for choosing the best epoch (validation), 15 % used once at the end (test)."))
-    if not version.split("test"):
-        st.info(_("There are no test pictures: scores will be those of the validation pictures, which are also used to choose the best epoch."),
-                icon=":material/info:")
-    counts_table(version)
-    if version.rejected:
-        n_rejected = len(version.rejected)
-        with st.expander(_("1 unreadable file left out: see which") if n_rejected == 1
-                         else _("{n} unreadable files left out: see which", n=n_rejected), icon=":material/warning:"):
-            rejected_table(version.rejected)
-    st.subheader(_("Pictures"), anchor=False)
-    label = st.pills(_("Label"), range(len(version.labels)), format_func=lambda i: md(version.labels[i]), key=f"data.label.{draft.data.version}",
-                     label_visibility="collapsed")
-    items = [item for item in version.items if label is None or item.label == label]
-    pages = max(1, -(-len(items) // PAGE))
-    page = st.pagination(pages, key=f"data.page.{draft.data.version}.{label}") if pages > 1 else 1
-    if label is None:  # a taste of every label on the first page
-        items.sort(key=lambda item: item.sha)
-    shown = items[(page - 1) * PAGE:page * PAGE]
-    thumbs.grid(draft.data.dataset, [(item.sha, version.labels[item.label]) for item in shown])
+    _headline(draft.data, state.version(), load_dataset(ws, draft.data.dataset, who))
+    _body(draft.data, state.version())
 recipe.fill_draft(bar, "data", button=_("Next: model"), icon=":material/arrow_forward:", disabled=draft.data is None,
                   on_click=lambda: st.switch_page("model.py"))

@@ -5,19 +5,18 @@ import streamlit as st
 
 from core.data.samples import SAMPLES
 from core.jobs.runs import list_runs
-from pages.ui import importer, run_cards, state
+from pages.ui import importer, run_cards, state, ways_in
 from pages.ui.i18n import _
 
 RECENT = 4
 
 ws, who = state.workspace(), state.me()
 st.title(_("What should your model learn?"), anchor=False)
-st.write(_("Give it examples: a folder with one sub-folder for each label, at least two labels, about twenty pictures each. "
-           "Everything stays on this machine."))
+st.write(_("Give it labeled examples, pictures or texts: at least two labels, about twenty items each. Everything stays on this machine."))
 if importer.busy():
     importer.progress("start")
     st.stop()
-importer.drop_zone("start")
+ways_in.choose("start")
 importer.last_error()
 st.subheader(_("Nothing at hand? Try a sample set"), anchor=False)
 cards = st.grid(len(SAMPLES) + 1, min_column_width=240)

@@ -9,7 +9,7 @@ from core.models.catalog import find, on_this_machine
 from core.specs import ModelSpec
 from core.training.estimate import estimate, speed
 from core.workspace import new_id
-from pages.ui import live, model_cards, presets, recipe, settings_form, state
+from pages.ui import data_view, live, model_cards, presets, recipe, settings_form, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import about, duration
@@ -24,7 +24,14 @@ def prepare() -> None:
         empty(_("Choose data first: a folder with one sub-folder for each label, or a sample set."))
         recipe.fill_draft(bar, "train", button=_("Choose data"), icon=":material/arrow_forward:", on_click=lambda: st.switch_page("start.py"))
         return
+    if not model_cards.rows_for(version):
+        model_cards.no_models(version)
+        recipe.fill_draft(bar, "train", button=_("Start training"), icon=":material/play_arrow:", on_click=lambda: None, disabled=True)
+        return
     client().warm()  # so that Try it answers at once
+    held = data_view.holds(draft.data)
+    if held:
+        data_view.show_hold(held)
     row, n_train, n_val = find(draft.model), len(version.split("train")), len(version.split("val"))
     if not on_this_machine(row):
         model_cards.missing_weights(row, "train")
@@ -44,7 +51,7 @@ def prepare() -> None:
         state.put("watching", run.id)
         st.switch_page("train.py", query_params={"run": run.id})
 
-    recipe.fill_draft(bar, "train", button=_("Start training"), icon=":material/play_arrow:", on_click=start)
+    recipe.fill_draft(bar, "train", button=_("Start training"), icon=":material/play_arrow:", on_click=start, disabled=held is not None)
 
 
 if "run" in st.query_params:

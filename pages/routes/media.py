@@ -1,4 +1,4 @@
-"""Thumbnails, the bundle to take home, and the chart library: what a page shows or offers by its address."""
+"""Thumbnails, the bundle and the list of items to take home, and the chart library: what a page shows or offers by its address."""
 from __future__ import annotations
 
 import unicodedata
@@ -6,11 +6,14 @@ from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from core.data.export import items_csv
+from core.data.texts import load_texts
 from core.data.versions import load_dataset, load_version
 from core.errors import NotAllowed, NotFound, UserError
 from core.jobs.runs import load_run
@@ -54,6 +57,19 @@ async def bundle(request: Request, caller: Caller, ws: Workspace) -> Response:
                         headers={"Cache-Control": "private, no-cache"})
 
 
+@guarded("items")
+async def items(request: Request, caller: Caller, ws: Workspace) -> Response:
+    """The items of a dataset as CSV, those of the version in the claim `version`."""
+    dataset = load_dataset(ws, request.path_params["dataset"], caller.owner)
+    wanted = caller.claims.get("version", "")
+    if caller.claims.get("dataset") != dataset.id or wanted not in dataset.versions:
+        raise NotAllowed("This link is for something else.", "It was made for another purpose.", "Reload the page and try again.")
+    version = load_version(ws, DataSpec(dataset.id, wanted))
+    name = quote(f"{file_name(dataset.name).removesuffix('.zip')}.csv")
+    return StreamingResponse(items_csv(version, load_texts(ws, dataset.id)), media_type="text/csv", headers={
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Cache-Control": "private, no-store"})
+
+
 async def plotly(request: Request) -> Response:
     """The chart library that came with Plotly for Python. The same for everybody: only the place is checked."""
     try:
@@ -91,5 +107,6 @@ def _plotly_file() -> Path:
 ROUTES: list[BaseRoute] = [
     Route("/graft/thumb/{sha}", thumb),
     Route("/graft/bundle/{run}.zip", bundle),
+    Route("/graft/items/{dataset}.csv", items),
     Route("/graft/vendor/plotly.min.js", plotly),
 ]

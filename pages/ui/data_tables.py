@@ -10,8 +10,8 @@ from core.data.versions import Rejected, Version
 from pages.ui.i18n import _
 
 
-def counts_table(version: Version) -> None:
-    """Items of each label on each side of the split: what is, not what was asked for."""
+def counts_table(version: Version, key: str) -> list[int]:
+    """Items of each label on each side of the split: what is, not what was asked for. Returns the labels that are ticked."""
     counts = version.counts()
     totals = [sum(counts[side][i] for side in counts) for i in range(len(version.labels))]
     frame = pd.DataFrame({
@@ -19,8 +19,12 @@ def counts_table(version: Version) -> None:
         _("Training"): [counts["train"][i] for i in range(len(version.labels))],
         _("Validation"): [counts["val"][i] for i in range(len(version.labels))],
         _("Test"): [counts["test"][i] for i in range(len(version.labels))]})
-    st.dataframe(frame, hide_index=True, key="data.counts", height="content" if len(frame) <= 12 else 460, column_config={
-        _("Total"): st.column_config.ProgressColumn(min_value=0, max_value=max(totals), format="%d", color="primary")})
+    event = st.dataframe(
+        frame, hide_index=True, key=f"data.counts.{key}", height="content" if len(frame) <= 12 else 460, on_select="rerun",
+        selection_mode="multi-row", column_config={
+            _("Total"): st.column_config.ProgressColumn(min_value=0, max_value=max(totals), format="%d", color="primary", width=96),
+            **{side: st.column_config.NumberColumn(width=76) for side in (_("Training"), _("Validation"), _("Test"))}})
+    return [row for row in event.selection.rows if row < len(version.labels)]
 
 
 def rejected_table(rejected: Sequence[Rejected]) -> None:

@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
-from core.jobs import import_job
 from core.data.samples import SAMPLES
-from core.data.versions import Rejected
+from core.data.versions import Rejected, TableChoice
 from core.errors import UserError
+from core.jobs import import_job
 from core.models.catalog import DEFAULT
 from core.specs import DataSpec
 from core.workspace import new_id
@@ -27,7 +28,7 @@ def drop_zone(place: str, into: str = "") -> None:
     upload_id = inbox_id("upload")
     done = upload(mint(state.workspace(), state.me(), "upload", upload=upload_id), key=f"{place}.upload.{upload_id}")
     if done and done.n:
-        begin(upload_id, name=done.name or _("my pictures"), left_out=done.failed, **({"into": into} if into else {}))
+        begin(upload_id, name=done.name or _("my data"), left_out=done.failed, **({"into": into} if into else {}))
 
 
 def inbox_id(kind: Literal["upload", "collect"]) -> str:
@@ -55,7 +56,28 @@ def begin_sample(key: str) -> None:
     _watch(upload_id, key)
 
 
-def _begin(upload_id: str, *, sample: str = "", left_out: Sequence[Rejected] = (), **asked: str) -> None:
+def begin_paste(text: str) -> None:
+    _instead(name=_("pasted texts"), paste=text)
+
+
+def begin_path(path: Path) -> None:
+    """A folder or file of this machine; the caller has checked that it may be read."""
+    _instead(name=path.name or str(path), path=str(path))
+
+
+def begin_reread(data: DataSpec, choice: TableChoice) -> None:
+    """The tables of a dataset once more, read in another way."""
+    _instead(name="", reread=data, choice=choice)
+
+
+def _instead(**asked: Any) -> None:
+    """An import without an upload."""
+    upload_id = new_id()
+    _begin(upload_id, **asked)
+    _watch(upload_id)
+
+
+def _begin(upload_id: str, *, sample: str = "", left_out: Sequence[Rejected] = (), **asked: Any) -> None:
     import_job.start(state.workspace(), upload_id, owner=state.me(), sample=sample, left_out=left_out, **asked)
 
 
@@ -93,7 +115,7 @@ def _progress() -> None:
         state.put("import.error", error)
         st.rerun()
     if now.state == "running":
-        text = _("Reading {done} of {total} pictures", done=now.done, total=now.total) if now.total else _("Getting ready …")
+        text = _("Reading {done} of {total}", done=f"{now.done:,}", total=f"{now.total:,}") if now.total else _("Getting ready …")
         st.progress(now.done / now.total if now.total else 0.0, text=text)
         if st.button(_("Cancel"), key="import.cancel"):
             import_job.cancel(state.workspace(), upload_id)

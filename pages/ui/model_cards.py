@@ -6,16 +6,28 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.data.versions import Version
 from core.errors import UserError
 from core.jobs import downloads
-from core.models.catalog import ModelRow, on_this_machine, ready, weights_folder
+from core.models.catalog import CATALOG, ModelRow, on_this_machine, ready, weights_folder
 from pages.ui import state
+from pages.ui.empty import empty
 from pages.ui.errors import show_error
 from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 from pages.ui.text import count, listed, md, size
 
 COLUMNS = 3
+
+
+def rows_for(version: Version | None) -> list[ModelRow]:
+    """The models that can learn from this data; all of them while there is none."""
+    return [row for row in CATALOG.values() if version is None or row.task == version.task]
+
+
+def no_models(version: Version) -> None:
+    empty(_("Texts can be checked, corrected and split here. Models that learn from them are not part of this version of Graft.")
+          if version.task == "text" else _("No model here learns from this kind of data."))
 
 
 def grid(rows: Sequence[ModelRow], chosen: str) -> None:

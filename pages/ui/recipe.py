@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.data.versions import load_dataset
-from core.models.catalog import CATALOG
+from core.models.catalog import CATALOG, find
 from core.specs import DataSpec, FreezePlan, ModelSpec, PresetKey, RunSpec
 from core.training.presets import groups
 from pages.routes.tokens import mint
@@ -93,8 +93,10 @@ def _chips(data: DataSpec | None, model: ModelSpec, plan: FreezePlan, preset: Pr
     what = _("none yet")
     if data:
         what = _("{data}, {n}", data=md(load_dataset(ws, data.dataset, state.me()).name), n=len(state.read_version(data).items))
-    chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), model_text(model), "model.py"),
-             ("model", _("Trains"), trained_text(model.key, plan), "model.py"), ("train", _("Preset"), preset_text(preset), "train.py"))
+    fits = data is None or find(model.key).task == data.task
+    chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), model_text(model) if fits else _("none yet"), "model.py"),
+             ("model", _("Trains"), trained_text(model.key, plan) if fits else "–", "model.py"),
+             ("train", _("Preset"), preset_text(preset), "train.py"))
     for position, (page, label, value, target) in enumerate(chips):
         if position:
             st.markdown(":gray[→]", width="content")

@@ -143,3 +143,17 @@ def test_the_chart_library_needs_no_token_but_a_name_of_ours(server: Served, ws:
     assert "immutable" not in server.ask("HEAD", "/graft/vendor/plotly.min.js?v=0").headers["cache-control"]
     assert server.ask("GET", f"/{media.plotly_address()}", host="evil.example").status == 403
     assert server.ask("GET", f"/{media.plotly_address()}", sec_fetch_site="cross-site").status == 403
+
+
+def test_the_list_of_items_is_its_owners_alone_and_of_the_version_named(server: Served, ws: Workspace) -> None:
+    data = dataset(ws, "data1", "local", picture(ws, "red"))
+    theirs = dataset(ws, "data2", "somebody", picture(ws, "blue"))
+
+    def ask(dataset_id: str, **claims: str) -> int:
+        return server.ask("GET", f"/graft/items/{dataset_id}.csv?token={tokens.mint(ws, 'local', 'items', **claims)}").status
+
+    answer = server.ask("GET", f"/graft/items/data1.csv?token={tokens.mint(ws, 'local', 'items', dataset='data1', version=data.version)}")
+    assert answer.status == 200 and answer.headers["content-disposition"] == "attachment; filename*=UTF-8''data1.csv"
+    assert answer.body.decode("utf-8-sig").splitlines()[0] == "name,label,split,group" and b",a,train," in answer.body
+    assert ask("data1", dataset="data1") == ask("data1", dataset="data2", version=data.version) == 403
+    assert ask("data2", dataset="data2", version=theirs.version) == 403
