@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ SIDES = frozenset({"split", "set", "subset", "partition", "fold", "dataset", "us
 MOST_CELL_CHARS = 80
 """A label that is longer on average is a text."""
 FIX = "Give the table a column of labels, such as {example}, or choose the columns yourself."
+"""A template of the translation catalogue."""
 EXAMPLE = "text,label"
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -120,8 +122,10 @@ def _unfit(one: _Column) -> str:
 
 
 def _named_label(free: Sequence[_Column], text: str) -> str:
-    ranked = [(LABELS.index(_plain(one.name)), one.name) for one in free if _plain(one.name) in LABELS and one.n and one.name != text]
-    return min(ranked)[1] if ranked else ""
+    """One that can be used comes first; one that can't is returned all the same, since another column would hardly be what is meant."""
+    ranked = [(bool(_unfit(one)) or one.n_distinct < 2, LABELS.index(_plain(one.name)), one.name) for one in free
+              if _plain(one.name) in LABELS and one.n and one.name != text]
+    return min(ranked)[2] if ranked else ""
 
 
 def _text(free: Sequence[_Column], file: str, columns: Sequence[str]) -> str:
@@ -191,7 +195,7 @@ def column_names(header: Sequence[str], width: int) -> tuple[str, ...]:
 
 def clean_label(text: str) -> str:
     """On one line, without characters that steer a terminal or reverse the direction of writing, at most 200 characters."""
-    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029\ufeff]|(?![\t\n\r])[\x00-\x1f\x7f-\x9f]", "", text)
+    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029\ufeff]|(?![\t\n\r])[\x00-\x1f\x7f-\x9f]", "", unicodedata.normalize("NFC", text))
     return " ".join(re.sub(r"[\ud800-\udfff]", "\ufffd", text).split())[:200].strip()
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TextIO
 
-RECORD_CHARS = 2_000_000
-"""The most that one row may hold; of a longer one only the end is looked for."""
+RECORD_CHARS = 10_000_000
+"""The most that one row may hold, unless told otherwise; of a longer one only the end is looked for."""
 _PIECE_CHARS = 2**18
 _TRIED_RECORDS = 300
 _TRIED_CHARS = 2**18
@@ -29,7 +29,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """Stands for a row beyond `RECORD_CHARS`."""
+    """Stands for a row beyond the limit."""
 
 
 Record = list[str] | TooLong
@@ -64,8 +64,9 @@ def _score(sample: str, dialect: Dialect) -> float:
     if not wide:
         return 0.0
     n, width = max(wide)
-    repaired = reader.n_repaired / len(rows) if dialect.quoted else 0.0
-    return n / len(rows) - 0.5 * repaired
+    repaired = reader.n_repaired if dialect.quoted else 0
+    torn = 0 if dialect.skip_space else sum(any(cell.startswith(' "') for cell in row) for row in rows if not isinstance(row, TooLong))
+    return (n - 0.5 * repaired - 0.1 * torn) / len(rows)
 
 
 class Records:
@@ -75,8 +76,9 @@ class Records:
     read as it stands, and what follows is read anew.
     """
 
-    def __init__(self, lines: Iterator[Line], dialect: Dialect) -> None:
+    def __init__(self, lines: Iterator[Line], dialect: Dialect, most_chars: int = RECORD_CHARS) -> None:
         self.n_repaired = 0
+        self._most_chars = most_chars
         self._lines, self._dialect = lines, dialect
         self._again: deque[Line] = deque()
         self._given: list[Line] = []
@@ -91,13 +93,13 @@ class Records:
             except StopIteration:
                 return
             except csv.Error:
-                if self._n_chars > RECORD_CHARS:
+                if self._n_chars > self._most_chars:
                     yield TooLong()
                 else:
                     yield self._repaired()
                 reader = _reader(self._feed(), self._dialect)
                 continue
-            yield TooLong() if self._n_chars > RECORD_CHARS else row
+            yield TooLong() if self._n_chars > self._most_chars else row
 
     def _repaired(self) -> list[str]:
         self.n_repaired += 1
@@ -113,7 +115,7 @@ class Records:
                 return
             first = not self._n_chars
             self._n_chars += n
-            if self._n_chars > RECORD_CHARS:
+            if self._n_chars > self._most_chars:
                 self._given = []  # a line that goes on a quoted cell and has no mark leaves it as it is
                 yield _squeezed(line) if first or '"' in line else ""
             else:
@@ -121,19 +123,19 @@ class Records:
                 yield line
 
 
-def text_lines(file: TextIO) -> Iterator[Line]:
-    """Lines with their ends, of a file opened with `newline=""`. Beyond `RECORD_CHARS` a line is squeezed while it is read."""
+def text_lines(file: TextIO, most_chars: int = RECORD_CHARS) -> Iterator[Line]:
+    """Lines with their ends, of a file opened with `newline=""`. Beyond `most_chars` a line is squeezed while it is read."""
     line, n = "", 0
     while piece := file.readline(_PIECE_CHARS):
         if len(piece) == _PIECE_CHARS and piece.endswith("\r"):  # the cut may lie within a line end
             following = file.readline(1)
             if following not in ("\n", ""):
-                yield line + (piece if n + len(piece) <= RECORD_CHARS else _squeezed(piece)), n + len(piece)
+                yield line + (piece if n + len(piece) <= most_chars else _squeezed(piece)), n + len(piece)
                 line, n, piece = "", 0, following
             else:
                 piece += following
         n += len(piece)
-        line += piece if n <= RECORD_CHARS else _squeezed(piece)
+        line += piece if n <= most_chars else _squeezed(piece)
         if piece.endswith(("\n", "\r")):
             yield line, n
             line, n = "", 0

@@ -4,8 +4,6 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from charset_normalizer import from_bytes
-
 from core.errors import DataError
 
 ENCODINGS = ("utf-8", "utf-16", "gb18030", "big5", "shift_jis", "euc_kr", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255",
@@ -65,6 +63,8 @@ def find_encoding(pieces: list[bytes]) -> str:
         return "gb18030"
     if _fits(pieces, "cp1252") and _western(pieces):
         return "cp1252"
+    from charset_normalizer import from_bytes  # takes long to load, and pages load this module
+
     foreign = b"\n".join(line for piece in pieces for line in piece.split(b"\n") if not line.isascii())[:_GUESS_BYTES]
     best = from_bytes(foreign, cp_isolation=_CANDIDATES).best()
     return best.encoding if best and _fits(pieces, best.encoding) else "latin-1"

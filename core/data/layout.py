@@ -1,8 +1,9 @@
 """Which label and which side of the split the names of an upload stand for. Looks at names only."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from core.data.versions import Rejected
 from core.errors import DataError
@@ -24,9 +25,19 @@ NO_PICTURES = (".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml",
 BESIDE = "It lies beside the folders of the labels, so it has none."
 OUTSIDE = "It lies outside of the folders that hold the labels."
 NO_CLASS = "Its folder holds no pictures, so it is no label."
+NO_TEXTS = "Its folder holds no texts, so it is no label."
 EXAMPLE = "cat/1.jpg, cat/2.jpg, dog/1.jpg, dog/2.jpg"
 
+Kind = Literal["image", "text"]
+"""What the files are that tell the labels."""
 Parts = tuple[str, ...]
+
+_NOTHING = {"image": "No pictures found.", "text": "No texts found."}
+_NONE_CAN_BE = {"image": "None of {n} files can be a picture. For example: {examples}",
+                "text": "None of {n} files can be a text. For example: {examples}"}
+_CHOOSE = {"image": "Choose a folder with one sub-folder of pictures for each label, such as {layout}.",
+           "text": "Choose a folder with one sub-folder of text files for each label, such as {layout}."}
+_EXAMPLES = {"image": EXAMPLE, "text": "spam/1.txt, spam/2.txt, ham/1.txt, ham/2.txt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +65,28 @@ class _Shape:
     """class/split/ instead of split/class/."""
 
 
-def arrange(names: Sequence[str]) -> Layout:
+def may_be_picture(name: str) -> bool:
+    """By the name alone; the content decides."""
+    return not name.lower().endswith(NO_PICTURES)
+
+
+def arrange(names: Sequence[str], kind: Kind = "image", tells: Callable[[str], bool] = may_be_picture, least: int = 2) -> Layout:
     """Read names of the form "folder/file" as class/, split/class/ or class/split/, with any single folders around them.
 
-    Folders below a class belong to it. Raises `DataError` when no two classes can be told from the names.
+    Folders below a class belong to it. `tells`: which names are looked at to find the classes. Raises `DataError` when fewer than `least`
+    classes can be told from the names.
     """
-    telling = [parts for parts in (tuple(name.split("/")) for name in names) if not parts[-1].lower().endswith(NO_PICTURES)]
+    telling = [tuple(name.split("/")) for name in names if tells(name)]
     if not telling:
-        raise DataError("No pictures found.", "None of {n} files can be a picture. For example: {examples}",
-                        "Choose a folder with one sub-folder of pictures for each label, such as {layout}.",
-                        n=len(names), examples=_some(names), layout=EXAMPLE)
+        raise DataError(_NOTHING[kind], _NONE_CAN_BE[kind], _CHOOSE[kind], n=len(names), examples=_some(names), layout=_EXAMPLES[kind])
     wrapper = _wrapper([parts[:-1] for parts in telling])
     shape = _shape([parts[:-1] for parts in telling], wrapper)
     known = [place for place in (_place(parts, shape, len(wrapper)) for parts in telling) if isinstance(place, Place)]
     labels = {place.label for place in known}
-    _check_labels(labels, names, wrapper)
+    _check_labels(labels, names, wrapper, _EXAMPLES[kind], least)
     fixed = len({place.split for place in known}) > 1
     places = (_place(tuple(name.split("/")), shape, len(wrapper)) for name in names)
-    return Layout(tuple(_settled(place, labels, fixed) for place in places), fixed)
+    return Layout(tuple(_settled(place, labels, fixed, NO_CLASS if kind == "image" else NO_TEXTS) for place in places), fixed)
 
 
 def _wrapper(folders: Sequence[Parts]) -> Parts:
@@ -95,7 +110,7 @@ def _shape(folders: Sequence[Parts], wrapper: Parts) -> _Shape:
     if split_folders and (len(sides) > 1 or all(_side(name) for name in firsts)):
         if len(sides) > 1 and "train" not in sides:
             raise DataError("There is nothing to train on.", "The folders {folders} came without a train folder.",
-                            "Put the pictures to learn from in a folder train, or leave the split to Graft: one folder for each label.",
+                            "Put the files to learn from in a folder train, or leave the split to Graft: one folder for each label.",
                             folders=_some(sorted(split_folders)))
         heads = {_inner(inside, name): _side(name) if len(sides) > 1 else None for name in split_folders}
         return _Shape({wrapper + head: side for head, side in heads.items()})
@@ -127,24 +142,26 @@ def _place(parts: Parts, shape: _Shape, depth: int) -> Place | Rejected:
     return Place(name, folders[0], _side(folders[1])) if len(folders) > 1 and _side(folders[1]) else Rejected(name, BESIDE)
 
 
-def _settled(place: Place | Rejected, labels: set[str], fixed: bool) -> Place | Rejected:
+def _settled(place: Place | Rejected, labels: set[str], fixed: bool, no_class: str) -> Place | Rejected:
     if isinstance(place, Rejected):
         return place
     if place.label not in labels:
-        return Rejected(place.name, NO_CLASS)
+        return Rejected(place.name, no_class)
     return place if fixed else replace(place, split=None)
 
 
-def _check_labels(labels: set[str], names: Sequence[str], wrapper: Parts) -> None:
+def _check_labels(labels: set[str], names: Sequence[str], wrapper: Parts, example: str, least: int) -> None:
     nameless = all(_side(label) for label in labels)
+    if len(labels) >= least and not nameless:
+        return
     if len(labels) == 1 and not nameless or nameless and labels and wrapper:
-        raise DataError("Only one label: add a second folder", "All pictures are in “{c}”.",
+        raise DataError("Only one label: add a second folder", "All files are in “{c}”.",
                         "Choose the folder that holds one sub-folder for each label, such as {layout}.",
-                        c=wrapper[-1] if nameless else min(labels), layout=EXAMPLE)
+                        c=wrapper[-1] if nameless else min(labels), layout=example)
     if nameless:
         raise DataError("No folders with labels found.", "None of {n} files lies in a folder that names its label. For example: {examples}",
-                        "Put the pictures of each label in a folder of their own, such as {layout}.",
-                        n=len(names), examples=_some(names), layout=EXAMPLE)
+                        "Put the files of each label in a folder of their own, such as {layout}.",
+                        n=len(names), examples=_some(names), layout=example)
 
 
 def _side(folder: str) -> SplitName | None:

@@ -17,8 +17,6 @@ from xml.etree.ElementTree import ParseError
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from core.data.columns import column_names, header_row
 from core.data.csv_rows import RECORD_CHARS, Dialect, Records, TooLong, find_dialect, text_lines
@@ -39,9 +37,13 @@ SAMPLE_ROWS = 2000
 SAMPLE_CELL_CHARS = 2000
 
 TOO_LONG = "The row is longer than {limit} characters."
+"""A template of the translation catalogue."""
 RAGGED = "It has {n} cells where {m} are expected."
+"""A template of the translation catalogue."""
 NO_OBJECT = "The line is no JSON object."
+"""A template of the translation catalogue."""
 EMPTY = "The row is empty."
+"""A template of the translation catalogue."""
 
 _Cells = tuple[str, ...]
 
@@ -67,6 +69,8 @@ class Table:
     dialect: Dialect = Dialect()
     first: int = 1
     n_rows: int = 0
+    row_chars: int = RECORD_CHARS
+    """Longer rows are left out."""
     sample: tuple[_Cells, ...] = ()
     """Rows from all over the table, long cells cut."""
 
@@ -75,10 +79,10 @@ def is_table(name: str) -> bool:
     return Path(name).suffix.lower() in KINDS
 
 
-def open_table(path: Path, name: str, encoding: str = "") -> Table:
+def open_table(path: Path, name: str, encoding: str = "", row_chars: int = RECORD_CHARS) -> Table:
     """Look through a table once. `encoding`: empty to find it. Raises `DataError` when it can't be read or holds no rows."""
     ending = Path(name).suffix.lower()
-    table = Table(path, name, KINDS[ending], ())
+    table = Table(path, name, KINDS[ending], (), row_chars=row_chars)
     if table.kind in ("csv", "json"):
         pieces = sample_bytes(path)
         table = replace(table, encoding=check_encoding(encoding) if encoding else find_encoding(pieces))
@@ -169,12 +173,12 @@ def _numbered(table: Table) -> Iterator[Row]:
 
 def _csv_rows(table: Table) -> Iterator[Row]:
     with _text(table) as file:
-        for number, cells in enumerate(Records(text_lines(file), table.dialect), 1):
-            yield _too_long(number) if isinstance(cells, TooLong) else Row(number, tuple(cells))
+        for number, cells in enumerate(Records(text_lines(file, table.row_chars), table.dialect, table.row_chars), 1):
+            yield _too_long(number, table) if isinstance(cells, TooLong) else Row(number, tuple(cells))
 
 
-def _too_long(number: int) -> Row:
-    return Row(number, (), TOO_LONG, {"limit": f"{RECORD_CHARS:,}"})
+def _too_long(number: int, table: Table) -> Row:
+    return Row(number, (), TOO_LONG, {"limit": f"{table.row_chars:,}"})
 
 
 def _text(table: Table) -> io.TextIOWrapper:
@@ -203,10 +207,10 @@ def _json_values(table: Table) -> Iterator[object]:
             yield from whole
             return
     with _text(table) as file:
-        for line, n in text_lines(file):
+        for line, n in text_lines(file, table.row_chars):
             line = line.strip("\ufeff \t\r\n")
-            if n > RECORD_CHARS:
-                yield _too_long(0)
+            if n > table.row_chars:
+                yield _too_long(0, table)
             elif not line:
                 yield ""
             else:
@@ -255,14 +259,17 @@ def _parquet_rows(table: Table) -> Iterator[Row]:
             for values in zip(*columns):
                 number += 1
                 cells = tuple(map(_as_text, values))
-                yield Row(number, cells) if sum(map(len, cells)) <= RECORD_CHARS else _too_long(number)
+                yield Row(number, cells) if sum(map(len, cells)) <= table.row_chars else _too_long(number, table)
 
 
 def _xlsx_rows(table: Table) -> Iterator[Row]:
     """The first sheet with anything in it; formulas give the values that were saved with them."""
+    from openpyxl import load_workbook  # takes long to load, and pages load this module
+
     with zipfile.ZipFile(table.path) as archive:
         _check_unpacked(table.name, sum(info.file_size for info in archive.infolist()))
-    book = load_workbook(table.path, read_only=True, data_only=True, keep_links=False)
+    file = table.path.open("rb")  # by its path, it would have to be named .xlsx
+    book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
     try:
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # what it says of its size need not be true
@@ -273,11 +280,12 @@ def _xlsx_rows(table: Table) -> Iterator[Row]:
                                     file=table.name, limit=f"{SHEET_ROWS:,}")
                 cells = tuple(map(_cell_text, values))
                 found = found or any(cells)
-                yield Row(number, cells) if sum(map(len, cells)) <= RECORD_CHARS else _too_long(number)
+                yield Row(number, cells) if sum(map(len, cells)) <= table.row_chars else _too_long(number, table)
             if found:
                 return
     finally:
         book.close()
+        file.close()
 
 
 def _cell_text(value: object) -> str:
@@ -307,7 +315,7 @@ class _readable:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (MemoryError, DataError)):
             return
-        if isinstance(error, (pa.ArrowException, zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, ValueError, KeyError, IndexError,
+        if isinstance(error, (pa.ArrowException, zipfile.BadZipFile, zlib.error, ParseError, ValueError, KeyError, IndexError,
                               TypeError, AttributeError, EOFError, NotImplementedError, OverflowError)):
             raise DataError("“{file}” can't be read as a table.", "It is damaged, encrypted, or another kind of file than its name says.",
                             "Open it in the program that made it, save it as CSV and import that.", file=self._name) from error

@@ -1,6 +1,7 @@
 """An import in a process of its own: hostile pictures can hurt only that one, and a closed tab or a server's restart changes nothing.
 
     uploads/<id>/ names.jsonl files/   what the upload brought, gone when the import has ended
+                  paste.txt            what was pasted instead
                   job.json             the request, with the process that works on it
                   status.json          written by that process; the only thing that readers need
                   import.log  staged/
@@ -20,9 +21,10 @@ from typing import Literal
 
 import psutil
 
-from core.data.importing import import_sample, import_source
+from core.data.importing import import_paste, import_path, import_sample, import_source, reread
+from core.data.limits import load_limits
 from core.data.sources import upload_source
-from core.data.versions import Rejected
+from core.data.versions import Rejected, TableChoice
 from core.errors import DataError, NotFound, UserError
 from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
 from core.specs import DataSpec, from_json, to_json
@@ -49,6 +51,13 @@ class Job:
     process: ProcessId | None = None
     left_out: tuple[Rejected, ...] = ()
     """Files that did not even arrive; the dataset names them with the others that it lacks."""
+    choice: TableChoice = TableChoice()
+    into: str = ""
+    """The id of the dataset that what comes is added to; empty: a new one."""
+    reread: DataSpec | None = None
+    """Read the tables of this version again."""
+    path: str = ""
+    """A folder or file of this machine instead of an upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +71,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class ImportStatus:
-    """`done` and `total` count files; total is 0 until it is known. `dataset` and `version` are set once it is done."""
+    """`done` and `total` count files or rows; total is 0 until it is known. `dataset` and `version` are set once it is done."""
     state: Literal["running", "done", "failed"] = "running"
     done: int = 0
     total: int = 0
     dataset: str = ""
     version: str = ""
+    task: str = "image"
+    objective: str = "single_label"
     fault: Fault | None = None
     pid: int = 0
     started: float = 0.0
@@ -75,7 +86,7 @@ class ImportStatus:
 
     @property
     def data(self) -> DataSpec | None:
-        return DataSpec(self.dataset, self.version) if self.state == "done" else None
+        return DataSpec(self.dataset, self.version, self.task, self.objective) if self.state == "done" else None
 
     @property
     def error(self) -> DataError | None:
@@ -88,10 +99,18 @@ NO_MEMORY = Fault("Memory ran out during the import.", "A file needs more memory
                   "Make very large pictures smaller, then import again.")
 
 
-def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "", left_out: Sequence[Rejected] = ()) -> None:
-    """Import what the upload brought, or a sample set, into a new dataset. Returns at once; see `status`."""
+def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "", left_out: Sequence[Rejected] = (),
+          choice: TableChoice = TableChoice(), into: str = "", paste: str = "", reread: DataSpec | None = None, path: str = "") -> None:
+    """Import what the upload brought. Returns at once; see `status`.
+
+    Instead of the upload: a `sample` set by its key, the text that was `paste`d, the `path` of a folder or file of this machine (the
+    caller has checked that it may be read), or `reread`, the version whose tables are read again. `choice`: how tables are read.
+    `into`: the id of a dataset of the owner that what comes is added to.
+    """
     folder = ws.upload(upload_id)
-    job = Job(name, owner, sample, time.time(), left_out=tuple(left_out))
+    job = Job(name, owner, sample, time.time(), left_out=tuple(left_out), choice=choice, into=into, reread=reread, path=path)
+    if paste:
+        write_atomic(folder / "paste.txt", paste.encode("utf-8", "replace"))
     (folder / "status.json").unlink(missing_ok=True)
     write_atomic(folder / "job.json", to_json(job))
     child = start_module("core.jobs.import_job", [str(ws.root), upload_id], log=folder / "import.log")
@@ -151,7 +170,7 @@ def run(ws: Workspace, upload_id: str) -> ImportStatus:
     report = _reporter(folder, now, counted)
     try:
         spec = _import(ws, folder, job, report)
-        result = replace(now, state="done", dataset=spec.dataset, version=spec.version)
+        result = replace(now, state="done", dataset=spec.dataset, version=spec.version, task=spec.task, objective=spec.objective)
     except UserError as error:
         result = replace(now, state="failed", fault=_fault(error))
     except MemoryError:
@@ -171,8 +190,16 @@ def _import(ws: Workspace, folder: Path, job: Job, report: Callable[[int, int], 
     if job.sample:
         return import_sample(ws, job.sample, job.owner, report, name=job.name, staging=staging)
     _limit_memory()
-    with closing(upload_source(folder)) as source:
-        return import_source(ws, source, name=job.name, owner=job.owner, progress=report, staging=staging, left_out=job.left_out)
+    if job.reread:
+        return reread(ws, job.reread, job.owner, job.choice, report, staging)
+    asked = {"name": job.name, "owner": job.owner, "progress": report, "staging": staging, "choice": job.choice, "into": job.into}
+    if job.path:
+        return import_path(ws, Path(job.path), **asked)
+    if (folder / "paste.txt").is_file():
+        return import_paste(ws, (folder / "paste.txt").read_text(encoding="utf-8"), **asked)
+    limits = load_limits(ws)
+    with closing(upload_source(folder, limits)) as source:
+        return import_source(ws, source, limits=limits, left_out=job.left_out, **asked)
 
 
 def _reporter(folder: Path, base: ImportStatus, counted: list[int]) -> Callable[[int, int], None]:
@@ -193,7 +220,8 @@ def _finish(folder: Path, result: ImportStatus) -> None:
     write_atomic(folder / "status.json", to_json(result))
     for name in ("files", "staged"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / "names.jsonl").unlink(missing_ok=True)
+    for name in ("names.jsonl", "paste.txt"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _job(folder: Path) -> Job | None:
@@ -227,7 +255,7 @@ def _kill(who: ProcessId) -> None:
 
 
 def _last_touched(folder: Path) -> float:
-    times = [path.stat().st_mtime for path in (folder, folder / "files", folder / "names.jsonl", folder / "status.json") if path.exists()]
+    times = [path.stat().st_mtime for path in (folder, folder / "files", folder / "names.jsonl", folder / "paste.txt", folder / "status.json") if path.exists()]
     return max(times, default=0.0)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.data import importing
+from core.data import publish
 from core.data.importing import import_path, import_sample, import_source
 from core.data.sources import Entry, Limits, Listing, folder_source
 from core.data.splitting import assign_splits
@@ -168,7 +168,7 @@ def test_a_class_without_training_pictures_is_left_out(ws: Workspace, tmp_path: 
     (classes({"cat": 3}) | {"dog/1.jpg": b"x", "dog/2.jpg": b"y"}, "Only one label: add a second folder"),
     ({"cat/1.jpg": b"x", "dog/2.jpg": b"y"}, "No file could be read as a picture."),
     ({"1.jpg": jpeg()}, "No folders with labels found."),
-    ({"notes/a.txt": b"text"}, "No pictures found."),
+    ({"notes/a.pdf": b"text"}, "No pictures found."),
     ({}, "No pictures found."),
 ], ids=["one class", "too few", "other class broken", "all broken", "flat", "text", "empty"])
 @pytest.mark.parametrize("packed", [False, True])
@@ -210,7 +210,7 @@ def test_a_failure_while_publishing_is_undone(ws: Workspace, tmp_path: Path, mon
 
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(importing, "create_dataset", full)
+    monkeypatch.setattr(publish, "create_dataset", full)
     with pytest.raises(DataError, match="The disk is full"):
         bring(ws, tree)
     assert everything(ws.root) == before
