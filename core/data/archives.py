@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from core.data.entries import (LINK, NO_FILE, READ_ERRORS, SPARSE, Entry, Listing, below, check_count, empty_file, entry, listed, size_text)
+from core.data.entries import (LINK, NO_FILE, READ_ERRORS, SPARSE, Entry, Listing, below, check_count, clean_name, empty_file, entry,
+                               listed, size_text)
 from core.data.foreign import pickled, refuse_pickles
 from core.data.limits import LIMITS, Limits
 from core.errors import DataError
@@ -80,7 +81,7 @@ def archives_source(archives: Iterable[tuple[Path, str]], name: str, limits: Lim
         entries: list[Entry] = []
         for path, title in archives:
             opened.append(archive_source(path, title, limits))
-            entries += (below(stem(title), one) for one in opened[-1])
+            entries += (below(stem(clean_name(title)), one) for one in opened[-1])
             listed(name, entries, limits)
         return Listing(name, tuple(entries), partial(_close, *opened))
     except BaseException:

@@ -28,12 +28,20 @@ TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx", ".txt")
 
 
 def path_source(path: Path, limits: Limits = LIMITS) -> Listing:
-    """A folder, an archive or a table of this machine. Raises `DataError` for anything else."""
+    """A folder, an archive or a table of this machine. Raises `DataError` for anything else, and where there is no file in it."""
     if path.is_dir():
-        return folder_source(path, limits)
+        return _not_empty(folder_source(path, limits))
     if not path.is_file():
         raise DataError("There is no file or folder “{file}”.", "", "Check the path.", file=str(path))
-    return _lone_file(path, path.name, limits)
+    return _not_empty(_lone_file(path, path.name, limits))
+
+
+def _not_empty(source: Listing) -> Listing:
+    if not source.entries:
+        source.close()
+        raise DataError("There are no files in “{file}”.", "Hidden files, and what systems leave in folders, do not count.",
+                        "Choose the folder that holds your labeled sub-folders.", file=source.name)
+    return source
 
 
 def folder_source(path: Path, limits: Limits = LIMITS) -> Listing:
@@ -101,10 +109,10 @@ def upload_source(folder: Path, limits: Limits = LIMITS) -> Listing:
         [(name, path, size)] = rows
         if "/" not in name or _is_archive(name, path):
             _check_whole(name, path, size)
-            return _lone_file(path, name, limits)
+            return _not_empty(_lone_file(path, name, limits))
     title = clean_name(rows[0][0]).split("/")[0]
     if all(name.lower().endswith((*ARCHIVES, *TABLES)) for name, _, _ in rows) and any(_is_archive(name, path) for name, path, _ in rows):
-        return _archives_and_tables(rows, title, limits)
+        return _not_empty(_archives_and_tables(rows, title, limits))
     source = Listing(title, listed(title, (_staged_entry(row, limits) for row in rows), limits))
     refuse_pickles(title, source)
     return source
