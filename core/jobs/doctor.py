@@ -95,9 +95,7 @@ def status(ws: Workspace, data: DataSpec) -> DoctorStatus:
     living = job is not None and _lives(job)  # before the result is looked for: it may be written in between
     if (ws.dataset(data.dataset) / f"doctor-{data.version}.json").is_file():
         return DoctorStatus("done")
-    if job is None:
-        return DoctorStatus()
-    now = _read(DoctorStatus, folder / "status.json") or DoctorStatus("running")
+    now = _read(DoctorStatus, folder / "status.json") or DoctorStatus("running" if job else "none")
     if now.state == "running" and not living:
         log.warning("the label doctor died; its log is in %s", folder)
         now = replace(now, state="failed", fault=DIED)

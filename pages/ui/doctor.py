@@ -125,13 +125,17 @@ def _review(data: DataSpec, version: Version, findings: Findings) -> None:
     for suspect in shown:
         _row(data, version, suspect, made)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(_("Keep the other labels on this page"), key="doctor.keep_rest", icon=":material/done_all:"):
-            made |= {_key(suspect): "keep" for suspect in shown if _key(suspect) not in made}
-            state.bump("doctor")
-            st.rerun(scope="fragment")
+        st.button(_("Keep the other labels on this page"), key="doctor.keep_rest", icon=":material/done_all:", on_click=_keep_rest,
+                  args=(made, shown), disabled=all(_key(suspect) in made for suspect in shown))
         if st.button(_("Carry out 1 decision") if len(made) == 1 else _("Carry out {n} decisions", n=len(made)), key="doctor.apply",
                      icon=":material/check:", disabled=not made):
             _carry_out(data, version, waiting, made)
+
+
+def _keep_rest(made: Decisions, shown: Sequence[Suspect]) -> None:
+    for suspect in shown:
+        made.setdefault(_key(suspect), "keep")
+    state.bump("doctor")  # the buttons of the rows begin anew, from what has been decided
 
 
 def _decisions(data: DataSpec, waiting: Sequence[Suspect]) -> Decisions:
@@ -177,7 +181,7 @@ def _choice(suspect: Suspect, made: Decisions) -> None:
     words: dict[Decision, str] = {"relabel": _("It is {label}", label=md(suspect.suggested)), "keep": _("Keep {label}", label=md(suspect.given)),
                                   "remove": _("Remove")}
     chosen = st.segmented_control(_("Decision"), list(words), format_func=words.get, default=made.get(_key(suspect)),
-                                  key=f"doctor.choice.{state.rev('doctor')}.{suspect.position}.{suspect.sha[:16]}.{suspect.given}",
+                                  key=f"doctor.choice.{state.rev('doctor')}.{suspect.position}.{suspect.sha[:16]}",
                                   label_visibility="collapsed")
     if chosen:
         made[_key(suspect)] = chosen
