@@ -8,7 +8,7 @@ from typing import Literal
 
 from core.data import copies, entries, foreign, label_names
 from core.data.facts import Facts
-from core.data.versions import Item, Version
+from core.data.versions import Item, Rejected, Version
 from core.specs import SplitName
 
 Severity = Literal["holds", "bad", "minor"]
@@ -30,6 +30,8 @@ SHORTCUT = 0.5
 STRAY_ITEMS, STRAY_SHARE = 3, 0.02
 """Fewer odd items are not worth a word; of languages neither is a smaller share, which may be errors of the guess."""
 
+LEFT_OUT = ("unreadable", "empty", "left_out")
+"""Kinds of problem that concern what is in no dataset."""
 EMPTY = frozenset({"The file is empty.", "The text is empty.", "The row is empty."})
 """Keys of the translation catalogue: the reasons why a file or row without content was left out."""
 DAMAGED = frozenset({"The picture is damaged.", "The picture breaks off: the file is incomplete.", "It holds values that are no numbers.",
@@ -226,10 +228,15 @@ def _near_duplicates(version: Version, facts: Facts) -> Found:
                       {"n": n}, _spare(found), fix="Keep one of each")
 
 
+def left_out(version: Version, kind: str) -> tuple[Rejected, ...]:
+    """What an import left out, by the kinds of problem "unreadable", "empty" and "left_out" (everything else)."""
+    def kind_of(file: Rejected) -> str:
+        return "unreadable" if file.reason in UNREADABLE else "empty" if file.reason in EMPTY else "left_out"
+    return tuple(file for file in version.rejected if kind_of(file) == kind)
+
+
 def _rejected(version: Version, facts: Facts) -> Found:
-    damaged = [file.name for file in version.rejected if file.reason in UNREADABLE]
-    empty = [file.name for file in version.rejected if file.reason in EMPTY]
-    other = [file.name for file in version.rejected if file.reason not in UNREADABLE | EMPTY]
+    damaged, empty, other = ([file.name for file in left_out(version, kind)] for kind in LEFT_OUT)
     if damaged:
         yield Problem("unreadable", "minor", len(damaged), "Unreadable or damaged files, left out: {n}",
                       "Save them again as JPEG or PNG, or as UTF-8 text, and import again if they matter.", {"n": len(damaged)},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.data import fixes
-from core.data.health import Problem, Severity
+from core.data.health import LEFT_OUT, Problem, Severity, left_out
 from core.data.versions import Version
 from core.specs import DataSpec
 from pages.ui import state
@@ -50,9 +50,9 @@ def _actions(data: DataSpec, version: Version, problem: Problem) -> None:
     if problem.groups and st.button(_("Show"), key=f"{key}.show", type="tertiary", icon=":material/visibility:"):
         state.put("data.focus", problem.kind)
         st.rerun()
-    if problem.kind == "unreadable" and version.rejected:
+    if problem.kind in LEFT_OUT:
         with st.popover(_("See which"), type="tertiary"):
-            rejected_table(version.rejected)
+            rejected_table(left_out(version, problem.kind), problem.kind)
     if problem.severity == "holds":
         with st.popover(_("Let them stand"), type="tertiary"):
             st.write(_("Training may then start. The score will flatter, and the report will say that this was accepted."))

@@ -27,6 +27,6 @@ def counts_table(version: Version, key: str) -> list[int]:
     return [row for row in event.selection.rows if row < len(version.labels)]
 
 
-def rejected_table(rejected: Sequence[Rejected]) -> None:
+def rejected_table(rejected: Sequence[Rejected], key: str) -> None:
     frame = pd.DataFrame({_("File"): [r.name for r in rejected], _("Why it was left out"): [_(r.reason, **r.params) for r in rejected]})
-    st.dataframe(frame, hide_index=True, key="data.rejected")
+    st.dataframe(frame, hide_index=True, key=f"data.rejected.{key}")
