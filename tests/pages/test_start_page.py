@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pathlib import Path
+
 import pytest
 
 from core.jobs import import_job
@@ -71,7 +73,7 @@ def upload(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_a_sample_set_is_made_in_sight(ws: Workspace, visit: Visit, imports: Imports, key: str) -> None:
     page = visit().button(key=f"start.sample.{key}").click().run()
     assert imports.started == [{"name": SAMPLES[key].title.lower(), "owner": LOCAL_OWNER, "sample": key}]
-    assert "Reading 30 of 120 pictures" in said(page) and not [b for b in page.button if b.key.startswith("start.sample")]
+    assert "Reading 30 of 120" in said(page) and not [b for b in page.button if b.key.startswith("start.sample")]
 
 
 def test_a_sample_set_leads_to_train_with_the_quick_preset(ws: Workspace, visit: Visit, imports: Imports, pets: DataSpec) -> None:
@@ -95,7 +97,42 @@ def test_files_of_your_own_lead_to_the_data_page(ws: Workspace, visit: Visit, im
 def test_several_things_dropped_at_once_get_a_name(ws: Workspace, visit: Visit, imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
     upload(monkeypatch, "")
     visit()
-    assert imports.started[0]["name"] == "my pictures"
+    assert imports.started[0]["name"] == "my data"
+
+
+def test_texts_are_pasted(ws: Workspace, visit: Visit, imports: Imports) -> None:
+    page = visit()
+    page.button_group(key="start.way").set_value("paste").run()
+    assert page.button(key="start.paste.use").disabled
+    page.text_area(key="start.paste").set_value("spam, win\nham, hello").run()
+    page.button(key="start.paste.use").click().run()
+    assert imports.started == [{"name": "pasted texts", "owner": LOCAL_OWNER, "sample": "", "paste": "spam, win\nham, hello"}]
+
+
+def test_a_folder_of_this_machine_is_offered_only_where_its_owner_opened_one(ws: Workspace, visit: Visit, imports: Imports, tmp_path: Path,
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(visit().button_group(key="start.way").options) == [
+        "Folder or files", "Class by class, with a camera too", "Paste texts"]
+    (tmp_path / "open" / "pets").mkdir(parents=True)
+    monkeypatch.setenv("GRAFT_ROOTS", str(tmp_path / "open"))
+    page = visit()
+    page.button_group(key="start.way").set_value("here").run()
+    page.selectbox(key="start.below").set_value("pets").run()
+    page.button(key="start.here.use").click().run()
+    assert imports.started == [{"name": "pets", "owner": LOCAL_OWNER, "sample": "", "path": str((tmp_path / "open" / "pets").resolve())}]
+
+
+def test_a_way_out_of_the_open_folder_is_refused(ws: Workspace, visit: Visit, imports: Imports, tmp_path: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "closed")
+    monkeypatch.setenv("GRAFT_ROOTS", str(tmp_path / "open"))
+    page = visit()
+    page.button_group(key="start.way").set_value("here").run()
+    page.selectbox(key="start.below").set_value("link").run()
+    page.button(key="start.here.use").click().run()
+    assert len(page.error) == 1 and imports.started == []
 
 
 def test_a_failed_import_is_explained_where_the_next_one_is_chosen(ws: Workspace, visit: Visit, imports: Imports,
@@ -121,7 +158,7 @@ def test_an_import_can_be_cancelled(ws: Workspace, visit: Visit, imports: Import
 
 def test_an_import_goes_on_at_another_page(ws: Workspace, visit: Visit, imports: Imports) -> None:
     page = visit().button(key="start.sample.flowers").click().run()
-    assert "Reading 30 of 120 pictures" in said(page.switch_page("data.py").run())
+    assert "Reading 30 of 120" in said(page.switch_page("data.py").run())
 
 
 def test_recent_runs_lead_to_their_pages(lived_in: Workspace, visit: Visit) -> None:
