@@ -14,7 +14,7 @@ from core.data.versions import Version, list_datasets
 from core.owners import LOCAL_OWNER
 from core.workspace import Workspace
 from tests.browser.conftest import idle
-from tests.browser.journey import SLOW_MS, App, button
+from tests.browser.journey import SLOW_MS, App, button, serve
 from tests.browser.test_own_data import drawn, newest
 from tests.browser.test_upload_browser import until
 
@@ -186,3 +186,17 @@ def test_a_server_that_is_away_for_a_while_loses_nothing(page: Page, app: App, c
     crash_and_restart(app.url)
     page.unroute("**/graft/upload*")
     until(page, lambda: len(arrived(app)) == 3)
+
+
+def test_from_the_start_page_the_cards_lead_to_the_data_page(page: Page, serve_app: Callable[..., str], tmp_path: Path) -> None:
+    app = serve(serve_app, tmp_path / "workspace")
+    page.goto(app.url)
+    page.get_by_role("radio", name="Class by class").click()
+    cards = page.locator(".co .card")
+    for i, (name, shape) in enumerate((("discs", "disc"), ("boxes", "box"))):
+        cards.nth(i).get_by_label(NAME).fill(name)
+        cards.nth(i).locator(".files-input").set_input_files(pictures(shape, 8))
+    button(page, "Use these pictures").click()
+    page.wait_for_url("**/data", timeout=SLOW_MS)
+    expect(page.get_by_text("discs, boxes").first).to_be_visible(timeout=SLOW_MS)
+    assert newest(app)[1].labels == ("boxes", "discs")

@@ -125,7 +125,7 @@ def test_a_large_zip_goes_on_in_the_middle(page: Page, app: App, tmp_path: Path,
     crash_and_restart(app.url)
     dam.open()
     page.goto(app.url)
-    expect(page.locator(".up .before")).to_contain_text("8.4 MB of “large shapes.zip” have arrived. Choose the same file again to go on.")
+    expect(page.locator(".up .before")).to_contain_text("8.4 MB of “large shapes.zip” have arrived. Choose the same file again")
     requests = bringing(page)
     page.locator(FILES).set_input_files(archive)
     imported(page, app, "large shapes", 24)

@@ -54,7 +54,7 @@ def test_the_dataset_is_named_after_its_classes() -> None:
 
 def test_every_text_the_scripts_show_is_given_and_none_is_left_over() -> None:
     folder = Path(component.__file__).parent
-    script = "".join((folder / name).read_text(encoding="utf-8") for name in ("camera.js", "collect.js"))
+    script = "".join((folder / name).read_text(encoding="utf-8") for name in ("camera.js", "card.js", "collect.js"))
     reasons = {"insecure", "refused", "busy", "no_camera"}
     assert all(f"'{reason}'" in script for reason in reasons)
     assert set(re.findall(r"\btext\.(\w+)", script)) | reasons == set(_texts())

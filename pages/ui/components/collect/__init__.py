@@ -58,7 +58,8 @@ def _texts() -> dict[str, str]:
         "recording": _("Recording …"),
         "hold_hint": _("Move and turn what you show. The space bar works too."),
         "no_camera": _("No camera was found. Connect one and try again, or choose pictures instead."),
-        "refused": _("The browser does not let this page use the camera. Allow it beside the address, then try again, or choose pictures instead."),
+        "refused": _("The browser does not let this page use the camera. Allow it beside the address, then try again, "
+                     "or choose pictures instead."),
         "busy": _("The camera is in use by another program. Close that one and try again, or choose pictures instead."),
         "insecure": _("A browser gives the camera only to addresses that begin with https or localhost. Choose pictures instead."),
         "take_back": _("Remove picture {n}"),
@@ -81,4 +82,4 @@ def _texts() -> dict[str, str]:
 
 _component = st.components.v2.component(
     "graft_collect", html='<div class="co"></div>', css=upload.asset("../collect/collect.css"),
-    js="\n".join(upload.asset(name) for name in ("sending.js", "../collect/camera.js", "../collect/collect.js")))
+    js="\n".join(upload.asset(name) for name in ("sending.js", "../collect/camera.js", "../collect/card.js", "../collect/collect.js")))

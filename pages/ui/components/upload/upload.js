@@ -108,7 +108,8 @@ class Upload {
 
   async run(turn) {
     const { job } = this;
-    Object.assign(job, { token: this.data.token, batches: [], large: [], here: { n: 0, bytes: 0 }, failed: [...job.refused], again: false, stop: new AbortController() });
+    Object.assign(job, { token: this.data.token, batches: [], large: [], here: { n: 0, bytes: 0 }, failed: [...job.refused], again: false,
+      stop: new AbortController() });
     this.go('sending');
     try {
       const known = await agree(job, job.all);
@@ -237,7 +238,8 @@ class Upload {
     const { batches, large, here, bytes, again } = this.job, files = this.job.all.length;
     const share = batch => batch.sent ? 1 : Math.min(0.99, batch.loaded / (batch.bytes + 1));   // a request counts when it is answered
     const sent = here.n + sum(batches, batch => Math.floor(batch.files * share(batch))) + large.filter(item => item.sent).length;
-    const gone = here.bytes + sum(batches, batch => batch.bytes * share(batch)) + sum(large, item => Math.min(item.have + item.loaded, item.file.size));
+    const gone = here.bytes + sum(batches, batch => batch.bytes * share(batch))
+      + sum(large, item => Math.min(item.have + item.loaded, item.file.size));
     const part = bytes ? gone / bytes : sent / files;
     this.bar.firstChild.style.width = 100 * part + '%'; this.bar.setAttribute('aria-valuenow', Math.round(100 * part));
     this.count.textContent = again ? text.again : fill(text.count, { done: n(sent), total: n(files) });
