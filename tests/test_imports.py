@@ -108,6 +108,6 @@ def test_what_the_web_process_loads_leaves_torch_unloaded() -> None:
 def test_every_library_that_is_imported_is_pinned() -> None:
     pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE))
     ours = {"app", "core", "pages"} | set(sys.stdlib_module_names)
-    used = {OF_PACKAGE.get(library, library) for name in MODULES for library in top(imports(name)) - ours}
+    used = {OF_PACKAGE.get(library, library.replace("_", "-")) for name in MODULES for library in top(imports(name)) - ours}
     assert used - pinned == set(), "imported, but not in requirements.txt"
     assert pinned - used == set(), "in requirements.txt, but imported nowhere"

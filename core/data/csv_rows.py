@@ -117,7 +117,7 @@ class Records:
             self._n_chars += n
             if self._n_chars > self._most_chars:
                 self._given = []  # a line that goes on a quoted cell and has no mark leaves it as it is
-                yield _squeezed(line) if first or '"' in line else ""
+                yield line if len(line) < n else _squeezed(line) if first or '"' in line else ""
             else:
                 self._given.append((line, n))
                 yield line
@@ -125,22 +125,31 @@ class Records:
 
 def text_lines(file: TextIO, most_chars: int = RECORD_CHARS) -> Iterator[Line]:
     """Lines with their ends, of a file opened with `newline=""`. Beyond `most_chars` a line is squeezed while it is read."""
-    line, n = "", 0
+    pieces: list[str] = []
+    n = 0
     while piece := file.readline(_PIECE_CHARS):
         if len(piece) == _PIECE_CHARS and piece.endswith("\r"):  # the cut may lie within a line end
             following = file.readline(1)
             if following not in ("\n", ""):
-                yield line + (piece if n + len(piece) <= most_chars else _squeezed(piece)), n + len(piece)
-                line, n, piece = "", 0, following
+                yield _line(pieces, n, piece, most_chars)
+                pieces, n, piece = [], 0, following
             else:
                 piece += following
-        n += len(piece)
-        line += piece if n <= most_chars else _squeezed(piece)
         if piece.endswith(("\n", "\r")):
-            yield line, n
-            line, n = "", 0
-    if line:
-        yield line, n
+            yield _line(pieces, n, piece, most_chars)
+            pieces, n = [], 0
+            continue
+        n += len(piece)
+        pieces.append(piece if n <= most_chars else _squeezed(piece))
+    if pieces:
+        yield _line(pieces, n, "", most_chars)
+
+
+def _line(pieces: list[str], n: int, end: str, most_chars: int) -> Line:
+    n += len(end)
+    if n > most_chars:
+        pieces, end = [_squeezed(piece) for piece in pieces], _squeezed(end)
+    return "".join(pieces) + end, n
 
 
 def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:

@@ -93,7 +93,7 @@ def _utf16(head: bytes) -> str:
     if sum(zeros) * 1000 < len(head):
         return ""
     order = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
-    if sum(zeros) * 50 >= len(head) and min(zeros) * 20 <= max(zeros) and _sound(head, order):
+    if sum(zeros) * 10 >= len(head) and min(zeros) * 20 <= max(zeros) and _sound(head, order):
         return order
     likely = max(("utf-16-le", "utf-16-be"), key=lambda name: _n_signs(head, name))
     return likely if not _fits([head], "utf-8") and _n_signs(head, likely) * 100 >= len(head) and _sound(head, likely) else ""

@@ -315,7 +315,12 @@ class _readable:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (MemoryError, DataError)):
             return
-        if isinstance(error, (pa.ArrowException, zipfile.BadZipFile, zlib.error, ParseError, ValueError, KeyError, IndexError,
-                              TypeError, AttributeError, EOFError, NotImplementedError, OverflowError)):
+        of_arrow = isinstance(error, OSError) and error.errno is None  # its reader of Parquet raises these for broken bytes
+        if of_arrow or isinstance(error, _BROKEN):
             raise DataError("“{file}” can't be read as a table.", "It is damaged, encrypted, or another kind of file than its name says.",
                             "Open it in the program that made it, save it as CSV and import that.", file=self._name) from error
+
+
+_BROKEN = (pa.ArrowException, zipfile.BadZipFile, zlib.error, ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError,
+           EOFError, NotImplementedError, OverflowError, RuntimeError)
+"""What the libraries raise that read packed tables, for bytes of all kinds."""
