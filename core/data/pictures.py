@@ -52,7 +52,7 @@ class PictureError(ValueError):
 def check_and_thumbnail(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode a whole file, whatever its name says it is. Raises `PictureError`.
 
-    A JPEG is decoded at the smallest scale that a sharp thumbnail needs; damage shows at every scale.
+    A JPEG is decoded at the smallest scale that a thumbnail needs; damage shows at every scale.
     """
     if not data:
         raise PictureError("The file is empty.")
@@ -153,13 +153,19 @@ def _thumbnail(image: Image.Image) -> Picture:
     is_jpeg = image.format in ("JPEG", "MPO")
     width, height = image.size
     if is_jpeg:
-        if image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8):
+        if "exif" in image.info and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8):
             width, height = height, width
-        image.draft(None, (2 * THUMB_SIDE, 2 * THUMB_SIDE))
+        image.draft(None, (THUMB_SIDE, THUMB_SIDE))
     upright = to_rgb(image)
     if not is_jpeg:
         width, height = upright.size
-    upright.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BICUBIC)
+    upright.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.HAMMING)  # as sharp as bicubic when it makes smaller, and faster
     out = io.BytesIO()
     upright.save(out, "JPEG", quality=THUMB_QUALITY)
-    return Picture(width, height, out.getvalue(), is_gray(upright), phash(upright))
+    return Picture(width, height, out.getvalue(), is_gray(upright), phash(_coarse(upright)))
+
+
+def _coarse(upright: Image.Image) -> Image.Image:
+    """What a perceptual hash looks at, so that it need not filter the whole picture: twice the 32 pixels that it makes of any."""
+    grey = upright.convert("L")
+    return grey.resize((64, 64), Image.Resampling.BOX) if min(grey.size) > 64 else grey
