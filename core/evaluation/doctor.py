@@ -49,7 +49,7 @@ TEXT_C = 1.0
 """Inverse strengths of the regularisation, for standardised features of pictures and for TF-IDF (benchmarks/label_doctor.py)."""
 CHARS = 2000
 """How much of a text is read."""
-BATCH = 64
+BATCH = 32
 METHODS = {
     "image": "Each picture was judged by a learner that had not seen it: what the built-in network sees of it, {folds}-fold "
              "cross-validation, confident learning; its {voters} nearest neighbours had to agree.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.data.suspects import Decision, Findings, Kept, Neighbour, Suspect, correct, keep, load_kept, still_open
+from core.data.suspects import Decision, Findings, Kept, Suspect, correct, keep, load_kept, still_open
 from core.data.versions import Version
 from core.errors import UserError
 from core.jobs import doctor
@@ -162,18 +162,12 @@ def _carry_out(data: DataSpec, version: Version, waiting: Sequence[Suspect], mad
 
 
 def _row(data: DataSpec, version: Version, suspect: Suspect, made: Decisions) -> None:
-    with st.container(border=True):
-        what, verdict, near = st.columns([1.2, 2, 2.4], vertical_alignment="center")
-        with what:
-            _content(data, version, suspect)
-        with verdict:
-            st.markdown(_("Labeled **{given}**, looks like **{suggested}** ({p})", given=md(suspect.given), suggested=md(suspect.suggested),
-                          p=likelihood(suspect.p_suggested)))
-            st.caption(md(version.items[suspect.position].name))
-            _choice(suspect, made)
-        with near:
-            st.caption(_("Most alike, with their labels"))
-            _neighbours(data, version, suspect.neighbours)
+    with st.container(border=True, gap="small"):
+        st.markdown(_("Labeled **{given}**, looks like **{suggested}** ({p})", given=md(suspect.given), suggested=md(suspect.suggested),
+                      p=likelihood(suspect.p_suggested)))
+        name = version.items[suspect.position].name
+        st.html(_as_texts(data, suspect, name) if version.task == "text" else _as_pictures(data, suspect, name))
+        _choice(suspect, made)
 
 
 def _choice(suspect: Suspect, made: Decisions) -> None:
@@ -189,24 +183,33 @@ def _choice(suspect: Suspect, made: Decisions) -> None:
         made.pop(_key(suspect), None)
 
 
-def _content(data: DataSpec, version: Version, suspect: Suspect) -> None:
-    if version.task == "text":
-        _text(data_view.texts(data).get(suspect.sha, ""), TEXT_CHARS)
-    else:
-        thumbs.grid(data.dataset, [(suspect.sha, suspect.given)])
+def _as_pictures(data: DataSpec, suspect: Suspect, name: str) -> str:
+    """The picture, and beside it what it is most like."""
+    url = thumbs.thumbs_url(data.dataset)
+
+    def figures(shown: Sequence[tuple[str, str]]) -> str:
+        cells = (f'<figure><img loading="lazy" alt="{html.escape(label)}" src="{url.format(sha=sha)}">'
+                 f"<figcaption>{html.escape(label)}</figcaption></figure>" for sha, label in shown)
+        return f'<div class="graft-thumbs" style="grid-template-columns: repeat({len(shown)}, minmax(0, 120px))">{"".join(cells)}</div>'
+    near = figures([(one.sha, one.label) for one in suspect.neighbours])
+    return (f'<div style="display: flex; flex-wrap: wrap; gap: 4px 28px"><div style="max-width: 120px">{_caption(name)}'
+            f'{figures([(suspect.sha, suspect.given)])}</div><div>{_caption(_("Most alike, with their labels"))}{near}</div></div>')
 
 
-def _neighbours(data: DataSpec, version: Version, neighbours: Sequence[Neighbour]) -> None:
-    if version.task == "text":
-        texts = data_view.texts(data)
-        for one in neighbours:
-            st.markdown(f"**{md(one.label)}**")
-            _text(texts.get(one.sha, ""), NEAR_CHARS)
-    else:
-        thumbs.grid(data.dataset, [(one.sha, one.label) for one in neighbours])
+def _as_texts(data: DataSpec, suspect: Suspect, name: str) -> str:
+    """The text, and below it what it is most like."""
+    texts = data_view.texts(data)
+    near = "".join(f"<li><b>{html.escape(one.label)}</b> {_cut(texts.get(one.sha, ''), NEAR_CHARS)}</li>" for one in suspect.neighbours)
+    return (f'<div style="font-size: .875rem; overflow-wrap: anywhere">{_caption(name)}<p>{_cut(texts.get(suspect.sha, ""), TEXT_CHARS)}</p>'
+            f'{_caption(_("Most alike, with their labels"))}<ul style="margin: 0; padding-left: 1.2em">{near}</ul></div>')
 
 
-def _text(text: str, chars: int) -> None:
-    """As it was written, without Markdown."""
+def _caption(text: str) -> str:
+    return (f'<div style="font-size: .8rem; opacity: .7; overflow: hidden; text-overflow: ellipsis; white-space: nowrap" '
+            f'title="{html.escape(text)}">{html.escape(text)}</div>')
+
+
+def _cut(text: str, chars: int) -> str:
+    """On one line, not too long, and shown as it was written."""
     shown = " ".join(text.split())
-    st.html(f'<p style="font-size: .875rem; margin: 0; overflow-wrap: anywhere">{html.escape(shown[:chars])}{"…" if len(shown) > chars else ""}</p>')
+    return html.escape(shown[:chars]) + ("…" if len(shown) > chars else "")
