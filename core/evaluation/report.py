@@ -76,7 +76,7 @@ class Report:
     def scores(self) -> dict[str, Any]:
         """The headline alone, as bundles carry it."""
         return {"metric": self.metric, "score": self.score, "low": self.low, "high": self.high, "n": self.n, "k": self.k,
-                "split": self.split, "used_for_choosing": self.used_for_choosing}
+                "split": self.split, "used_for_choosing": self.used_for_choosing, "overruled": self.overruled}
 
 
 def evaluate(probabilities: Sequence[Sequence[float]], truths: Sequence[int], labels: Sequence[str], *,

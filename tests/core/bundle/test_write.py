@@ -89,6 +89,12 @@ def test_the_readme_gives_score_range_and_split(bundle: Path) -> None:
     assert "96 x 96" in text and "BSD-3-Clause" in text
 
 
+def test_the_readme_admits_copies_that_were_let_stand(module: nn.Module, tmp_path: Path) -> None:
+    admission = "Near-copies of 7 of the items stood on both sides of the split."
+    assert admission in (write_to(tmp_path / "a", module, scores={**SCORES, "overruled": 7}) / "README.md").read_text(encoding="utf-8")
+    assert "Near-copies" not in (write_to(tmp_path / "b", module, scores={**SCORES, "overruled": 0}) / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_readme_admits_a_score_that_was_used_for_choosing(module: nn.Module, tmp_path: Path) -> None:
     folder = write_to(tmp_path / "best", module, scores={**SCORES, "split": "val", "used_for_choosing": True})
     text = (folder / "README.md").read_text(encoding="utf-8")

@@ -70,7 +70,7 @@ def test_a_report_survives_its_file(tmp_path: Path) -> None:
 
 def test_scores_say_what_a_bundle_tells() -> None:
     assert report(split="val").scores() == {"metric": "accuracy", "score": 0.4, "low": report().low, "high": report().high, "n": 5, "k": 2,
-                                            "split": "val", "used_for_choosing": True}
+                                            "split": "val", "used_for_choosing": True, "overruled": 0}
 
 
 def test_a_missing_report_is_explained(tmp_path: Path) -> None:
