@@ -92,7 +92,9 @@ def row(name: str, version: Version, features: Features, share: float, seconds: 
     took = time.perf_counter() - began
     found = {suspect.position for suspect in findings.suspects}
     hits = len(found & planted)
-    shown = f"{hits / len(found):.2f} | {hits / len(planted):.2f} | {top(flipped, positions, features, planted):.2f}" if planted and found else "– | – | –"
+    shown = "– | – | –"
+    if planted and found:
+        shown = f"{hits / len(found):.2f} | {hits / len(planted):.2f} | {top(flipped, positions, features, planted):.2f}"
     more = "" if findings.n_doubtful == len(found) else f" of {findings.n_doubtful}"
     return (f"| {name} | {n:,} | {len(planted)} | {len(found)}{more} | {shown} | {findings.accuracy:.0%} | {seconds:.1f} | {took:.1f} |")
 

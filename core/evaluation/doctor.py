@@ -11,6 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -47,8 +48,8 @@ the same kind lie among an item's neighbours by chance (benchmarks/label_doctor.
 PICTURE_C = 0.003
 TEXT_C = 1.0
 """Inverse strengths of the regularisation, for standardised features of pictures and for TF-IDF (benchmarks/label_doctor.py)."""
-CHARS = 2000
-"""How much of a text is read."""
+CHARS, MOST_TERMS = 2000, 50_000
+"""How much of a text is read; how many kinds of words, and of runs of letters, are counted."""
 BATCH = 32
 METHODS = {
     "image": "Each picture was judged by a learner that had not seen it: what the built-in network sees of it, {folds}-fold "
@@ -79,7 +80,8 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`p` (n, n_labels): calibrated probabilities from folds that an item is not part of; `judged` (n,): False where its label was in no other fold."""
+    """`p` (n, n_labels): calibrated probabilities from folds that an item is not part of; `judged` (n,): False where its label was in no
+    other fold."""
     p: Floats
     judged: NDArray[np.bool_]
     folds: int
@@ -178,8 +180,9 @@ def text_features(texts: Sequence[str]) -> csr_array:
     (n, width), sparse, rows of length 1."""
     texts = [text[:CHARS] for text in texts]
     rare = 2 if len(texts) > 200 else 1
-    words = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, 2), min_df=rare, max_features=100_000, sublinear_tf=True, dtype=np.float32)
-    letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=rare, max_features=100_000, sublinear_tf=True, dtype=np.float32)
+    counted = partial(TfidfVectorizer, min_df=rare, max_features=MOST_TERMS, sublinear_tf=True, dtype=np.float32)
+    words = counted(token_pattern=r"\w+", ngram_range=(1, 2))
+    letters = counted(analyzer="char_wb", ngram_range=(2, 4))
     return csr_array(normalize(hstack([words.fit_transform(texts), letters.fit_transform(texts)], format="csr")))
 
 

@@ -172,8 +172,8 @@ def _row(data: DataSpec, version: Version, suspect: Suspect, made: Decisions) ->
 
 def _choice(suspect: Suspect, made: Decisions) -> None:
     """One click decides; another one on the same button takes it back."""
-    words: dict[Decision, str] = {"relabel": _("It is {label}", label=md(suspect.suggested)), "keep": _("Keep {label}", label=md(suspect.given)),
-                                  "remove": _("Remove")}
+    words: dict[Decision, str] = {"relabel": _("It is {label}", label=md(suspect.suggested)),
+                                  "keep": _("Keep {label}", label=md(suspect.given)), "remove": _("Remove")}
     chosen = st.segmented_control(_("Decision"), list(words), format_func=words.get, default=made.get(_key(suspect)),
                                   key=f"doctor.choice.{state.rev('doctor')}.{suspect.position}.{suspect.sha[:16]}",
                                   label_visibility="collapsed")

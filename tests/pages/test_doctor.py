@@ -22,8 +22,9 @@ def found(ws: Workspace, data: DataSpec, n: int = 8) -> Findings:
     """The first `n` items are doubtful, and near to the last."""
     version = load_version(ws, data)
     last = len(version.items) - 1
-    suspects = tuple(Suspect(i, item.sha, version.labels[item.label], version.labels[1], 0.02, 0.93, 0.02, (
-        Neighbour(last, version.items[last].sha, version.labels[version.items[last].label], 0.9),)) for i, item in enumerate(version.items[:n]))
+    near = Neighbour(last, version.items[last].sha, version.labels[version.items[last].label], 0.9)
+    suspects = tuple(Suspect(i, item.sha, version.labels[item.label], version.labels[1], 0.02, 0.93, 0.02, (near,))
+                     for i, item in enumerate(version.items[:n]))
     findings = Findings(len(version.items), len(version.items), (), suspects, n, n, 0.9, "Took {folds} folds.", {"folds": 5})
     write_findings(ws, data, findings)
     return findings

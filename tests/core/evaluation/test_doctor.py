@@ -156,7 +156,8 @@ def test_a_text_with_the_wrong_label_is_found(ws: Workspace) -> None:
     source = random.Random(0)
     rows = [(" ".join(source.sample(words[label], 5)) + f" {i}", label) for label in words for i in range(40)]
     rows[5] = (rows[5][0], "sky")
-    items = tuple(Item(sha(text), f"t.csv:{i}", ("food", "sky").index(label), "train", length=len(text)) for i, (text, label) in enumerate(rows))
+    items = tuple(Item(sha(text), f"t.csv:{i}", ("food", "sky").index(label), "train", length=len(text))
+                  for i, (text, label) in enumerate(rows))
     data = create_dataset(ws, "textdataset", "t", "ownera", Version(("food", "sky"), items, task="text"))
     write_texts(ws.dataset("textdataset") / "texts.parquet", {sha(text): text for text, _ in rows})
     assert [suspect.position for suspect in look(ws, data, lambda *_: None).suspects] == [5]
@@ -168,7 +169,8 @@ def test_a_picture_with_the_wrong_label_is_found_and_progress_is_told(ws: Worksp
         for i in range(24):
             wave = Image.effect_noise((48, 48), 30 + i)
             red, green, blue = (int(255 * part) for part in colorsys.hsv_to_rgb(hue + 0.002 * i, 0.9, 0.9))
-            content = encoded(Image.composite(Image.new("RGB", (48, 48), (red, green, blue)), wave.convert("RGB"), Image.new("L", (48, 48), 170)))
+            plain, mostly = Image.new("RGB", (48, 48), (red, green, blue)), Image.new("L", (48, 48), 170)
+            content = encoded(Image.composite(plain, wave.convert("RGB"), mostly))
             key = hashlib.sha256(content).hexdigest()
             write_atomic(ws.blob(key), content)
             items.append(Item(key, f"{idx}/{i}.jpg", idx, "train", 48, 48))
