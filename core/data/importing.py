@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.data.collected import Collected, Found, Progress
 from core.data.facts import Facts, joined, load_facts
+from core.data.languages import languages
 from core.data.layout import Place
 from core.data.limits import load_limits
 from core.data.make_version import extended, first_version
@@ -155,7 +156,8 @@ def _joined(ws: Workspace, staging: Path, dataset_id: str, collected: Collected)
 def _with_near(ws: Workspace, staging: Path, collected: Collected) -> Facts:
     facts = collected.facts
     if collected.task == "text":
-        return replace(facts, near=near_texts(read_texts(staging / TEXTS)))
+        texts = read_texts(staging / TEXTS)
+        return replace(facts, near=near_texts(texts), language=languages(texts))
 
     def thumbnail(sha: str) -> bytes:
         new = staging / f"{sha}.jpg"

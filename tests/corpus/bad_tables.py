@@ -22,7 +22,7 @@ UNREADABLE = "“{file}” can't be read as a table."
 def reads(id: str, more: bytes, rejected: dict[str, str], before: bytes = CSV, name: str = "t.csv", limits: Limits = Limits()) -> Row:
     """Good rows, and others behind them that are left out by name."""
     return Row(id, file(name, before + more), rejected=rejected, accepted=tuple(f"{name}:{number}" for number in range(2, 14)), labels=LABELS,
-               limits=limits, peak_mb=160)
+               limits=limits, peak_mb=200)
 
 
 def refused(id: str, name: str, data: bytes | Callable[[], bytes], title: str, *says: str) -> Row:

@@ -11,12 +11,13 @@ import pytest
 
 from core.jobs import import_job
 from core.jobs.import_job import ImportStatus, Job
-from core.data.versions import list_datasets, load_version
+from core.data.versions import TableChoice, list_datasets, load_version
 from core.errors import DataError, NotFound
 from core.jobs.processes import ProcessId, this_process
 from core.specs import to_json
 from core.workspace import Workspace, new_id
 from tests.core.data.picture_files import classes, encoded, everything, picture
+from tests.core.data.table_files import csv_bytes, text_rows
 
 OWNER = "ownera"
 
@@ -66,6 +67,24 @@ def test_an_upload_becomes_a_dataset_and_its_files_go(ws: Workspace) -> None:
     psutil.wait_procs([psutil.Process(now.pid)] if psutil.pid_exists(now.pid) else [], timeout=20)
     assert everything(ws.upload(upload_id)) == {"job.json", "status.json", "import.log"}
     assert import_job.status(ws, upload_id).state == "done"
+
+
+def test_a_table_a_paste_a_path_and_what_is_read_again(ws: Workspace, tmp_path: Path) -> None:
+    rows = [[text, label, "ab"[number % 2]] for number, (text, label) in enumerate(text_rows({"good": 6, "bad": 6}))]
+    data = csv_bytes([["text", "label", "other"], *rows])
+    upload_id, pasted, from_here, again = uploaded(ws, {"t.csv": data}), new_id(), new_id(), new_id()
+    import_job.start(ws, upload_id, name="table", owner=OWNER, choice=TableChoice("text", "other"))
+    table = ended(ws, upload_id).data
+    assert table.task == "text" and load_version(ws, table).labels == ("a", "b")
+    (tmp_path / "t.csv").write_bytes(data)
+    import_job.start(ws, from_here, name="here", owner=OWNER, path=str(tmp_path / "t.csv"))
+    assert load_version(ws, ended(ws, from_here).data).labels == ("bad", "good")
+    import_job.start(ws, again, name="", owner=OWNER, reread=table, choice=TableChoice("text", "label"))
+    assert load_version(ws, ended(ws, again).data).labels == ("bad", "good")
+    import_job.start(ws, pasted, name="pasted", owner=OWNER, paste="ugly, one more\nugly, and one \ud800 more", into=table.dataset)
+    added = ended(ws, pasted).data
+    assert added.dataset == table.dataset and load_version(ws, added).labels == ("bad", "good", "ugly")
+    assert everything(ws.upload(pasted)) == {"job.json", "status.json", "import.log"}
 
 
 def test_the_process_is_reaped(ws: Workspace) -> None:
