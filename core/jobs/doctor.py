@@ -31,7 +31,7 @@ from core.workspace import Workspace, write_atomic
 WRITE_EVERY_S = 0.2
 START_WITHIN_S = 30.0
 GRACE_S = 3.0
-DECODED_PER_S, PICTURES_PER_S, TEXTS_PER_S, START_S = 300.0, 60.0, 400.0, 8.0
+DECODED_PER_S, PICTURES_PER_S, TEXTS_PER_S, START_S = 300.0, 50.0, 150.0, 8.0
 """Assumed for an estimate, two cores. The network's own speed is measured by the first training here."""
 
 log = logging.getLogger(__name__)
