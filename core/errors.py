@@ -1,6 +1,8 @@
 """Errors a user may see: what happened, why, and what to do now."""
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 
 class UserError(Exception):
     """A fault that is explained to the user instead of shown as a traceback.
@@ -16,6 +18,19 @@ class UserError(Exception):
     def plain_params(self) -> dict[str, str | int | float]:
         """The parameters as JSON can hold them, for an error that another process will show."""
         return {key: value if isinstance(value, (int, float)) else str(value) for key, value in self.params.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A `UserError` as data, for a status that another process writes: `title`, `cause` and `fix` are keys of the translation catalogue."""
+    title: str
+    cause: str
+    fix: str
+    params: dict[str, str | int | float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: UserError) -> Fault:
+        return cls(error.title, error.cause, error.fix, error.plain_params())
 
 
 class DataError(UserError):

@@ -20,9 +20,8 @@ from filelock import FileLock
 
 from core.data.suspects import MOST_ITEMS, Findings, load_findings, write_findings
 from core.data.versions import Version, load_dataset
-from core.errors import NotFound, UserError
-from core.jobs.import_job import Fault
-from core.jobs.processes import ProcessId, alive, process_id, start_module
+from core.errors import Fault, NotFound, UserError
+from core.jobs.processes import ProcessId, alive, end, process_id, start_module
 from core.models.catalog import DEFAULT, find
 from core.specs import DataSpec, from_json, to_json
 from core.training.machine import load_machine
@@ -30,7 +29,6 @@ from core.workspace import Workspace, write_atomic
 
 WRITE_EVERY_S = 0.2
 START_WITHIN_S = 30.0
-GRACE_S = 3.0
 DECODED_PER_S, PICTURES_PER_S, TEXTS_PER_S, START_S = 300.0, 50.0, 150.0, 8.0
 """Assumed for an estimate, two cores. The network's own speed is measured by the first training here."""
 
@@ -107,8 +105,8 @@ def cancel(ws: Workspace, data: DataSpec) -> None:
     folder = _folder(ws, data)
     with _starting(ws, data):
         job = _read(Job, folder / "job.json")
-        if job and job.process and alive(job.process):
-            _kill(job.process)
+        if job and job.process:
+            end(job.process)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -146,7 +144,7 @@ def run(ws: Workspace, data: DataSpec) -> DoctorStatus:
         shutil.rmtree(folder, ignore_errors=True)
         return DoctorStatus("done")
     except UserError as error:
-        result = DoctorStatus("failed", fault=Fault(error.title, error.cause, error.fix, error.plain_params()))
+        result = DoctorStatus("failed", fault=Fault.of(error))
     except MemoryError:
         log.exception("memory ran out")
         result = DoctorStatus("failed", fault=NO_MEMORY)
@@ -191,17 +189,6 @@ def _read(kind: type[T], path: Path) -> T | None:
 def _lives(job: Job) -> bool:
     """Also true while it is being started."""
     return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
-
-
-def _kill(who: ProcessId) -> None:
-    try:
-        process = psutil.Process(who.pid)
-        process.terminate()
-        psutil.wait_procs([process], timeout=GRACE_S)
-        process.kill()
-        psutil.wait_procs([process], timeout=GRACE_S)
-    except psutil.NoSuchProcess:
-        return
 
 
 if __name__ == "__main__":

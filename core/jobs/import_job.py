@@ -25,8 +25,8 @@ from core.data.importing import import_paste, import_path, import_sample, import
 from core.data.limits import load_limits
 from core.data.sources import upload_source
 from core.data.versions import Rejected, TableChoice
-from core.errors import DataError, NotFound, UserError
-from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
+from core.errors import DataError, Fault, NotFound, UserError
+from core.jobs.processes import ProcessId, alive, end, process_id, start_module, this_process
 from core.specs import DataSpec, from_json, to_json
 from core.workspace import ID, Workspace, write_atomic
 
@@ -36,7 +36,6 @@ WRITE_EVERY_S = 0.1
 START_WITHIN_S = 30.0
 KEEP_S = 24 * 3600.0
 """An upload that nobody imports, and the status of an ended import, are removed after this time."""
-GRACE_S = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -58,15 +57,6 @@ class Job:
     """Read the tables of this version again."""
     path: str = ""
     """A folder or file of this machine instead of an upload."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A `UserError` as data: `title`, `cause` and `fix` are keys of the translation catalogue."""
-    title: str
-    cause: str
-    fix: str
-    params: dict[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +131,8 @@ def cancel(ws: Workspace, upload_id: str) -> None:
     """Stop an import and remove what the upload brought. Nothing happens when there is none, or a finished dataset."""
     folder = ws.upload(upload_id)
     job = _job(folder)
-    if job and job.process and alive(job.process):
-        _kill(job.process)
+    if job and job.process:
+        end(job.process)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -172,7 +162,7 @@ def run(ws: Workspace, upload_id: str) -> ImportStatus:
         spec = _import(ws, folder, job, report)
         result = replace(now, state="done", dataset=spec.dataset, version=spec.version, task=spec.task, objective=spec.objective)
     except UserError as error:
-        result = replace(now, state="failed", fault=_fault(error))
+        result = replace(now, state="failed", fault=Fault.of(error))
     except MemoryError:
         log.exception("memory ran out")
         result = replace(now, state="failed", fault=NO_MEMORY)
@@ -243,24 +233,9 @@ def _lives(job: Job) -> bool:
     return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
 
 
-def _kill(who: ProcessId) -> None:
-    try:
-        process = psutil.Process(who.pid)
-        process.terminate()
-        psutil.wait_procs([process], timeout=GRACE_S)
-        process.kill()
-        psutil.wait_procs([process], timeout=GRACE_S)
-    except psutil.NoSuchProcess:
-        return
-
-
 def _last_touched(folder: Path) -> float:
     times = [path.stat().st_mtime for path in (folder, folder / "files", folder / "names.jsonl", folder / "paste.txt", folder / "status.json") if path.exists()]
     return max(times, default=0.0)
-
-
-def _fault(error: UserError) -> Fault:
-    return Fault(error.title, error.cause, error.fix, error.plain_params())
 
 
 def _limit_memory() -> None:

@@ -15,6 +15,7 @@ WALL_SECONDS = 2.0
 """Linux derives start times from a boot time in whole seconds, which follows corrections of the clock."""
 UPTIME_SECONDS = 0.05
 LOG_BYTES = 5 << 20
+GRACE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,20 @@ def alive(who: ProcessId) -> bool:
         return same and psutil.Process(who.pid).status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, psutil.AccessDenied):  # denied: it belongs to somebody else, so it is none of ours
         return False
+
+
+def end(who: ProcessId, grace_s: float = GRACE_S) -> None:
+    """Ask a process to end, and insist when it does not. Nothing happens to another one that got its pid."""
+    if not alive(who):
+        return
+    try:
+        process = psutil.Process(who.pid)
+        process.terminate()
+        psutil.wait_procs([process], timeout=grace_s)
+        process.kill()
+        psutil.wait_procs([process], timeout=grace_s)
+    except psutil.NoSuchProcess:
+        return
 
 
 def calm_environment() -> dict[str, str]:

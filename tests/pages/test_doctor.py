@@ -8,7 +8,8 @@ from core.data.suspects import Findings, Neighbour, Suspect, load_kept, write_fi
 from core.data.texts import write_texts
 from core.data.versions import Item, Version, create_dataset, list_datasets, load_version, spec_of
 from core.jobs import doctor
-from core.jobs.doctor import DoctorStatus, Fault
+from core.errors import Fault
+from core.jobs.doctor import DoctorStatus
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, to_json
 from core.workspace import Workspace, write_atomic

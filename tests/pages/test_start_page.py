@@ -2,15 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from pathlib import Path
 
 import pytest
 
-from core.jobs import import_job
-from core.jobs.import_job import Fault, ImportStatus
 from core.data.samples import SAMPLES
 from core.data.versions import Rejected
+from core.errors import Fault
+from core.jobs import import_job
+from core.jobs.import_job import ImportStatus
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec
 from core.workspace import Workspace
