@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from core.data.collected import Collected, Found, Progress
-from core.data.columns import clean_label, find_columns, group_column, side_column, side_of
+from core.data.columns import clean_label, find_columns, side_column, side_of
 from core.data.encodings import find_encoding
 from core.data.facts import Facts
 from core.data.layout import Layout, Place
@@ -101,8 +101,9 @@ def read_tables(kept: Sequence[Kept], staging: Path, limits: Limits, progress: P
     for table, side in zip(used, sides):
         _read_table(table, chosen, side, texts)
     write_texts(staging / NAME, texts.kept)
-    fixed = len({one.place.split for one in texts.found}) > 1
-    found = texts.found if fixed else [replace(one, place=replace(one.place, split=None)) for one in texts.found]
+    given = {one.place.split for one in texts.found}
+    fixed = len(given) > 1
+    found = texts.found if fixed or given == {None} else [replace(one, place=replace(one.place, split=None)) for one in texts.found]
     names = {table.name for table in used}
     return Collected("text", tuple(found), (*rejected, *texts.rejected), fixed, Facts(),
                      TableSource(tuple((one.name, one.sha) for one in kept if one.name in names), leading.columns, chosen))
@@ -253,6 +254,3 @@ def _depth(names: Sequence[str]) -> int:
     """How many folders all names have in common."""
     folders = [name.split("/")[:-1] for name in names]
     return len(os.path.commonprefix(folders)) if folders else 0
-
-
-__all__ = ["Kept", "group_column", "keep_tables", "open_tables", "read_tables", "read_text_files", "side_of_file", "table_sides"]
