@@ -1,4 +1,4 @@
-"""Which columns of a table hold the texts, the labels, the sides of the split and the groups; told from names and from what stands in them."""
+"""Which columns of a table hold the texts, the labels, the sides of the split and the groups: told from names and from content."""
 from __future__ import annotations
 
 import re
@@ -10,10 +10,11 @@ from core.data.layout import SPLITS
 from core.data.versions import TableChoice
 from core.errors import DataError
 
-TEXTS = ("text", "texts", "sentence", "review", "message", "content", "body", "comment", "tweet", "document", "question", "query", "utterance",
-         "description", "sms", "post", "评论", "内容", "文本", "正文", "句子", "评价", "问题", "text_a", "review_body", "review_text")
-LABELS = ("label_text", "label_name", "class_name", "category_name", "label", "labels", "category", "class", "target", "标签", "类别", "分类", "cat",
-          "classes", "sentiment", "情感", "intent", "topic", "emotion", "tag", "type", "species", "diagnosis", "rating", "stars", "score", "polarity", "y")
+TEXTS = ("text", "texts", "sentence", "review", "message", "content", "body", "comment", "tweet", "document", "question", "query",
+         "utterance", "description", "sms", "post", "评论", "内容", "文本", "正文", "句子", "评价", "问题", "text_a", "review_body", "review_text")
+LABELS = ("label_text", "label_name", "class_name", "category_name", "label", "labels", "category", "class", "target", "标签", "类别", "分类",
+          "cat", "classes", "sentiment", "情感", "intent", "topic", "emotion", "tag", "type",
+          "species", "diagnosis", "rating", "stars", "score", "polarity", "y")
 GROUPS = frozenset({"group", "group_id", "groups", "patient", "patient_id", "subject", "subject_id", "document_id", "doc_id", "specimen",
                     "specimen_id", "case_id", "lesion_id", "病人", "患者", "分组"})
 SIDES = frozenset({"split", "set", "subset", "partition", "fold", "dataset", "usage", "划分"})
@@ -98,8 +99,8 @@ def find_label(free: Sequence[_Column], columns: Sequence[str], file: str) -> st
     unfit = next((one for one in free if one.n and one.n_distinct > 1), None)
     if unfit:
         check_label(unfit, columns, file)
-    raise DataError("“{file}” has no column of labels.", "No column has a few values that come again and again. Its columns: {columns}", FIX,
-                    file=file, columns=_names(columns), example=EXAMPLE)
+    raise DataError("“{file}” has no column of labels.", "No column has a few values that come again and again. Its columns: {columns}",
+                    FIX, file=file, columns=_names(columns), example=EXAMPLE)
 
 
 def check_label(one: _Column, columns: Sequence[str], file: str) -> None:
@@ -195,7 +196,8 @@ def column_names(header: Sequence[str], width: int) -> tuple[str, ...]:
 
 def clean_label(text: str) -> str:
     """On one line, without characters that steer a terminal or reverse the direction of writing, at most 200 characters."""
-    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029\ufeff]|(?![\t\n\r])[\x00-\x1f\x7f-\x9f]", "", unicodedata.normalize("NFC", text))
+    text = unicodedata.normalize("NFC", text)
+    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029\ufeff]|(?![\t\n\r])[\x00-\x1f\x7f-\x9f]", "", text)
     return " ".join(re.sub(r"[\ud800-\udfff]", "\ufffd", text).split())[:200].strip()
 
 

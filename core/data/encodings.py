@@ -88,7 +88,8 @@ def decode(data: bytes, encoding: str) -> str:
 
 
 def _utf16(head: bytes) -> str:
-    """UTF-16 without a mark has zeros, nearly all at every other byte; Chinese has few of them, but line ends and commas at the right places."""
+    """UTF-16 without a mark has zeros, nearly all at every other byte; Chinese has few of them, but line ends and commas
+    at the right places."""
     zeros = (head[0::2].count(0), head[1::2].count(0))
     if sum(zeros) * 1000 < len(head):
         return ""

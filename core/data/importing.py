@@ -44,8 +44,9 @@ REREAD = "Read again with other columns"
 """A key of the translation catalogue."""
 
 
-def import_source(ws: Workspace, source: Source, *, name: str, owner: str, progress: Progress, sample: str = "", limits: Limits | None = None,
-                  staging: Path | None = None, left_out: Sequence[Rejected] = (), choice: TableChoice = TableChoice(), into: str = "") -> DataSpec:
+def import_source(ws: Workspace, source: Source, *, name: str, owner: str, progress: Progress, sample: str = "",
+                  limits: Limits | None = None, staging: Path | None = None, left_out: Sequence[Rejected] = (),
+                  choice: TableChoice = TableChoice(), into: str = "") -> DataSpec:
     """Make a dataset of labeled pictures or texts; the same content again gives the dataset that is there already.
 
     Unreadable files and rows are left out and named in the version, with those that were `left_out` before. `limits`: by default those
@@ -68,7 +69,8 @@ def import_path(ws: Workspace, path: Path, *, name: str, owner: str, progress: P
     """Import a folder, an archive or a table of this machine. Raises `DataError`."""
     limits = load_limits(ws)
     with closing(path_source(path, limits)) as source:
-        return import_source(ws, source, name=name, owner=owner, progress=progress, limits=limits, staging=staging, choice=choice, into=into)
+        return import_source(ws, source, name=name, owner=owner, progress=progress, limits=limits, staging=staging, choice=choice,
+                             into=into)
 
 
 def import_paste(ws: Workspace, text: str, *, name: str, owner: str, progress: Progress, staging: Path | None = None,

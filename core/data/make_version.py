@@ -67,7 +67,8 @@ def extended(old: Version, collected: Collected, left_out: Sequence[Rejected], f
         table = replace(table, files=tuple(dict.fromkeys((*table.files, *collected.table.files))))
     else:
         table = None  # reading the tables again would lose what came from elsewhere
-    return replace(old, labels=labels, items=(*before, *placed), rejected=rejected, table=table, overruled=0), len(collected.found) - len(fresh)
+    version = replace(old, labels=labels, items=(*before, *placed), rejected=rejected, table=table, overruled=0)
+    return version, len(collected.found) - len(fresh)
 
 
 def together(facts: Facts) -> list[tuple[str, str]]:
@@ -105,7 +106,8 @@ def _refuse(task: str, found: Sequence[Found], rejected: Sequence[Rejected], sma
         "Give at least two labels {m} texts each, better 20 or more, and import again."
     if not found:
         title = "No file could be read as a picture." if task == "image" else "No text with a label could be read."
-        cause = "{n} files were tried. For example: {examples}" if task == "image" else "{n} rows or files were tried. For example: {examples}"
+        cause = "{n} files were tried. For example: {examples}" if task == "image" else \
+            "{n} rows or files were tried. For example: {examples}"
         raise DataError(title, cause, fix, n=len(rejected), examples=", ".join(file.name[:80] for file in rejected[:3]), m=LEAST_PER_LABEL)
     if small:
         first = min(small, key=lambda label: (len(small[label].params), label))

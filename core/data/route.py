@@ -23,7 +23,8 @@ LOOKED_INTO = 20
 """Files without a telling ending whose first bytes are read."""
 
 
-def collect(source: Source, staging: Path, limits: Limits, progress: Progress, choice: TableChoice = TableChoice(), least: int = 2) -> Collected:
+def collect(source: Source, staging: Path, limits: Limits, progress: Progress, choice: TableChoice = TableChoice(),
+            least: int = 2) -> Collected:
     """Read a source by the reader for its kind. `least`: labels that its folders must tell.
 
     Raises `DataError` when it holds no kind that is known, or two at once.
@@ -69,14 +70,16 @@ def _pictures(source: Source, others: Sequence[Entry], tables: Sequence[Entry], 
     return _by_table(manifest, pictures, [entry for entry in others if entry.problem], kept, source, staging, limits, progress)
 
 
-def _by_table(manifest: Manifest, pictures: Sequence[Entry], broken: Sequence[Entry], kept: Sequence[Kept], source: Source, staging: Path,
-              limits: Limits, progress: Progress) -> Collected:
+def _by_table(manifest: Manifest, pictures: Sequence[Entry], broken: Sequence[Entry], kept: Sequence[Kept], source: Source,
+              staging: Path, limits: Limits, progress: Progress) -> Collected:
     collected = read_pictures([*pictures, *broken], manifest.layout, source.name, staging, limits, progress)
     files = tuple((one.name, one.sha) for one in kept if one.name in manifest.tables)
-    return replace(collected, rejected=(*collected.rejected, *manifest.left_out), table=TableSource(files, manifest.columns, manifest.choice))
+    table = TableSource(files, manifest.columns, manifest.choice)
+    return replace(collected, rejected=(*collected.rejected, *manifest.left_out), table=table)
 
 
-def _manifest(pictures: Sequence[Entry], kept: Sequence[Kept], limits: Limits, choice: TableChoice) -> tuple[Manifest | None, DataError | None]:
+def _manifest(pictures: Sequence[Entry], kept: Sequence[Kept], limits: Limits,
+              choice: TableChoice) -> tuple[Manifest | None, DataError | None]:
     if not kept:
         return None, None
     try:
@@ -90,7 +93,8 @@ def _unmatched(kept: Sequence[Kept], pictures: Sequence[Entry]) -> DataError | N
     if not kept:
         return None
     return DataError("“{file}” names too few of the pictures.", "No column of it holds the names of most pictures, such as {example}.",
-                     "Give it a column with the pictures' file names and one with their labels, or put the pictures of each label in a folder.",
+                     "Give it a column with the pictures' file names and one with their labels, or put the pictures of each label "
+                     "in a folder.",
                      file=kept[0].name, example=pictures[0].name[-80:])
 
 
@@ -137,5 +141,6 @@ def _mixed(pictures: Sequence[Entry], texts: Set[str]) -> bool:
 
 def _refuse_lone_text(name: str) -> None:
     raise DataError("“{file}” is a single text.", "A dataset needs many texts, each with its label.",
-                    "Import a table with a column of texts and one of labels, or a folder with one sub-folder of text files for each label.",
+                    "Import a table with a column of texts and one of labels, or a folder with one sub-folder of text files "
+                    "for each label.",
                     file=name)

@@ -154,8 +154,8 @@ def _columns(table: Table) -> _Cells:
         elif isinstance(value, list):
             width = max(width, len(value))
     if not names and not width:
-        raise DataError("“{file}” holds no rows.", "It must be a list of objects such as {example}.", "Save the table as CSV and import that.",
-                        file=table.name, example='{"text": "…", "label": "…"}')
+        raise DataError("“{file}” holds no rows.", "It must be a list of objects such as {example}.",
+                        "Save the table as CSV and import that.", file=table.name, example='{"text": "…", "label": "…"}')
     return tuple(names) if names else column_names([], width)
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -234,7 +234,8 @@ def _lives(job: Job) -> bool:
 
 
 def _last_touched(folder: Path) -> float:
-    times = [path.stat().st_mtime for path in (folder, folder / "files", folder / "names.jsonl", folder / "paste.txt", folder / "status.json") if path.exists()]
+    parts = (folder / name for name in ("", "files", "names.jsonl", "paste.txt", "status.json"))
+    times = [path.stat().st_mtime for path in parts if path.exists()]
     return max(times, default=0.0)
 
 

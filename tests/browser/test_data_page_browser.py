@@ -71,7 +71,7 @@ def test_copies_on_both_sides_hold_the_training_until_they_are_settled(page: Pag
     page.get_by_role("link", name="Train").click()
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     button(page, "Settle it on the Data page").click()
-    expect(page.locator(".ig .boxed")).to_have_count(1)
+    expect(page.locator(".ig .cell")).to_have_count(2)
     page.locator(".st-key-data-health-near-copies-across-splits").get_by_role("button").first.click()
     expect(page.get_by_text("41 pictures, 2 labels")).to_be_visible()
     page.get_by_role("link", name="Train").click()
