@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from core.data.columns import LABELS, TEXTS
-from core.data.csv_rows import Records, TooLong, find_dialect
+from core.data.csv_rows import Records, TooLong, find_dialect, text_lines
 from core.errors import DataError
 
 _SEPARATOR = re.compile(r"[,，;；]")
@@ -22,19 +22,23 @@ def pasted_table(text: str) -> bytes:
     if _is_table(text):
         return text.encode("utf-8")
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([["label", "text"], *_pairs(text.splitlines())])
+    csv.writer(out).writerows([["label", "text"], *_pairs(_lines(text))])
     return out.getvalue().encode("utf-8")
 
 
 def _is_table(text: str) -> bool:
-    lines = text.splitlines()
+    lines = _lines(text)
     dialect = find_dialect(text[:2**18])
-    first = next(iter(Records(((line, len(line)) for line in text.splitlines(keepends=True)), dialect)))
+    first = next(iter(Records(text_lines(io.StringIO(text, newline="")), dialect)))
     if isinstance(first, TooLong):
         return True
     names = [cell.strip().lower() for cell in first]
     headed = len(names) > 1 and any(name in LABELS for name in names) and any(name in TEXTS for name in names)
     return headed or sum("\t" in line for line in lines) * 2 > len(lines)
+
+
+def _lines(text: str) -> list[str]:
+    return re.split(r"\r\n|\r|\n", text)
 
 
 def _pairs(lines: Sequence[str]) -> list[list[str]]:

@@ -100,6 +100,7 @@ def test_rows_have_the_numbers_of_a_spreadsheet(tmp_path: Path) -> None:
     (b'text,label\n"say \\"hi\\" now",b\n"c, \\"d\\"",b\n', [['say "hi" now', "b"], ['c, "d"', "b"]]),
     (b'text,label\na 5" disk,x\n"q ""w"" e",x\n', [['a 5" disk', "x"], ['q "w" e', "x"]]),
     (b'text,label\nfirst,x\n"never closed,x\nlast,y\n', [["first", "x"], ['"never closed', "x"], ["last", "y"]]),
+    ("text,label\na\x1eb\u2028c d,x\nother one,x\n".encode(), [["a\x1eb\u2028c d", "x"], ["other one", "x"]]),
     (b'text,label\nnul\x00 inside,x\nother,x\n', [["nul\x00 inside", "x"], ["other", "x"]]),
 ])
 def test_odd_quoting_costs_no_row(tmp_path: Path, data: bytes, expected: list[list[str]]) -> None:
