@@ -31,7 +31,8 @@ SIGNATURES: dict[bytes, Kind] = {
 }
 UNREADABLE = {"7z": "7z", "rar": "RAR", "zstd": "Zstandard", "cab": "Cabinet"}
 UNPACK: dict[Kind | None, Callable[[BinaryIO], BinaryIO]] = {
-    "gzip": lambda file: gzip.GzipFile(fileobj=file, mode="rb"), "bzip2": bz2.BZ2File, "xz": lzma.LZMAFile}  # type: ignore[dict-item, return-value]
+    "gzip": lambda file: gzip.GzipFile(fileobj=file, mode="rb"), "bzip2": bz2.BZ2File,
+        "xz": lzma.LZMAFile}  # type: ignore[dict-item, return-value]
 BLOCK = 512
 PIECE_BYTES = 2**20
 HEADER_BYTES = 2**20
@@ -61,7 +62,8 @@ def archive_source(path: Path, name: str = "", limits: Limits = LIMITS) -> Listi
     try:
         kind = kind_of(path)
     except OSError as error:
-        raise DataError("“{file}” can't be opened.", "Graft may not read it, or it is gone.", "Check the file, then try again.", file=name) from error
+        raise DataError("“{file}” can't be opened.", "Graft may not read it, or it is gone.", "Check the file, then try again.",
+            file=name) from error
     if kind in UNREADABLE:
         raise DataError("“{file}” can't be opened here.", "It is a {kind} archive, and only zip and tar can be read.",
                         "Unpack it and choose the folder, or pack it as a zip file.", file=name, kind=UNREADABLE[kind])

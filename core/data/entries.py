@@ -56,7 +56,8 @@ READ_ERRORS = (OSError, EOFError, ValueError, NotImplementedError, RuntimeError,
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".zipx", ".cab", ".iso")
 
-PROBLEMS = ("An archive among the files: unpack it first.", "A link to another place: put the file itself there.", "It is no ordinary file.",
+PROBLEMS = ("An archive among the files: unpack it first.", "A link to another place: put the file itself there.",
+    "It is no ordinary file.",
             "It is stored with gaps (as a sparse file), which can't be read here.", "It did not arrive whole: upload it again.",
             "It can't be opened.", "It is damaged: the archive holds other bytes than it says.", "Its name is too long.",
             "It lies in too many folders inside one another.")

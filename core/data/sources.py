@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from core.data.archives import archive_source, archives_source, kind_of, stem, tar_source, zip_source
-from core.data.entries import (ARCHIVE_INSIDE, ARCHIVES, LINK, NAME_TOO_LONG, NO_FILE, NOT_OPENED, NOT_WHOLE, READ_ERRORS, Entry, Listing, Source,
+from core.data.entries import (ARCHIVE_INSIDE, ARCHIVES, LINK, NAME_TOO_LONG, NO_FILE, NOT_OPENED, NOT_WHOLE, READ_ERRORS, Entry, Listing,
+    Source,
                                check_count, check_total, clean_name, empty_file, entry, ignored, listed, size_text)
 from core.data.foreign import HEAD_BYTES, is_pickle, pickled, refuse_pickles
 from core.data.limits import LIMITS, Limits

@@ -75,7 +75,8 @@ def _field(row: _Row, given: Limits, grid: DeltaGenerator, rev: int) -> int:
     value = getattr(given.upload if row.upload else given, row.name)
     shown = value if row.unit == 1 else value / row.unit
     key = f"settings.limits.{'upload.' if row.upload else ''}{row.name}.{rev}"
-    typed = grid.container().number_input(_(row.label), value=shown, step=None if row.unit == 1 else 1.0, format=None if row.unit == 1 else "%.6g", key=key)
+    typed = grid.container().number_input(_(row.label), value=shown, step=None if row.unit == 1 else 1.0,
+        format=None if row.unit == 1 else "%.6g", key=key)
     return value if typed == shown else round((typed or 0) * row.unit)
 
 
@@ -97,14 +98,16 @@ def _keep(save: Callable[[], None]) -> None:
 
 
 def _roots(ws: Workspace) -> None:
-    st.caption(_("Everyone who uses this Graft may import from these folders without uploading. Without any, nobody reads from this machine."))
+    st.caption(_("Everyone who uses this Graft may import from these folders without uploading. "
+                 "Without any, nobody reads from this machine."))
     fixed = environment_roots()
     for folder in fixed:
         st.markdown(f"- {md(str(folder))}")
     if fixed:
         st.caption(_("These are named by GRAFT_ROOTS, from the start of Graft on."))
     with st.form("settings.roots.form", border=False):
-        lines = st.text_area(_("One folder a line"), "\n".join(str(folder) for folder in roots(ws) if folder not in fixed), key="settings.roots")
+        lines = st.text_area(_("One folder a line"), "\n".join(str(folder) for folder in roots(ws) if folder not in fixed),
+            key="settings.roots")
         saved = st.form_submit_button(_("Save"), key="settings.roots.save")
     if saved:
         _keep(lambda: save_roots(ws, lines.splitlines()))

@@ -84,6 +84,7 @@ def test_what_is_let_stand_is_known_to_the_version(page: Page, app: App, tmp_pat
     bring(page, app, write_tree(tmp_path / "animals", files))
     button(page, "Let them stand").click()
     button(page, "I know, train anyway").click()
+    expect(page.get_by_text("Near-copies on both sides of the split, accepted: 1")).to_be_visible()
     page.get_by_role("link", name="Train").click()
     expect(page.get_by_role("button", name="Start training")).to_be_enabled()
     assert current(app).overruled > 0

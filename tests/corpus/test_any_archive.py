@@ -28,7 +28,8 @@ from tests.core.data.test_sources import staged
 LIMITS = Limits(entries=50, total_bytes=200_000, file_bytes=50_000, ratio_from_bytes=100_000, name_chars=80, nesting=5)
 CALM = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
-NASTY = st.sampled_from(["../../x", "/etc/passwd", "C:\\x\\y", "..", ".", "", "a//b", "a\0b", "CON", "x" * 300, "\u202egpj.exe", "a\r\nb", "~", "./.", "猫/1.jpg",
+NASTY = st.sampled_from(["../../x", "/etc/passwd", "C:\\x\\y", "..", ".", "", "a//b", "a\0b", "CON", "x" * 300, "\u202egpj.exe", "a\r\nb",
+    "~", "./.", "猫/1.jpg",
                          "\ufeff", "a/../../b", " / ", "cat/1.jpg/"])
 NAMES = st.one_of(NASTY, st.text(max_size=30), st.lists(st.one_of(NASTY, st.text(max_size=8)), max_size=4).map("/".join))
 CONTENT = st.one_of(st.binary(max_size=200), st.integers(0, 60_000).map(bytes))
@@ -63,7 +64,8 @@ def harmless(name: str) -> None:
     assert name and not name.startswith(("/", "\\")) and len(name) <= LIMITS.name_chars
     parts = name.split("/")
     assert not {"", ".", ".."} & set(parts) and "\\" not in name
-    assert not any(unicodedata.category(letter) in ("Cc", "Cs") or letter in "\u202a\u202b\u202d\u202e\u2066\u2067\u2069" for letter in name)
+    assert not any(unicodedata.category(letter) in ("Cc",
+        "Cs") or letter in "\u202a\u202b\u202d\u202e\u2066\u2067\u2069" for letter in name)
     name.encode("utf-8")
 
 
@@ -88,14 +90,16 @@ def zips(draw: st.DrawFn) -> bytes:
         flags = draw(st.sampled_from([0, 0, 0x800, 0x800, 1, 8, 0x20, 0x40, 0x2000]))
         crc = draw(st.sampled_from([zlib.crc32(content), 0]))
         size, claimed = draw(st.one_of(st.just(len(packed)), UINT32)), draw(st.one_of(st.just(len(content)), UINT32))
-        fields = struct.pack("<HHHHHIIIHH", draw(st.sampled_from([20, 20, 45, 255])), flags, method, draw(UINT16), draw(UINT16), crc, size, claimed,
+        fields = struct.pack("<HHHHHIIIHH", draw(st.sampled_from([20, 20, 45, 255])), flags, method, draw(UINT16), draw(UINT16), crc, size,
+            claimed,
                              len(name), 0)
         offset = draw(st.one_of(st.just(len(body)), st.just(len(body)), UINT32))
         central += b"PK\1\2\x14" + bytes((draw(st.sampled_from([0, 3, 19])),)) + fields
         central += struct.pack("<HHHII", 0, 0, 0, draw(st.sampled_from([0, 0o100644 << 16, 0o120777 << 16, 0x10])), offset) + name
         body += b"PK\3\4" + fields + name + packed
     place, count = draw(st.one_of(st.just(len(body)), UINT32)), draw(st.one_of(st.just(n), UINT16))
-    return body + central + struct.pack("<4sHHHHIIH", b"PK\5\6", draw(st.sampled_from([0, 0, 0, 3])), 0, count, count, len(central), place, 0)
+    return body + central + struct.pack("<4sHHHHIIH", b"PK\5\6", draw(st.sampled_from([0, 0, 0, 3])), 0, count, count, len(central), place,
+        0)
 
 
 @CALM
@@ -112,9 +116,11 @@ def tars(draw: st.DrawFn) -> bytes:
         info, content = tarfile.TarInfo(), draw(CONTENT)
         info.name, info.linkname = draw(NAMES).replace("\0", "")[:400], draw(NAMES).replace("\0", "")[:24]
         info.size = draw(st.one_of(st.just(len(content)), st.just(len(content)), st.integers(0, 2**40)))
-        info.type = draw(st.sampled_from([b"0", b"0", b"0", b"\0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"L", b"K", b"x", b"g", b"V", b"\xff"]))
+        info.type = draw(st.sampled_from([b"0", b"0", b"0", b"\0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"L", b"K", b"x", b"g",
+            b"V", b"\xff"]))
         info.mtime = draw(st.integers(0, 2**33 - 1))
-        block = info.tobuf(draw(st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])) if len(info.name.encode("utf-8", "surrogatepass")) < 90 and info.size < 8**11
+        block = info.tobuf(draw(st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])) if len(info.name.encode("utf-8",
+            "surrogatepass")) < 90 and info.size < 8**11
                            else tarfile.GNU_FORMAT, "utf-8", "surrogatepass")
         if info.type in (b"x", b"g"):
             content = b"".join(b"%d %s=%s\n" % (len(key) + len(value) + 5, key, value) for key, value in draw(st.lists(st.tuples(
@@ -148,7 +154,8 @@ def whole(kind: str) -> bytes:
 
 
 @CALM
-@given(st.sampled_from(["zip", "", "gz", "bz2", "xz"]), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6), st.floats(0.05, 1))
+@given(st.sampled_from(["zip", "", "gz", "bz2", "xz"]), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    st.floats(0.05, 1))
 def test_changed_and_cut_archives_are_read_or_refused(kind: str, changes: list[tuple[float, int]], kept: float) -> None:
     data = bytearray(whole(kind))
     for place, value in changes:

@@ -33,7 +33,8 @@ def member(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, link: st
     return info, data
 
 
-def tarred(path: Path, members: dict[str, bytes] | list[tuple[tarfile.TarInfo, bytes]], format: int = tarfile.PAX_FORMAT, **options: str) -> Path:
+def tarred(path: Path, members: dict[str, bytes] | list[tuple[tarfile.TarInfo, bytes]], format: int = tarfile.PAX_FORMAT,
+        **options: str) -> Path:
     """A tar packed as its ending says."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=format, **options) as archive:
@@ -86,7 +87,8 @@ def test_a_packed_tar_is_unpacked_no_more_than_twice_in_order(tmp_path: Path, mo
 
 
 def test_names_of_a_tar_stay_text(tmp_path: Path) -> None:
-    path = tarred(tmp_path / "slip.tar", {"../../evil.jpg": b"a", "/etc/job.jpg": b"b", "C:\\pets\\1.jpg": b"c", "n" * 3000 + "/1.jpg": b"d"})
+    path = tarred(tmp_path / "slip.tar", {"../../evil.jpg": b"a", "/etc/job.jpg": b"b", "C:\\pets\\1.jpg": b"c",
+        "n" * 3000 + "/1.jpg": b"d"})
     assert listed(archive_source(path)) == {"evil.jpg": b"a", "etc/job.jpg": b"b", "C:/pets/1.jpg": b"c", "n" * 60 + "…": NAME_TOO_LONG}
     assert os.listdir(tmp_path) == ["slip.tar"]
 
@@ -184,7 +186,8 @@ def test_too_many_files_are_counted_as_they_come(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name, data, cause", [
     ("pets.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "7z archive"), ("pets.rar", b"Rar!\x1a\x07\x01\0", "RAR archive"),
     ("pets.zip", b"Rar!\x1a\x07\x01\0", "RAR archive"), ("pets.tar.zst", b"\x28\xb5\x2f\xfd" + bytes(9), "Zstandard archive"),
-    ("pets.gz", gzip.compress(b"one file"), "a compressed file and no archive"), ("pets.tar", b"no tar at all", "archive of an unusual kind"),
+    ("pets.gz", gzip.compress(b"one file"), "a compressed file and no archive"),
+        ("pets.tar", b"no tar at all", "archive of an unusual kind"),
 ])
 def test_other_archives_are_refused_by_name_with_the_way_out(tmp_path: Path, name: str, data: bytes, cause: str) -> None:
     error = refusal(upload_source, staged(tmp_path / "up", {name: data}))
@@ -230,11 +233,13 @@ def test_limits_hold_for_all_archives_together(tmp_path: Path) -> None:
 
 
 def test_one_broken_archive_of_several_is_named(tmp_path: Path) -> None:
-    up = staged(tmp_path / "up", {"cats.zip": zipped(tmp_path / "a.zip", {"1.jpg": b"abc"}).read_bytes(), "dogs.zip": b"PK\3\4 and no more"})
+    up = staged(tmp_path / "up", {"cats.zip": zipped(tmp_path / "a.zip", {"1.jpg": b"abc"}).read_bytes(),
+        "dogs.zip": b"PK\3\4 and no more"})
     assert "dogs.zip" in str(refusal(upload_source, up))
 
 
-@pytest.mark.parametrize("name, short", [("cats.tar.gz", "cats"), ("a/dogs.ZIP", "a/dogs"), ("x.tgz", "x"), ("v1.2", "v1.2"), (".zip", ".zip")])
+@pytest.mark.parametrize("name, short", [("cats.tar.gz", "cats"), ("a/dogs.ZIP", "a/dogs"), ("x.tgz", "x"), ("v1.2", "v1.2"),
+    (".zip", ".zip")])
 def test_an_archive_lends_its_name_without_the_ending(name: str, short: str) -> None:
     assert stem(name) == short
 
@@ -254,7 +259,8 @@ def test_cifar_as_pickles_is_refused_with_where_the_pictures_are(tmp_path: Path)
                                         ("table.csv", pickle.dumps([1])), ("data.npy", b"\x93NUMPY\1\0v\0{'descr': '|O', ")])
 def test_pickles_are_known_by_their_content(tmp_path: Path, name: str, data: bytes) -> None:
     assert refusal(upload_source, staged(tmp_path / "up", {name: data})).title == "“{file}” holds pickled data."
-    assert refusal(archive_source, zipped(tmp_path / "a.zip", {"set/" + name.replace(".csv", ".pkl"): data})).title == "“{file}” holds pickled data."
+    assert refusal(archive_source, zipped(tmp_path / "a.zip",
+        {"set/" + name.replace(".csv", ".pkl"): data})).title == "“{file}” holds pickled data."
 
 
 def test_a_checkpoint_of_torch_is_a_pickle_too(tmp_path: Path) -> None:

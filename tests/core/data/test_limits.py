@@ -50,9 +50,11 @@ def test_other_settings_and_the_roots_stay_unhurt(ws: Workspace, tmp_path: Path)
 
 
 @pytest.mark.parametrize("section, named", [
-    ({"entries": 0}, "entries: 0"), ({"entries": "many"}, "entries: many"), ({"entries": True}, "entries: True"), ({"ratio": 1}, "ratio: 1"),
+    ({"entries": 0}, "entries: 0"), ({"entries": "many"}, "entries: many"), ({"entries": True}, "entries: True"),
+        ({"ratio": 1}, "ratio: 1"),
     ({"pixels": 10**9}, "pixels: 1000000000"), ({"entires": 5}, "import.entires"), ({"upload": {"files": -1}}, "upload.files: -1"),
-    ({"upload": {"file": 1}}, "import.upload.file"), ({"upload": 5}, "import.upload"), ([], "import"), ({"file_bytes": 1.5}, "file_bytes: 1.5"),
+    ({"upload": {"file": 1}}, "import.upload.file"), ({"upload": 5}, "import.upload"), ([], "import"),
+        ({"file_bytes": 1.5}, "file_bytes: 1.5"),
     ({"file_bytes": None}, "file_bytes: None"),
 ])
 def test_a_setting_that_cannot_be_used_is_named(ws: Workspace, section: object, named: str) -> None:
@@ -123,7 +125,8 @@ def test_what_lies_outside_is_refused_whether_it_exists_or_not(ws: Workspace, tm
     (data / "out").symlink_to(tmp_path / "database")
     (data / "circle").symlink_to(data / "circle")
     save_roots(ws, [str(data)])
-    for path in ("/etc/passwd", "/nowhere/at/all", data / "..", data / "../database", data / "out", data / "out" / "x", "data", "~", "", "~nobody/x",
+    for path in ("/etc/passwd", "/nowhere/at/all", data / "..", data / "../database", data / "out", data / "out" / "x", "data", "~", "",
+            "~nobody/x",
                  f"{data}\0", data / "circle", tmp_path / "database"):
         with pytest.raises(DataError) as caught:
             inside_roots(ws, path)

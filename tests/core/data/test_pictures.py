@@ -147,7 +147,8 @@ DAMAGED = "The picture is damaged."
     (png(11_000, 10_000), "It is {width} × {height} pixels; the most is {limit} million pixels."),
     (png(60_000, 60_000), "It has more than {limit} million pixels."),
     (grey_tiff("F", [0.0, float("inf")]), "It holds values that are no numbers."),
-], ids=["empty", "svg", "svg in xml", "html", "eps", "pdf", "script", "exe", "zip", "psd", "jpeg 2000", "video", "pickle", "numpy", "dicom", "text",
+], ids=["empty", "svg", "svg in xml", "html", "eps", "pdf", "script", "exe", "zip", "psd", "jpeg 2000", "video", "pickle", "numpy",
+    "dicom", "text",
         "random", "heic", "cut heic", "no png", "no jpeg", "no webp", "no gif", "cut jpeg", "cut png", "bomb", "larger bomb", "infinite"])
 def test_broken_files_are_refused_with_their_reason(data: bytes, reason: str) -> None:
     with pytest.raises(PictureError) as caught:

@@ -26,7 +26,8 @@ def entries(files: dict[str, bytes]) -> list[Entry]:
     return [Entry(name, len(data), partial(io.BytesIO, data)) for name, data in files.items()]
 
 
-def read(given: list[Entry], folder: Path, limits: Limits = Limits(), progress: Callable[[int, int], None] = lambda done, total: None) -> Collected:
+def read(given: list[Entry], folder: Path, limits: Limits = Limits(), progress: Callable[[int, int], None] = lambda done,
+        total: None) -> Collected:
     return read_pictures(given, arrange([one.name for one in given if not one.problem]), "pets", folder, limits, progress)
 
 
@@ -34,7 +35,8 @@ def test_the_same_content_is_decoded_and_written_once(tmp_path: Path, monkeypatc
     decoded: list[bytes] = []
     check = module.check_and_thumbnail
     monkeypatch.setattr(module, "check_and_thumbnail", lambda data, limit: (decoded.append(data), check(data, limit))[1])
-    files = {f"{label}/{number}.jpg": jpeg(number % 3) for label in ("cat", "dog") for number in range(30)} | {"cat/x": b"no", "dog/y": b"no"}
+    files = {f"{label}/{number}.jpg": jpeg(number % 3) for label in ("cat", "dog") for number in range(30)} | {"cat/x": b"no",
+        "dog/y": b"no"}
     collected = read(entries(files), tmp_path)
     assert len(decoded) == 4 and len(collected.found) == 60 and [file.name for file in collected.rejected] == ["cat/x", "dog/y"]
     shas = {hashlib.sha256(jpeg(number)).hexdigest() for number in range(3)}
@@ -62,7 +64,8 @@ def test_what_waits_for_a_decoder_is_bounded(tmp_path: Path, monkeypatch: pytest
         most[0] = max(most[0], ahead[0])
         return io.BytesIO(data)
     monkeypatch.setattr(module, "check_and_thumbnail", slow)
-    files = {f"{label}/{number}.bmp": encoded(picture(number + 50 * (label == "dog"), (150, 120)), "BMP") for label in ("cat", "dog") for number in range(12)}
+    files = {f"{label}/{number}.bmp": encoded(picture(number + 50 * (label == "dog"), (150, 120)), "BMP") for label in ("cat",
+        "dog") for number in range(12)}
     read([Entry(name, len(data), partial(opened, data)) for name, data in files.items()], tmp_path)
     assert most[0] <= 200_000 + 2 * len(files["cat/0.bmp"]) * module.WORKERS
 
