@@ -153,7 +153,7 @@ CELL = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters=
 TABLES = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1, max_size=8))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(body=TABLES, encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"]))
 def test_what_csv_writes_comes_back_the_same(body: list[list[str]], encoding: str) -> None:
     header = ["text", "label", "more", "other"][:len(body[0])]
@@ -164,7 +164,7 @@ def test_what_csv_writes_comes_back_the_same(body: list[list[str]], encoding: st
         assert cells(table)[4:] == filled
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=400) | st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"\t", b"{", b"[", b"]", b"}", b":", b"a", b"\xff", b"\0", b"PK\3\4",
                                                                 b"PAR1", b"1", b"\xfe"]), max_size=60).map(b"".join),
        name=st.sampled_from(["t.csv", "t.tsv", "t.jsonl", "t.json", "t.xlsx", "t.parquet"]))
@@ -192,3 +192,9 @@ def test_a_workbook_that_claims_endless_rows_ends(tmp_path: Path, monkeypatch: p
             bad.writestr(info, content)
     with pytest.raises(DataError, match="rows|read as a table"):
         opened(tmp_path, data.getvalue(), "t.xlsx")
+
+
+@pytest.mark.parametrize("n_labels, words", [(77, 8), (20, 900), (2, 3)])
+def test_many_labels_and_long_texts(n_labels: int, words: int) -> None:
+    body = [[f"id{n}", " ".join(f"word{(n * 31 + k) % 997}" for k in range(words)), f"class {n % n_labels}"] for n in range(800)]
+    assert find_columns(("key", "a", "b"), body).text_column == "a" and find_columns(("key", "a", "b"), body).label_column == "b"
