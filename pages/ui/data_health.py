@@ -49,6 +49,7 @@ def _actions(data: DataSpec, version: Version, problem: Problem) -> None:
         carry_out(data, lambda: fixes.fix(version, facts(data), problem.kind))
     if problem.groups and st.button(_("Show"), key=f"{key}.show", type="tertiary", icon=":material/visibility:"):
         state.put("data.focus", problem.kind)
+        state.put("data.view", "items")
         st.rerun()
     if problem.kind in LEFT_OUT:
         with st.popover(_("See which"), type="tertiary"):

@@ -41,7 +41,7 @@ def _focused(data: DataSpec, version: Version, focus: Problem) -> None:
     size = GROUPS_PAGE if together else len(groups)
     page = _page(-(-len(groups) // size) if size else 1, f"data.page.{data.version}.{focus.kind}")
     shown = groups[(page - 1) * size:page * size] if together else [groups[0][:PAGE * 2]]
-    _grid(data, version, shown, f"data.items.{data.version}.{focus.kind}.{page}")
+    _grid(data, version, shown, f"data.items.{data.version}.{focus.kind}.{page}", reveal=True)
 
 
 def _all(data: DataSpec, version: Version) -> None:
@@ -80,8 +80,8 @@ def _page(pages: int, key: str) -> int:
     return st.pagination(pages, key=key) if pages > 1 else 1
 
 
-def _grid(data: DataSpec, version: Version, groups: Sequence[Sequence[int]], key: str) -> None:
-    act = item_grid([[_cell(data, version, position) for position in group] for group in groups], version.labels, key=key)
+def _grid(data: DataSpec, version: Version, groups: Sequence[Sequence[int]], key: str, reveal: bool = False) -> None:
+    act = item_grid([[_cell(data, version, position) for position in group] for group in groups], version.labels, key=key, reveal=reveal)
     if act and act.operation == "relabel":
         carry_out(data, lambda: edit.relabel(version, act.positions, act.label))
     elif act:

@@ -48,6 +48,7 @@ def show_hold(problem: Problem) -> None:
     st.warning(f"**{md(_(problem.title, **problem.params))}**  \n{md(_(problem.advice, **problem.params))}", icon=":material/front_hand:")
     if st.button(_("Settle it on the Data page"), key="hold.settle", icon=":material/arrow_back:"):
         state.put("data.focus", problem.kind)
+        state.put("data.view", "items")
         st.switch_page("data.py")
 
 

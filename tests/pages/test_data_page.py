@@ -38,7 +38,7 @@ def test_counts_are_those_of_the_split_as_it_is(pets: DataSpec, visit: Visit) ->
 
 def shown(page: AppTest) -> list[dict[str, str]]:
     """The items in the grid, as the browser gets them."""
-    data = next(json.loads(text) for _kind, text in texts(page) if text.startswith('{"groups"'))
+    data = next(json.loads(text) for _kind, text in texts(page) if text.startswith('{"reveal"'))
     return [cell for group in data["groups"] for cell in group]
 
 

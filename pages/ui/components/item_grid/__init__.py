@@ -33,10 +33,10 @@ class Act:
     label: str = ""
 
 
-def item_grid(groups: Sequence[Sequence[Cell]], labels: Sequence[str], *, key: str) -> Act | None:
+def item_grid(groups: Sequence[Sequence[Cell]], labels: Sequence[str], *, key: str, reveal: bool = False) -> Act | None:
     """Draw the items, those of one group in a frame of their own (a single group needs none). The act in the one run of the page that
-    follows it, else None. Only positions that are shown come back."""
-    data = {"groups": [[asdict(cell) for cell in group] for group in groups], "labels": list(labels), "text": {
+    follows it, else None. Only positions that are shown come back. `reveal`: scroll there when these items appear."""
+    data = {"reveal": reveal, "groups": [[asdict(cell) for cell in group] for group in groups], "labels": list(labels), "text": {
         "hint": _("Click items to select them, to change their label or remove them."), "selected": _("{n} selected"),
         "one": _("1 selected"), "label": _("New label"), "relabel": _("Change label"), "remove": _("Remove"), "clear": _("Clear"),
         "all": _("Select all shown")}}

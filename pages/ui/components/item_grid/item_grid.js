@@ -83,4 +83,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   groups.append(...frames);
   root.replaceChildren(bar, groups);
   show();
+  if (data.reveal) requestAnimationFrame(() => root.scrollIntoView({ block: 'start' }));
 }
