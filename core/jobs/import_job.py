@@ -57,6 +57,8 @@ class Job:
     """Read the tables of this version again."""
     path: str = ""
     """A folder or file of this machine instead of an upload."""
+    keep: bool = False
+    """What was uploaded exists nowhere else, as pictures of a camera: it stays when the import fails, for `again`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class ImportStatus:
     task: str = "image"
     objective: str = "single_label"
     fault: Fault | None = None
+    kept: bool = False
+    """It failed, and what was uploaded is still there."""
     pid: int = 0
     started: float = 0.0
     """Of the process: Unix time, seconds."""
@@ -90,17 +94,31 @@ NO_MEMORY = Fault("Memory ran out during the import.", "A file needs more memory
 
 
 def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "", left_out: Sequence[Rejected] = (),
-          choice: TableChoice = TableChoice(), into: str = "", paste: str = "", reread: DataSpec | None = None, path: str = "") -> None:
+          choice: TableChoice = TableChoice(), into: str = "", paste: str = "", reread: DataSpec | None = None, path: str = "",
+          keep: bool = False) -> None:
     """Import what the upload brought. Returns at once; see `status`.
 
     Instead of the upload: a `sample` set by its key, the text that was `paste`d, the `path` of a folder or file of this machine (the
     caller has checked that it may be read), or `reread`, the version whose tables are read again. `choice`: how tables are read.
-    `into`: the id of a dataset of the owner that what comes is added to.
+    `into`: the id of a dataset of the owner that what comes is added to. `keep`: what was uploaded stays when the import fails.
     """
     folder = ws.upload(upload_id)
-    job = Job(name, owner, sample, time.time(), left_out=tuple(left_out), choice=choice, into=into, reread=reread, path=path)
+    job = Job(name, owner, sample, time.time(), left_out=tuple(left_out), choice=choice, into=into, reread=reread, path=path, keep=keep)
     if paste:
         write_atomic(folder / "paste.txt", paste.encode("utf-8", "replace"))
+    _run_apart(ws, upload_id, job)
+
+
+def again(ws: Workspace, upload_id: str) -> None:
+    """Try a failed import once more with what it kept. Raises `NotFound` when nothing is left of it."""
+    job = _job(ws.upload(upload_id))
+    if job is None or not (ws.upload(upload_id) / "names.jsonl").is_file():
+        raise NotFound("This import is not here.", "It was cancelled, or it ended long ago.", "Choose the files again.")
+    _run_apart(ws, upload_id, replace(job, asked=time.time(), process=None))
+
+
+def _run_apart(ws: Workspace, upload_id: str, job: Job) -> None:
+    folder = ws.upload(upload_id)
     (folder / "status.json").unlink(missing_ok=True)
     write_atomic(folder / "job.json", to_json(job))
     child = start_module("core.jobs.import_job", [str(ws.root), upload_id], log=folder / "import.log")
@@ -122,7 +140,7 @@ def status(ws: Workspace, upload_id: str) -> ImportStatus:
     now = _read(folder)
     if now.state == "running" and not living:
         log.warning("import %s died; its log is in %s", upload_id, folder)
-        now = replace(now, state="failed", fault=DIED)
+        now = replace(now, state="failed", fault=DIED, kept=job.keep)
         _finish(folder, now)
     return now
 
@@ -162,12 +180,12 @@ def run(ws: Workspace, upload_id: str) -> ImportStatus:
         spec = _import(ws, folder, job, report)
         result = replace(now, state="done", dataset=spec.dataset, version=spec.version, task=spec.task, objective=spec.objective)
     except UserError as error:
-        result = replace(now, state="failed", fault=Fault.of(error))
+        result = replace(now, state="failed", fault=Fault.of(error), kept=job.keep)
     except MemoryError:
         log.exception("memory ran out")
-        result = replace(now, state="failed", fault=NO_MEMORY)
+        result = replace(now, state="failed", fault=NO_MEMORY, kept=job.keep)
     except BaseException:
-        _finish(folder, replace(now, state="failed", fault=DIED))
+        _finish(folder, replace(now, state="failed", fault=DIED, kept=job.keep))
         raise
     result = replace(result, done=counted[0], total=counted[1])
     _finish(folder, result)
@@ -206,10 +224,12 @@ def _reporter(folder: Path, base: ImportStatus, counted: list[int]) -> Callable[
 
 
 def _finish(folder: Path, result: ImportStatus) -> None:
-    """The result first, so that no reader sees a dead process without one; then what the upload brought goes."""
+    """The result first, so that no reader sees a dead process without one; then what the upload brought goes, unless it is kept."""
     write_atomic(folder / "status.json", to_json(result))
-    for name in ("files", "staged"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.rmtree(folder / "staged", ignore_errors=True)
+    if result.kept:
+        return
+    shutil.rmtree(folder / "files", ignore_errors=True)
     for name in ("names.jsonl", "paste.txt"):
         (folder / name).unlink(missing_ok=True)
 

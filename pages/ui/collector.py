@@ -16,7 +16,7 @@ def collector(place: str) -> None:
     upload_id = importer.inbox_id("collect")
     done = collect(mint(state.workspace(), state.me(), "upload", upload=upload_id), upload_id=upload_id, key=f"{place}.collect.{upload_id}")
     if done and done.names:
-        importer.begin(upload_id, name=_dataset_name(done.names.values()), folders=done.names)
+        importer.begin(upload_id, name=_dataset_name(done.names.values()), folders=done.names, keep=True)
 
 
 def _dataset_name(classes: Iterable[str]) -> str:

@@ -94,9 +94,12 @@ def busy() -> bool:
 
 
 def last_error() -> None:
-    error = state.get("import.error")
+    error, kept = state.get("import.error"), state.get("import.kept")
     if error:
         show_error(error)
+    if error and kept and st.button(_("Try again"), icon=":material/refresh:", key="import.again", help=_("What you collected is still here.")):
+        import_job.again(state.workspace(), kept)
+        _watch(kept)
 
 
 def progress(page: str) -> None:
@@ -125,6 +128,7 @@ def _progress() -> None:
     state.take("importing")
     if now.data is None:
         state.put("import.error", now.error)
+        state.put("import.kept", upload_id if now.kept else "")
         st.rerun()
     _arrived(now.data)
 

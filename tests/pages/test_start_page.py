@@ -150,6 +150,19 @@ def test_a_failed_import_is_explained_where_the_next_one_is_chosen(ws: Workspace
     assert not page.error and "Getting ready …" in said(page)
 
 
+def test_a_failed_import_of_what_was_collected_can_be_tried_again(ws: Workspace, visit: Visit, imports: Imports,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    again: list[str] = []
+    monkeypatch.setattr(import_job, "again", lambda ws, upload_id: again.append(upload_id))
+    upload(monkeypatch, "pets")
+    page = visit()
+    imports.now = ImportStatus("failed", fault=Fault("The disk is full.", "", "Free some space."), kept=True)
+    page.run()
+    imports.now = ImportStatus("running")
+    page.button(key="import.again").click().run()
+    assert len(again) == 1 and "Getting ready …" in said(page) and not page.error
+
+
 def test_an_import_can_be_cancelled(ws: Workspace, visit: Visit, imports: Imports) -> None:
     page = visit().button(key="start.sample.flowers").click().run()
     page.button(key="import.cancel").click().run()

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.jobs import import_job
-from core.jobs.import_job import ImportStatus, Job
 from core.data.versions import TableChoice, list_datasets, load_version
 from core.errors import DataError, NotFound
+from core.jobs import import_job
+from core.jobs.import_job import ImportStatus, Job
 from core.jobs.processes import ProcessId, this_process
 from core.specs import to_json
 from core.workspace import Workspace, new_id
@@ -105,6 +105,19 @@ def test_a_refusal_comes_through_whole_and_leaves_nothing(ws: Workspace) -> None
     assert isinstance(now.error, DataError) and now.error.title == "Only one label: add a second folder"
     assert now.error.params["c"] == "小猫 {x}"
     assert everything(ws.root, without=["uploads"]) == set()
+
+
+def test_what_was_collected_stays_when_its_import_fails_and_is_tried_again(ws: Workspace) -> None:
+    upload_id = uploaded(ws, slow(40))
+    import_job.start(ws, upload_id, name="pets", owner=OWNER, keep=True)
+    psutil.Process(working(ws, upload_id).pid).kill()
+    assert ended(ws, upload_id).kept and not (ws.upload(upload_id) / "staged").exists()
+    import_job.again(ws, upload_id)
+    now = ended(ws, upload_id)
+    assert now.state == "done" and len(load_version(ws, now.data).items) == 80
+    assert everything(ws.upload(upload_id)) == {"job.json", "status.json", "import.log"}
+    with pytest.raises(NotFound):
+        import_job.again(ws, upload_id)
 
 
 def test_a_sample_needs_no_upload(ws: Workspace) -> None:
