@@ -45,7 +45,7 @@ def floor(folder: Path) -> float:
 
 
 def import_folder(folder: Path, workspace: Path) -> float:
-    from core.data.importing import import_path
+    from core.data.intake.importing import import_path
     from core.workspace import Workspace
     began = time.perf_counter()
     import_path(Workspace.open(workspace), folder, name="benchmark", owner="local", progress=lambda done, total: None)
@@ -77,7 +77,7 @@ def main() -> None:
     if options.only:
         import imagehash  # noqa: F401  (loading libraries is not what is measured)
 
-        from core.data import importing  # noqa: F401
+        from core.data.intake import importing  # noqa: F401
         before, worked = peak_bytes(), time.process_time()
         seconds = floor(options.folders[0]) if options.only == "floor" else import_folder(*options.folders)
         print(json.dumps({"seconds": seconds, "peak": peak_bytes(), "before": before, "cpu": time.process_time() - worked}))

@@ -42,7 +42,7 @@ def floor(path: Path) -> dict[str, float]:
 
 
 def imported(path: Path) -> dict[str, float]:
-    from core.data import importing
+    from core.data.intake import importing
     from core.data.versions import load_version
     from core.workspace import Workspace
 

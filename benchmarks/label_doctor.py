@@ -21,10 +21,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from core.data.importing import import_path, import_sample
-from core.data.samples import SAMPLES
+from core.data.intake.importing import import_path, import_sample
+from core.data.samples.sets import SAMPLES
 from core.data.versions import Item, Version, load_version
-from core.evaluation.doctor import (Features, chosen, doubts_of, judge, out_of_fold, picture_features, text_features, units_of)
+from core.evaluation.doctor import Features, chosen, doubts_of, judge, out_of_fold, picture_features, text_features, units_of
 from core.workspace import Workspace
 
 SHARES = (0.0, 0.05, 0.1)

@@ -24,9 +24,9 @@ from PIL import Image, ImageEnhance, ImageOps
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core.data.facts import Near  # noqa: E402
-from core.data.near import near_pictures, near_texts  # noqa: E402
-from core.data.pictures import PictureError, check_and_thumbnail, to_rgb  # noqa: E402
-from core.data.samples import SAMPLES, draw  # noqa: E402
+from core.data.intake.pictures import PictureError, check_and_thumbnail, to_rgb  # noqa: E402
+from core.data.likeness.near import near_pictures, near_texts  # noqa: E402
+from core.data.samples.sets import SAMPLES, draw  # noqa: E402
 
 SEED = 1
 Picture = Image.Image

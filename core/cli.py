@@ -16,12 +16,12 @@ from typing import Any
 from tqdm import tqdm
 
 from core import events
-from core.data import health_report
 from core.data.edit import save
 from core.data.facts import load_facts
-from core.data.fixes import fix, overrule
-from core.data.health import LEAK, check, holds
-from core.data.importing import import_path
+from core.data.health import report as health_report
+from core.data.health.check import LEAK, check, holds
+from core.data.health.fixes import fix, overrule
+from core.data.intake.importing import import_path
 from core.data.limits import load_limits, save_limits
 from core.data.versions import load_dataset, load_version, version_key
 from core.errors import UserError

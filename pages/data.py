@@ -5,7 +5,19 @@ import streamlit as st
 
 from core.data.versions import Dataset, Version, last_change, list_datasets, load_dataset, redo, spec_of, undo
 from core.specs import DataSpec
-from pages.ui import data_columns, data_earlier, data_health, data_items, data_labels, data_split, data_view, doctor, importer, recipe, state
+from pages.ui import (
+    data_columns,
+    data_earlier,
+    data_health,
+    data_items,
+    data_labels,
+    data_split,
+    data_view,
+    doctor,
+    importer,
+    recipe,
+    state,
+)
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import md

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.data.samples import SAMPLES
+from core.data.samples.sets import SAMPLES
 from core.jobs.runs import list_runs
 from pages.ui import importer, run_cards, state, ways_in
 from pages.ui.i18n import _

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.data.pictures import check_and_thumbnail
+from core.data.intake.pictures import check_and_thumbnail
 from core.errors import UserError
 from core.jobs.predictor_client import client
 from pages.ui import charts, recipe, state, try_panel

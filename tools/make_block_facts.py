@@ -23,6 +23,7 @@ from core.models.catalog import FACTS
 from core.models.rows import NOTES_BY_DEPTH, NOTES_BY_GROUP, ROWS, BlockFacts, ModelRow
 from core.models.torchvision_family import blocks_of
 
+
 def facts_of(row: ModelRow) -> list[BlockFacts]:
     """The blocks of the row's network with as many outputs as its source had, in order."""
     with torch.device("meta"):

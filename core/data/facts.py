@@ -20,7 +20,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`phash`: perceptual hash of each picture, 16 hexadecimal digits (`core.data.near`). `gray`: pictures without any colour.
+    """`phash`: perceptual hash of each picture, 16 hexadecimal digits (`core.data.likeness.near`). `gray`: pictures without any colour.
     `language`: ISO 639-1 code of each text long enough to tell."""
     phash: dict[str, str] = field(default_factory=dict)
     gray: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from functools import lru_cache
 from statistics import median
 from typing import Literal
 
-from core.data.layout import CONTAINERS, SPLITS
+from core.data.intake.layout import CONTAINERS, SPLITS
 from core.data.versions import Version
 from core.errors import DataError
 

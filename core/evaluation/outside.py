@@ -9,7 +9,7 @@ from typing import Literal
 from core.bundle import predict
 from core.bundle.load import load_bundle
 from core.data.facts import load_facts
-from core.data.fixes import settlements
+from core.data.health.fixes import settlements
 from core.data.versions import Item, Version, load_version, version_key
 from core.errors import DataError, NotFound
 from core.evaluation.report import Report, evaluate

@@ -21,9 +21,9 @@ from typing import Literal
 
 import psutil
 
-from core.data.importing import import_paste, import_path, import_sample, import_source, reread
+from core.data.intake.importing import import_paste, import_path, import_sample, import_source, reread
+from core.data.intake.sources import upload_source
 from core.data.limits import load_limits
-from core.data.sources import upload_source
 from core.data.versions import Rejected, TableChoice
 from core.errors import DataError, Fault, NotFound, UserError
 from core.jobs.processes import ProcessId, alive, end, process_id, start_module, this_process

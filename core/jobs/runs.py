@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from core import events
 from core.data.facts import Facts, load_facts
-from core.data.health import holds
+from core.data.health.check import holds
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive

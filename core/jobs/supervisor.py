@@ -12,9 +12,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.jobs.import_job import sweep
 from core.errors import UserError
 from core.events import Discarded
+from core.jobs.import_job import sweep
 from core.jobs.processes import start_module
 from core.jobs.runs import ENDED, RunState, append, state_of, wish_of, write_exit, write_failure
 from core.specs import RunSpec, from_json

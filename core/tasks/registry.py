@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
+from core.data.split import Split
 from core.data.versions import Version
 from core.preprocess import Preprocess
 from core.specs import Augmentation, SplitName
-from core.data.split import Split
 from core.workspace import Workspace
+
 
 class Task(Protocol):
     def splits(self, ws: Workspace, version: Version, preprocess: Preprocess, augmentation: Augmentation, seed: int,

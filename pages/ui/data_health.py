@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.data import fixes
-from core.data.health import LEFT_OUT, Problem, Severity, left_out
+from core.data.health import fixes
+from core.data.health.check import LEFT_OUT, Problem, Severity, left_out
 from core.data.versions import Version
 from core.specs import DataSpec
 from pages.ui import state

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.data import edit
-from core.data.health import Problem
+from core.data.health.check import Problem
 from core.data.versions import Version
 from core.specs import DataSpec, SplitName
 from pages.ui import state

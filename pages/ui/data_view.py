@@ -9,7 +9,7 @@ import streamlit as st
 from core.data import edit
 from core.data.edit import Edit
 from core.data.facts import Facts, load_facts
-from core.data.health import Problem, check
+from core.data.health.check import Problem, check
 from core.data.texts import load_texts
 from core.data.versions import Version
 from core.errors import UserError

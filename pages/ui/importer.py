@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from core.data.samples import SAMPLES
+from core.data.samples.sets import SAMPLES
 from core.data.versions import Rejected, TableChoice
 from core.errors import UserError
 from core.jobs import import_job

@@ -11,16 +11,28 @@ import pytest
 from playwright.sync_api import Page, expect
 from safetensors import safe_open
 
-from core.data.samples import SAMPLES
+from core.data.samples.sets import SAMPLES
 from core.events import Done, Started
+from core.jobs.processes import ProcessId
 from core.jobs.runs import state_of
 from core.models.catalog import DEFAULT, find
-from core.jobs.processes import ProcessId
 from core.specs import from_json
 from core.training.presets import PlanKind, groups, plan_for
 from tests.browser.conftest import idle
-from tests.browser.journey import (SLOW_MS, App, bars, button, download, points, reached, serve, set_epochs, take_flowers, wait_for_try_it,
-                                   wait_until_further)
+from tests.browser.journey import (
+    SLOW_MS,
+    App,
+    bars,
+    button,
+    download,
+    points,
+    reached,
+    serve,
+    set_epochs,
+    take_flowers,
+    wait_for_try_it,
+    wait_until_further,
+)
 
 LABELS = SAMPLES["flowers"].labels
 ROW = find(DEFAULT)

@@ -18,8 +18,8 @@ from pathlib import Path
 from PIL import Image
 
 from core.data.limits import LIMITS, Limits
+from tests.core.data.intake.test_archives import gzip_of, header, member
 from tests.core.data.picture_files import HEIC, classes, encoded, jpeg, picture, write_tree
-from tests.core.data.test_archives import gzip_of, header, member
 from tests.corpus.rows import GOOD, Row, file, tree, upload
 
 MB = 10**6

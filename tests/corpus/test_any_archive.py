@@ -18,12 +18,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data.archives import archive_source
-from core.data.entries import READ_ERRORS, clean_name
+from core.data.intake.archives import archive_source
+from core.data.intake.entries import READ_ERRORS, clean_name
+from core.data.intake.sources import upload_source
 from core.data.limits import Limits
-from core.data.sources import upload_source
 from core.errors import DataError
-from tests.core.data.test_sources import staged
+from tests.core.data.intake.test_sources import staged
 
 LIMITS = Limits(entries=50, total_bytes=200_000, file_bytes=50_000, ratio_from_bytes=100_000, name_chars=80, nesting=5)
 CALM = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from core.data import importing
+from core.data.intake import importing
+from core.data.intake.pictures import register_heic
+from core.data.intake.sources import upload_source
 from core.data.limits import LIMITS, load_limits, save_limits
-from core.data.pictures import register_heic
-from core.data.sources import upload_source
 from core.data.versions import list_datasets, load_version
 from core.errors import UserError
 from core.specs import DataSpec

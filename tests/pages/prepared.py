@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.data.pictures import check_and_thumbnail
+from core.data.intake.pictures import check_and_thumbnail
 from core.data.versions import Item, Rejected, Version, create_dataset
 from core.errors import UserError
 from core.events import Discarded

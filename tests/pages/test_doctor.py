@@ -7,8 +7,8 @@ from streamlit.testing.v1 import AppTest
 from core.data.suspects import Findings, Neighbour, Suspect, load_kept, write_findings
 from core.data.texts import write_texts
 from core.data.versions import Item, Version, create_dataset, list_datasets, load_version, spec_of
-from core.jobs import doctor
 from core.errors import Fault
+from core.jobs import doctor
 from core.jobs.doctor import DoctorStatus
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, to_json

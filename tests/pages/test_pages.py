@@ -13,8 +13,20 @@ from pages.ui.i18n import LANGUAGES, catalogue
 from pages.ui.state import Draft
 from pages.ui.text import md
 from tests.pages.conftest import Visit
-from tests.pages.prepared import (DISCARDED, ENDED, FAILED, HOSTILE, HOSTILE_RUN, HOSTILES, INTERRUPTED, PETS, QUEUED, THEIR_RUN,
-                                  VAL_ONLY, add_dataset)
+from tests.pages.prepared import (
+    DISCARDED,
+    ENDED,
+    FAILED,
+    HOSTILE,
+    HOSTILE_RUN,
+    HOSTILES,
+    INTERRUPTED,
+    PETS,
+    QUEUED,
+    THEIR_RUN,
+    VAL_ONLY,
+    add_dataset,
+)
 from tests.pages.seen import html, markdown, said, trouble
 
 PAGES = ("start.py", "data.py", "model.py", "train.py", "results.py", "try_it.py", "export.py", "runs.py", "settings.py")

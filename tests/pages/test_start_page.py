@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.samples import SAMPLES
+from core.data.samples.sets import SAMPLES
 from core.data.versions import Rejected
 from core.errors import Fault
 from core.jobs import import_job
@@ -19,7 +19,6 @@ from pages.ui.components.upload import UploadResult
 from tests.pages.conftest import Visit
 from tests.pages.prepared import HOSTILE_RUN, PETS, add_dataset
 from tests.pages.seen import said, trouble
-
 
 LOST = Rejected("cat/lost.jpg", "The browser could not read it.")
 

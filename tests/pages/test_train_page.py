@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import events
-from core.jobs.processes import this_process
 from core.jobs.predictor_client import PredictorClient
+from core.jobs.processes import this_process
 from core.jobs.runs import append, list_runs, load_run, wish_of, write_exit
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER

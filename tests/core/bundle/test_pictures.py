@@ -12,7 +12,7 @@ from torchvision import transforms
 from torchvision.transforms.functional import pil_to_tensor
 
 from core.bundle import predict
-from core.data import pictures
+from core.data.intake import pictures
 from core.preprocess import Preprocess
 from tests.core.bundle.insects import encoded, photo
 from tests.core.data.picture_files import HEIC, HEIC_TURNED

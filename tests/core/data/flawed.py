@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from core.data.facts import Facts, Near, load_facts
-from core.data.importing import import_path
+from core.data.intake.importing import import_path
 from core.data.versions import Item, Version, load_version
 from core.owners import LOCAL_OWNER
 from core.workspace import Workspace

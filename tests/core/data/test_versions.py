@@ -3,8 +3,22 @@ from __future__ import annotations
 
 import pytest
 
-from core.data.versions import (Change, Item, Version, add_version, create_dataset, last_change, list_datasets, load_dataset, load_version,
-                                redo, restore, spec_of, undo, version_key)
+from core.data.versions import (
+    Change,
+    Item,
+    Version,
+    add_version,
+    create_dataset,
+    last_change,
+    list_datasets,
+    load_dataset,
+    load_version,
+    redo,
+    restore,
+    spec_of,
+    undo,
+    version_key,
+)
 from core.errors import DataError, NotAllowed
 from core.specs import DataSpec, from_json, to_json
 from core.workspace import Workspace

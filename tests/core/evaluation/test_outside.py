@@ -13,9 +13,9 @@ import pytest
 
 from core.data.edit import Edit, relabel, remove, rename_label, save
 from core.data.facts import load_facts
-from core.data.fixes import fix, overrule
-from core.data.health import LEAK
-from core.data.importing import import_path
+from core.data.health.check import LEAK
+from core.data.health.fixes import fix, overrule
+from core.data.intake.importing import import_path
 from core.data.versions import Version, list_datasets, load_version
 from core.errors import DataError
 from core.evaluation.outside import evaluate_bundle

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from core.data.importing import import_path
+from core.data.intake.importing import import_path
 from core.jobs import supervisor
 from core.jobs.processes import ProcessId, alive
 from core.jobs.runs import submit

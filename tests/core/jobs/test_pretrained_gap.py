@@ -1,7 +1,7 @@
 """What the built-in weights are worth, on the sample pictures that everybody starts with."""
 from __future__ import annotations
 
-from core.data.importing import import_sample
+from core.data.intake.importing import import_sample
 from core.evaluation.report import Report
 from core.jobs.assemble import assemble, finish
 from core.jobs.runs import submit

@@ -10,13 +10,25 @@ import pytest
 from core import events
 from core.data.edit import save
 from core.data.facts import Facts, Near, load_facts, write_facts
-from core.data.fixes import fix, overrule
-from core.data.health import LEAK
+from core.data.health.check import LEAK
+from core.data.health.fixes import fix, overrule
 from core.data.versions import create_dataset, load_version, version_key
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import process_id, this_process
-from core.jobs.runs import (ENDED, active_runs, append, failure, list_runs, load_run, state_of, steer, submit, wish_of, write_exit,
-                            write_failure)
+from core.jobs.runs import (
+    ENDED,
+    active_runs,
+    append,
+    failure,
+    list_runs,
+    load_run,
+    state_of,
+    steer,
+    submit,
+    wish_of,
+    write_exit,
+    write_failure,
+)
 from core.models.catalog import find
 from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.training.presets import plan_for

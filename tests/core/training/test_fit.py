@@ -16,8 +16,20 @@ from core.specs import Augmentation, BlockPlan, FreezePlan
 from core.training import fit as training
 from core.training.checkpoint import load_trained
 from core.training.presets import plan_for
-from tests.core.training.learners import (Given, contradicting, losses, network, of, pictures, report_every_step, same, sides, spec,
-                                          state, train)
+from tests.core.training.learners import (
+    Given,
+    contradicting,
+    losses,
+    network,
+    of,
+    pictures,
+    report_every_step,
+    same,
+    sides,
+    spec,
+    state,
+    train,
+)
 
 
 def asked_after(n: int, wish: str) -> Callable[[], str]:
