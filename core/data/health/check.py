@@ -16,6 +16,7 @@ Severity = Literal["holds", "bad", "minor"]
 """`holds`: training waits until it is settled or overruled."""
 ORDER: tuple[Severity, ...] = ("holds", "bad", "minor")
 SHOWN = 24
+SIDES: tuple[SplitName, ...] = ("train", "val", "test")
 LEAK = "near_copies_across_splits"
 
 FEW = 10
@@ -115,7 +116,7 @@ def _near_two_labels(version: Version, facts: Facts) -> Found:
     found = copies.near_two_labels(version, facts)
     if found:
         yield Problem("near_copies_two_labels", "bad", len(found), "Near-copies under different labels: {n}",
-                      "Look at each pair: one of the two labels is probably wrong.", {"n": len(found)}, _shown(found))
+                      "Look at each pair: one of the two labels is probably wrong.", {"n": len(found)}, _shown(found), fix="Remove all their copies")
 
 
 def spellings(version: Version) -> tuple[tuple[str, ...], ...]:
@@ -148,7 +149,7 @@ def _groups(version: Version, facts: Facts) -> Found:
                 items[item.group].append(position)
         yield Problem("groups_across_splits", "bad", len(torn), "Groups on both sides of the split: {n}",
                       "What is known of a group from training helps on its other items, so the score flatters: split again with the groups kept "
-                      "whole.", {"n": len(torn)}, _shown(items.values()))
+                      "whole.", {"n": len(torn)}, _shown(items.values()), fix="Split again")
 
 
 def _missing_on_side(version: Version, facts: Facts) -> Found:
@@ -160,7 +161,13 @@ def _missing_on_side(version: Version, facts: Facts) -> Found:
         params: dict[str, str | int | float] = {side: _listed(names) or "–" for side, names in missing.items()}
         yield Problem("missing_on_side", "bad" if missing["train"] else "minor", len(labels), "Labels with no item on one side of the split: {n}",
                       "Missing in training: {train}; in validation: {val}; in test: {test}. What is missing can't be learned or measured: "
-                      "add items, or split again.", {"n": len(labels)} | params)
+                      "add items, or split again.", {"n": len(labels)} | params, fix="Split again" if _enough_for_all_sides(version, labels) else "")
+
+
+def _enough_for_all_sides(version: Version, labels: set[str]) -> bool:
+    """Whether a given split is to blame, and not that there are too few different items."""
+    different = {label: len({item.sha for item in version.items if version.labels[item.label] == label}) for label in labels}
+    return version.fixed_splits and not any(item.group for item in version.items) and min(different.values()) >= len(SIDES)
 
 
 def few_items(version: Version) -> frozenset[int]:
@@ -275,13 +282,19 @@ def _tiny(version: Version, facts: Facts) -> Found:
                       {"n": len(found), "px": TINY_PX}, _singles(found), fix="Remove them" if few else "")
 
 
-def _odd_shape(version: Version, facts: Facts) -> Found:
+def odd_shapes(version: Version) -> tuple[int, ...]:
+    """Pictures with one side more than `ODD_RATIO` times the other, the worst first."""
     def ratio(item: Item) -> float:
         return max(item.width, item.height) / min(item.width, item.height) if item.width and item.height else 0.0
-    found = _worst(version, ratio, ODD_RATIO)
+    return tuple(_worst(version, ratio, ODD_RATIO))
+
+
+def _odd_shape(version: Version, facts: Facts) -> Found:
+    found = odd_shapes(version)
     if found:
         yield Problem("odd_shape", "minor", len(found), "Very long or very tall pictures: {n}",
-                      "Only the square in the middle is seen, which loses most of them: cut them to what matters.", {"n": len(found)}, _singles(found))
+                      "Only the square in the middle is seen, which loses most of them: cut them to what matters, or remove them.", {"n": len(found)},
+                      _singles(found), fix="Remove them" if 2 * len(found) <= len(version.items) else "")
 
 
 def _huge(version: Version, facts: Facts) -> Found:

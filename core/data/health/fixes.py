@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.data.edit import Edit, drop_labels, merge_labels, remove
+from core.data.edit import Edit, drop_labels, merge_labels, remove, resplit
 from core.data.facts import Facts
 from core.data.health import check as health
 from core.data.health import copies
@@ -54,6 +54,20 @@ def _remove_two_labels(version: Version, facts: Facts) -> Edit:
     return Edit(remove(version, found).version, "Removed {n} items that stood under two labels", {"n": len(found)})
 
 
+def _remove_near_two_labels(version: Version, facts: Facts) -> Edit:
+    found = {item for group in copies.near_two_labels(version, facts) for item in group}
+    return Edit(remove(version, found).version, "Removed {n} near-copies that stood under two labels", {"n": len(found)})
+
+
+def _remove_odd(version: Version, facts: Facts) -> Edit:
+    found = health.odd_shapes(version)
+    return Edit(remove(version, found).version, "Removed {n} very long or very tall pictures", {"n": len(found)})
+
+
+def _split_again(version: Version, facts: Facts) -> Edit:
+    return resplit(version, version.shares, [(pair.a, pair.b) for pair in facts.near])
+
+
 def _remove_tiny(version: Version, facts: Facts) -> Edit:
     found = health.tiny(version)
     return Edit(remove(version, found).version, "Removed {n} tiny pictures", {"n": len(found)})
@@ -80,6 +94,10 @@ def _merge_spellings(version: Version, facts: Facts) -> Edit:
 FIXES: dict[str, Callable[[Version, Facts], Edit]] = {
     health.LEAK: _leave_out_leaks,
     "same_item_two_labels": _remove_two_labels,
+    "near_copies_two_labels": _remove_near_two_labels,
+    "groups_across_splits": _split_again,
+    "missing_on_side": _split_again,
+    "odd_shape": _remove_odd,
     "label_typos": _merge_spellings,
     "few_items": _drop_few,
     "exact_duplicates": _keep_one_exact,

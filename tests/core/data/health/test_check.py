@@ -87,7 +87,7 @@ def test_the_same_picture_under_two_labels(ws: Workspace, tmp_path: Path) -> Non
 def test_near_copies_under_two_labels_are_shown_as_pairs(ws: Workspace, tmp_path: Path) -> None:
     version, _ = imported(ws, tmp_path, clean())
     problem = only(version, alike(version, ("train/ant/0.png", "train/bee/3.png")))
-    assert (problem.kind, problem.severity, problem.count, problem.fix) == ("near_copies_two_labels", "bad", 1, "")
+    assert (problem.kind, problem.severity, problem.count, problem.fix) == ("near_copies_two_labels", "bad", 1, "Remove all their copies")
     assert names(version, problem) == [("train/ant/0.png", "train/bee/3.png")]
 
 
@@ -126,7 +126,7 @@ def test_every_reason_that_is_grouped_is_one_that_is_given(root: Path) -> None:
 
 
 @pytest.mark.parametrize("size, kind, fix", [
-    ((31, 90), "tiny", "Remove them"), ((400, 80), "odd_shape", ""), ((60, 300), "odd_shape", "")])
+    ((31, 90), "tiny", "Remove them"), ((400, 80), "odd_shape", "Remove them"), ((60, 300), "odd_shape", "Remove them")])
 def test_pictures_of_odd_sizes(ws: Workspace, tmp_path: Path, size: tuple[int, int], kind: str, fix: str) -> None:
     version, facts = imported(ws, tmp_path, clean() | {"train/ant/odd.png": colour(99, size)})
     problem = only(version, facts)

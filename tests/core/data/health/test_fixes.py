@@ -56,6 +56,8 @@ CASES: list[tuple[str, Make, int]] = [
     ("exact_duplicates", with_files(train__ant__x="train/ant/0.png", train__ant__y="train/ant/0.png", test__bee__x="test/bee/0.png"), 3),
     ("near_duplicates", with_pairs(("train/ant/0.png", "train/ant/1.png"), ("train/ant/1.png", "train/ant/2.png")), 1),
     ("tiny", with_files(train__ant__x=colour(900, (20, 40)), test__bee__x=colour(901, (40, 31))), 2),
+    ("odd_shape", with_files(train__ant__x=colour(902, (400, 40))), 1),
+    ("near_copies_two_labels", with_pairs(("train/ant/0.png", "train/bee/0.png")), 2),
     ("short_texts", short, 1),
     ("label_typos", two_spellings, 0),
     ("few_items", few, 5),
@@ -76,7 +78,7 @@ def test_a_fix_settles_its_problem_and_brings_no_other(ws: Workspace, tmp_path: 
 
 
 def test_every_fix_has_a_case() -> None:
-    assert {kind for kind, _, _ in CASES} == set(FIXES)
+    assert {kind for kind, _, _ in CASES} | {"missing_on_side", "groups_across_splits"} == set(FIXES), "those two have tests of their own: items move"
 
 
 def test_the_side_that_measures_keeps_its_items(ws: Workspace, tmp_path: Path) -> None:
@@ -133,3 +135,18 @@ def test_leaving_out_ends_what_was_let_stand(ws: Workspace, tmp_path: Path) -> N
     version, facts = with_files(train__ant__copy="test/ant/0.png")(ws, tmp_path)
     assert fix(overrule(version, facts).version, facts, LEAK).version == fix(version, facts, LEAK).version
     assert settlements(fix(version, facts, LEAK).version, facts) == ()
+
+
+def test_a_label_that_the_given_split_leaves_out_of_a_side_gets_there_by_splitting_again(ws: Workspace, tmp_path: Path) -> None:
+    version, facts = imported(ws, tmp_path, clean() | clean(("wasp",), 300, {"train": 12}))
+    before = {problem.kind: problem for problem in check(version, facts)}
+    assert before["missing_on_side"].fix == "Split again"
+    after = fix(version, facts, "missing_on_side").version
+    assert check(after, facts) == () and not after.fixed_splits
+
+
+def test_torn_groups_are_whole_after_splitting_again(ws: Workspace, tmp_path: Path) -> None:
+    version, facts = imported(ws, tmp_path, clean())
+    torn = replace(version, items=tuple(replace(item, group=f"{item.label} {item.name[-5]}") for item in version.items))
+    assert next(problem for problem in check(torn, facts) if problem.kind == "groups_across_splits").fix
+    assert "groups_across_splits" not in {problem.kind for problem in check(fix(torn, facts, "groups_across_splits").version, facts)}
