@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -47,6 +48,12 @@ def _actions(data: DataSpec, version: Version, problem: Problem) -> None:
     key = f"data.health.{problem.kind}"
     if problem.fix and st.button(_(problem.fix, **problem.params), key=f"{key}.fix", icon=":material/build:"):
         carry_out(data, lambda: fixes.fix(version, facts(data), problem.kind))
+    if problem.kind == "imbalance" and version.task == "image" and not state.draft().actual_config().class_weights \
+            and st.button(_("Weigh labels equally"), key=f"{key}.weigh", icon=":material/balance:"):
+        state.update(config=replace(state.draft().actual_config(), class_weights=True, preset="custom"), preset="custom")
+        state.bump("settings")
+        st.toast(_("Rare labels will count as much as common ones when training."))
+        st.rerun()
     if problem.groups and st.button(_("Show"), key=f"{key}.show", type="tertiary", icon=":material/visibility:"):
         state.put("data.focus", problem.kind)
         state.put("data.view", "items")

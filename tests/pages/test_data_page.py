@@ -6,6 +6,7 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.data import edit
 from core.data.versions import Rejected, list_datasets, load_version, spec_of
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, from_json, to_json
@@ -138,3 +139,13 @@ def test_labels_are_shown_letter_by_letter(ws: Workspace, visit: Visit) -> None:
 def test_the_way_on_is_to_the_model(pets: DataSpec, visit: Visit) -> None:
     page = visit("data.py").button(key="recipe.next").click().run()
     assert [title.value for title in page.title] == ["Model"]
+
+
+def test_labels_of_unlike_size_are_weighed_equally_at_a_click(ws: Workspace, visit: Visit) -> None:
+    prepare(ws, add_dataset(ws, PETS, ("cat", "dog"), {"train": 24, "val": 4, "test": 4}, name="pets"))
+    few = load_version(ws, spec_of(ws, list_datasets(ws, LOCAL_OWNER)[0]))
+    rare = [position for position, item in enumerate(few.items) if item.label == 1 and position % 32 > 1]
+    prepare(ws, edit.save(ws, PETS, LOCAL_OWNER, edit.remove(few, rare)))
+    page = visit("data.py").button(key="data.health.imbalance.weigh").click().run()
+    assert trouble(page) == [] and not [b for b in page.button if b.key == "data.health.imbalance.weigh"]
+    assert from_json(Draft, ws.draft(LOCAL_OWNER).read_bytes()).actual_config().class_weights
