@@ -115,8 +115,7 @@ def chosen(version: Version, near: Sequence[Near] = (), most: int = MOST_ITEMS) 
         if version.labels[item.label] not in left_out:
             by_label[item.label].append(position)
     if len(by_label) < 2:
-        raise DataError("There is too little to find wrong labels in.", "At least two labels need two different items each.",
-                        "Add items, then look again.")
+        raise _too_little()
     share = min(1.0, most / sum(map(len, by_label.values())))
     kept: list[int] = []
     for positions in by_label.values():
@@ -181,9 +180,12 @@ def text_features(texts: Sequence[str]) -> csr_array:
     texts = [text[:CHARS] for text in texts]
     rare = 2 if len(texts) > 200 else 1
     counted = partial(TfidfVectorizer, min_df=rare, max_features=MOST_TERMS, sublinear_tf=True, dtype=np.float32)
-    words = counted(token_pattern=r"\w+", ngram_range=(1, 2))
-    letters = counted(analyzer="char_wb", ngram_range=(2, 4))
-    return csr_array(normalize(hstack([words.fit_transform(texts), letters.fit_transform(texts)], format="csr")))
+    letters = counted(analyzer="char_wb", ngram_range=(2, 4)).fit_transform(texts)
+    try:
+        words = counted(token_pattern=r"\w+", ngram_range=(1, 2)).fit_transform(texts)
+    except ValueError:  # no word comes again, as in a language without spaces, or there are none, as among signs: letters must do
+        return csr_array(letters)
+    return csr_array(normalize(hstack([words, letters], format="csr")))
 
 
 def units_of(items: Sequence[Item], near: Sequence[Near] = ()) -> Indices:
@@ -202,7 +204,8 @@ def units_of(items: Sequence[Item], near: Sequence[Near] = ()) -> Indices:
 
 
 def out_of_fold(features: Features, y: Indices, units: Indices, progress: Callable[[int, int], None]) -> Judgement:
-    """Probabilities of the labels `y` (n,) from learners that have not seen an item, nor anything of its unit."""
+    """Probabilities of the labels `y` (n,) from learners that have not seen an item, nor anything of its unit. Raises `DataError` when
+    not even two labels can be judged so."""
     n_labels = int(y.max()) + 1
     folds = min(FOLDS, max(len(set(units[y == label])) for label in range(n_labels)))
     p, judged = np.zeros((len(y), n_labels)), np.zeros(len(y), dtype=bool)
@@ -213,8 +216,15 @@ def out_of_fold(features: Features, y: Indices, units: Indices, progress: Callab
             p[ask[:, None], known] = _learned(features[learn], y[learn], features[ask])
             judged[ask] = np.isin(y[ask], known)
         progress(done, folds)
+    if len(np.unique(y[judged])) < 2:
+        raise _too_little()
     p[judged] = calibrated(p[judged], y[judged])
     return Judgement(p, judged, folds)
+
+
+def _too_little() -> DataError:
+    return DataError("There is too little to find wrong labels in.", "At least two labels need two different items each.",
+                     "Add items, then look again.")
 
 
 def calibrated(p: Floats, y: Indices) -> Floats:

@@ -16,7 +16,7 @@ from core.data.texts import write_texts
 from core.data.versions import Item, Version, create_dataset
 from core.errors import DataError
 from core.evaluation import doctor
-from core.evaluation.doctor import Features, chosen, judge, look, neighbours, text_features, units_of
+from core.evaluation.doctor import Features, chosen, judge, look, neighbours, out_of_fold, text_features, units_of
 from core.workspace import Workspace, write_atomic
 from tests.core.data.picture_files import encoded
 
@@ -136,6 +136,12 @@ def test_nothing_to_compare_is_said() -> None:
         chosen(version)
 
 
+def test_labels_that_no_learner_can_be_asked_about_are_said() -> None:
+    """Groups that lie across the labels leave every learner with one of them."""
+    with pytest.raises(DataError, match="too little to find wrong labels in"):
+        out_of_fold(np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 2]), lambda *_: None)
+
+
 def test_of_many_items_the_same_share_of_each_label_is_taken_whatever_their_order() -> None:
     version, _ = clouds()
     positions, _ = chosen(version, most=30)
@@ -149,6 +155,14 @@ def test_features_of_texts_without_spaces_tell_something() -> None:
     features = text_features(["今天天气很好", "今天天气很热", "这道菜太咸了", "这道菜太辣了"])
     likeness = (features @ features.T).toarray()
     assert likeness[0, 1] > 2 * likeness[0, 2] and likeness[2, 3] > 2 * likeness[1, 2]
+
+
+def test_texts_without_a_word_that_comes_again_are_told_apart_by_their_letters() -> None:
+    source = random.Random(0)
+    sentences = ["".join(chr(0x4E00 + source.randrange(300)) for _ in range(12)) for _ in range(300)]
+    for texts in (sentences, ["😀😀", "😡😡", "!!!", "???"]):
+        features = text_features(texts)
+        assert features.shape[0] == len(texts) and features.nnz
 
 
 def test_a_text_with_the_wrong_label_is_found(ws: Workspace) -> None:
