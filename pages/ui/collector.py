@@ -1,4 +1,4 @@
-"""Collecting pictures class by class, from the first card to the import."""
+"""Collecting pictures label by label, from the first card to the import."""
 from __future__ import annotations
 
 from collections.abc import Iterable

@@ -29,7 +29,7 @@ class Draft:
     upload: str = ""
     """The id of the upload that is being filled: one that broke off goes on in a new session."""
     collect: str = ""
-    """The same for pictures that are collected class by class."""
+    """The same for pictures that are collected label by label."""
     request: str = ""
     """The id that the next run will get: pressing the button twice makes one run."""
 

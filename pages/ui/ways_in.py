@@ -1,4 +1,4 @@
-"""The ways in which data comes: a folder or files, class by class, pasted texts, a folder of this machine."""
+"""The ways in which data comes: a folder or files, label by label, pasted texts, a folder of this machine."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,10 +19,10 @@ MOST_FOLDERS = 500
 
 def choose(place: str) -> None:
     """One way at a time; the first is the one that most people need."""
-    ways = {"files": _("Folder or files"), "classes": _("Class by class, with a camera too"), "paste": _("Paste texts")}
+    ways = {"files": _("Folder or files"), "classes": _("Label by label, with a camera too"), "paste": _("Paste texts")}
     if roots(state.workspace()):
         ways["here"] = _("Folder of this machine")
-    way = st.segmented_control(_("How do your examples come?"), list(ways), format_func=ways.get, default="files", required=True,
+    way = st.segmented_control(_("Where do your examples come from?"), list(ways), format_func=ways.get, default="files", required=True,
                                key=f"{place}.way", label_visibility="collapsed")
     if way == "classes":
         collector(place)
@@ -47,7 +47,7 @@ def _from_here(place: str) -> None:
     allowed = roots(state.workspace())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         root = st.selectbox(_("Folder"), allowed, format_func=str, key=f"{place}.root", width=380)
-        below = st.selectbox(_("In it"), ["", *_names(root)], key=f"{place}.below", accept_new_options=True, width=300,
+        below = st.selectbox(_("Folder inside it"), ["", *_names(root)], key=f"{place}.below", accept_new_options=True, width=300,
                              format_func=lambda name: name or _("(the whole folder)"))
         if st.button(_("Use this folder"), type="primary", key=f"{place}.here.use"):
             try:

@@ -1,4 +1,4 @@
-"""A class at a time in a real browser: files and a camera of its own, what a reload leaves, and the dataset that comes of it."""
+"""A label at a time in a real browser: files and a camera of its own, what a reload leaves, and the dataset that comes of it."""
 from __future__ import annotations
 
 import base64
@@ -19,7 +19,7 @@ from tests.browser.test_own_data import drawn, newest
 from tests.browser.test_upload_browser import until
 
 PAGE = Path(__file__).parent / "apps" / "collect_app.py"
-NAME = "Name of this class"
+NAME = "Name of this label"
 
 
 @pytest.fixture
@@ -54,17 +54,17 @@ def imported(page: Page, app: App) -> Version:
     return newest(app)[1]
 
 
-def test_files_of_two_classes_become_a_dataset_with_the_names_given_last(page: Page, app: App, cards: Locator, console: list[str]) -> None:
+def test_files_of_two_labels_become_a_dataset_with_the_names_given_last(page: Page, app: App, cards: Locator, console: list[str]) -> None:
     use = button(page, "Use these pictures")
     expect(use).to_be_disabled()
     cards.nth(0).locator(".files-input").set_input_files(pictures("disc", 6))
     cards.nth(1).locator(".files-input").set_input_files([*pictures("box", 5), {"name": "a.txt", "mimeType": "text/plain", "buffer": b"x"}])
-    expect(cards.nth(1).locator(".note")).to_have_text("Left out, for they are no pictures: 1")
+    expect(cards.nth(1).locator(".note")).to_have_text("Not pictures, so left out: 1")
     expect(use).to_be_enabled()
     cards.nth(0).get_by_label(NAME).fill("round <b>/ ones")
     cards.nth(1).get_by_label(NAME).fill("round <b>/ ones")
     expect(use).to_be_disabled()
-    expect(page.get_by_text("Two classes are called “round <b>/ ones”.")).to_be_visible()
+    expect(page.get_by_text("Two labels are called “round <b>/ ones”.")).to_be_visible()
     cards.nth(1).get_by_label(NAME).fill("盒子")
     use.click()
     version = imported(page, app)
@@ -86,7 +86,7 @@ def drop(page: Page, card: Locator, files: list[dict[str, object]]) -> None:
         card.dispatch_event(event, {"dataTransfer": held})
 
 
-def test_pictures_dropped_on_a_card_belong_to_its_class(page: Page, app: App, cards: Locator) -> None:
+def test_pictures_dropped_on_a_card_belong_to_its_label(page: Page, app: App, cards: Locator) -> None:
     drop(page, cards.nth(1), pictures("box", 4))
     expect(cards.nth(1).locator(".tally")).to_have_text("4 pictures")
     drop(page, cards.nth(0), pictures("disc", 3))
@@ -127,7 +127,7 @@ def test_the_camera_records_while_the_button_is_held(page: Page, app: App, cards
     until(page, lambda: len(arrived(app)) == total)
     button(page, "Use these pictures").click()
     version = imported(page, app)
-    assert version.labels == ("Class 1", "Class 2") and len(version.items) + len(version.rejected) == total
+    assert version.labels == ("Label 1", "Label 2") and len(version.items) + len(version.rejected) == total
     assert {(item.width, item.height) for item in version.items} == {(320, 320)}
 
 
@@ -151,7 +151,7 @@ def test_what_arrived_outlives_a_reload_and_can_be_dropped(page: Page, app: App,
 
 
 def test_a_rerun_of_the_page_changes_nothing_and_a_class_goes_with_its_pictures(page: Page, app: App, cards: Locator) -> None:
-    button(page, "+ Add a class").click()
+    button(page, "+ Add a label").click()
     expect(cards).to_have_count(3)
     for i, shape in enumerate(("disc", "box", "disc")):
         cards.nth(i).locator(".files-input").set_input_files(pictures(shape, 3, first=10 * i))
@@ -163,11 +163,11 @@ def test_a_rerun_of_the_page_changes_nothing_and_a_class_goes_with_its_pictures(
         page.get_by_text("shown").click()
         idle(page)
     expect(cards.nth(2).locator(".thumb")).to_have_count(3)
-    button(page, "Remove Class 2 with its pictures").click()
+    button(page, "Remove Label 2 with its pictures").click()
     expect(cards).to_have_count(2)
     until(page, lambda: len(arrived(app)) == 6)
     button(page, "Use these pictures").click()
-    assert imported(page, app).labels == ("Class 1", "Class 3")
+    assert imported(page, app).labels == ("Label 1", "Label 3")
 
 
 def test_a_camera_that_is_refused_is_explained(page: Page, app: App, cards: Locator) -> None:
@@ -191,7 +191,7 @@ def test_a_server_that_is_away_for_a_while_loses_nothing(page: Page, app: App, c
 def test_from_the_start_page_the_cards_lead_to_the_data_page(page: Page, serve_app: Callable[..., str], tmp_path: Path) -> None:
     app = serve(serve_app, tmp_path / "workspace")
     page.goto(app.url)
-    page.get_by_role("radio", name="Class by class").click()
+    page.get_by_role("radio", name="Label by label").click()
     cards = page.locator(".co .card")
     for i, (name, shape) in enumerate((("discs", "disc"), ("boxes", "box"))):
         cards.nth(i).get_by_label(NAME).fill(name)

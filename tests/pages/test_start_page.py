@@ -111,7 +111,7 @@ def test_texts_are_pasted(ws: Workspace, visit: Visit, imports: Imports) -> None
 def test_a_folder_of_this_machine_is_offered_only_where_its_owner_opened_one(ws: Workspace, visit: Visit, imports: Imports, tmp_path: Path,
                                                                              monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(visit().button_group(key="start.way").options) == [
-        "Folder or files", "Class by class, with a camera too", "Paste texts"]
+        "Folder or files", "Label by label, with a camera too", "Paste texts"]
     (tmp_path / "open" / "pets").mkdir(parents=True)
     monkeypatch.setenv("GRAFT_ROOTS", str(tmp_path / "open"))
     page = visit()

@@ -1,4 +1,4 @@
-"""Collecting class by class, and whether the import was begun."""
+"""Collecting label by label, and whether the import was begun."""
 import streamlit as st
 
 from pages.ui import importer

@@ -1,4 +1,4 @@
-"""Pictures collected class by class: a card for each, filled from files, folders or the camera. Everything is uploaded as it comes."""
+"""Pictures collected label by label: a card for each, filled from files, folders or the camera. Everything is uploaded as it comes."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -38,10 +38,10 @@ def _result(done: Any) -> Collected | None:
 
 def _texts() -> dict[str, str]:
     return {
-        "label": _("Collect pictures class by class"),
-        "class_n": _("Class {n}"),
-        "class_name": _("Name of this class"),
-        "add": _("Add a class"),
+        "label": _("Collect pictures label by label"),
+        "class_n": _("Label {n}"),
+        "class_name": _("Name of this label"),
+        "add": _("Add a label"),
         "remove": _("Remove {name} with its pictures"),
         "none": _("No pictures yet"),
         "one": _("1 picture"),
@@ -64,11 +64,11 @@ def _texts() -> dict[str, str]:
         "insecure": _("A browser gives the camera only to addresses that begin with https or localhost. Choose pictures instead."),
         "take_back": _("Remove picture {n}"),
         "unreadable": _("Could not be read: {n}"),
-        "skipped": _("Left out, for they are no pictures: {n}"),
-        "total": _("{n} pictures in {k} classes"),
-        "need": _("At least two classes with {m} pictures each, better 20 or more."),
-        "same": _("Two classes are called “{name}”. Give each a name of its own."),
-        "nameless": _("A class has no name yet."),
+        "skipped": _("Not pictures, so left out: {n}"),
+        "total": _("{n} pictures, {k} labels"),
+        "need": _("At least two labels with {m} pictures each, better 20 or more."),
+        "same": _("Two labels are called “{name}”. Give each a name of its own."),
+        "nameless": _("A label has no name yet."),
         "sending": _("Sending, {n} left …"),
         "again": _("The connection broke off. Trying again …"),
         "failed": _("The upload did not finish."),
