@@ -32,7 +32,7 @@ def _chooser() -> None:
     datasets = list_datasets(ws, who)
     label = _("Add to this data, or use other data") if draft.data else _("Choose data")
     with st.expander(label, expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
-        into = draft.data is not None and st.toggle(_("Add to the data below instead of making a new set"), key="data.into")
+        into = draft.data is not None and st.toggle(_("Add to the data below instead of making a new dataset"), key="data.into")
         importer.drop_zone("data", into=draft.data.dataset if into and draft.data else "")
         importer.last_error()
         if datasets:
@@ -97,7 +97,7 @@ if importer.busy():
     st.stop()
 _chooser()
 if draft.data is None:
-    empty(_("No data yet. Choose a folder with one sub-folder for each label."))
+    empty(_("No data yet. Choose a folder with one sub-folder for each label, or a table with a column of labels."))
 else:
     _headline(draft.data, state.version(), load_dataset(ws, draft.data.dataset, who))
     _body(draft.data, state.version())

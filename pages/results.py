@@ -32,8 +32,8 @@ def _headline(report: Report) -> None:
         else:
             st.caption(_("Measured on test pictures, used only once, at the end; they played no part in any choice."))
         if report.overruled:
-            st.warning(_("Near-copies on both sides of the split: {n}. This was accepted before training: the score may flatter, since some of "
-                         "what it was asked was learned by heart.", n=report.overruled), icon=":material/content_copy:")
+            st.warning(_("Near-copies on both sides of the split: {n}. This was accepted before training: the score may look better than "
+                         "it is, since some of what it was asked was learned by heart.", n=report.overruled), icon=":material/content_copy:")
         if report.n < 30:
             st.caption(_("Only {n} pictures: a rough score.", n=report.n))
 

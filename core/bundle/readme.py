@@ -93,10 +93,10 @@ def _how_good(objective_key: str, scores: dict[str, Any]) -> str:
             f"is likely {low} to {high}{unit}: such a range holds in 95 of 100 tests.")
     if scores.get("overruled"):
         said += (f"\n\nNear-copies of {scores['overruled']} of the items stood on both sides of the split. This was known and accepted before the "
-                 "training; the score flatters.")
+                 "training; the score looks better than it is.")
     if scores["used_for_choosing"]:
         return (f"{said}\n\nThis was measured on the validation items, which were also used for choosing the best moment of the training. "
-                "The score flatters: expect a little less on new pictures.")
+                "The score looks better than it is: expect a little less on new pictures.")
     return f"{said}\n\nThis was measured on test items that it never saw while it was trained."
 
 

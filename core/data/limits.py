@@ -152,7 +152,7 @@ def _absolute(text: str) -> Path:
             raise ValueError("not absolute")
         return path.resolve()
     except (ValueError, RuntimeError, OSError) as error:
-        raise SettingsError("“{file}” is no whole path.", "A folder that imports may read is named from the root of the disk on.",
+        raise SettingsError("“{file}” is no whole path.", "A folder that imports may read needs its whole path, from the root of the disk.",
                             "Write it whole, such as {example}.", file=text[:300], example=str(Path.home() / "pictures")) from error
 
 
@@ -166,7 +166,7 @@ def _given_roots(ws: Workspace) -> list[str]:
 def _check_names(kind: type, given: Mapping[str, object], prefix: str) -> None:
     unknown = sorted(set(given) - {one.name for one in fields(kind)})
     if unknown:
-        raise SettingsError("The settings name limits that there are not.", "In settings.json: {names}",
+        raise SettingsError("The settings name limits that do not exist.", "In settings.json: {names}",
             "Correct their names, or take them out.",
                             names=", ".join(prefix + name for name in unknown)[:300])
 

@@ -52,10 +52,10 @@ CHARS, MOST_TERMS = 2000, 50_000
 """How much of a text is read; how many kinds of words, and of runs of letters, are counted."""
 BATCH = 32
 METHODS = {
-    "image": "Each picture was judged by a learner that had not seen it: what the built-in network sees of it, {folds}-fold "
-             "cross-validation, confident learning; its {voters} nearest neighbours had to agree.",
-    "text": "Each text was judged by a learner that had not seen it: its words and runs of letters, {folds}-fold "
-            "cross-validation, confident learning; its {voters} nearest neighbours had to agree.",
+    "image": "Each picture was judged by a learner that had seen only other pictures, from what the built-in network sees in it "
+             "({folds}-fold cross-validation, confident learning). The {voters} pictures most like it had to agree.",
+    "text": "Each text was judged by a learner that had seen only other texts, from its words and runs of letters "
+            "({folds}-fold cross-validation, confident learning). The {voters} texts most like it had to agree.",
 }
 """By task, templates of the translation catalogue."""
 

@@ -58,9 +58,9 @@ class DoctorStatus:
         return UserError(self.fault.title, self.fault.cause, self.fault.fix, **self.fault.params) if self.fault else None
 
 
-DIED = Fault("The search for wrong labels stopped unexpectedly.", "Its process ended without a word; memory may have run out.",
+DIED = Fault("The search for wrong labels stopped unexpectedly.", "It ended without giving a reason; memory may have run out.",
              "Your data is as it was. Look again; if it stops again, close other programs first.")
-NO_MEMORY = Fault("Memory ran out while looking for wrong labels.", "Reading and comparing all items took more than this machine has.",
+NO_MEMORY = Fault("Memory ran out while looking for wrong labels.", "Comparing all items took more memory than this machine has.",
                   "Your data is as it was. Close other programs, then look again.")
 
 

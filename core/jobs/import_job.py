@@ -87,10 +87,10 @@ class ImportStatus:
         return DataError(self.fault.title, self.fault.cause, self.fault.fix, **self.fault.params) if self.fault else None
 
 
-DIED = Fault("The import stopped unexpectedly.", "A file was too much for the picture reader, or memory ran out.",
-             "Import it again; if it stops again, import one half of the files to find out where it is.")
+DIED = Fault("The import stopped unexpectedly.", "A file or row was too much to read, or memory ran out.",
+             "Import it again; if it stops again, import one half of the files or rows at a time to find out where it is.")
 NO_MEMORY = Fault("Memory ran out during the import.", "A file needs more memory than an import may take.",
-                  "Make very large pictures smaller, then import again.")
+                  "Make very large pictures smaller, or split very large tables into parts, then import again.")
 
 
 def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "", left_out: Sequence[Rejected] = (),

@@ -69,7 +69,7 @@ def _check_leaks(version: Version, facts: Facts) -> None:
     n = holds(version, facts)
     if n:
         raise DataError("Training is held: {n} near-copies stand on both sides of the split.",
-                        "What was learned by heart would count as right, and the score would flatter.",
+                        "What was learned by heart would count as right, and the score would look better than it is.",
                         "Leave them out on the Data page, or let them stand there.", n=n)
 
 

@@ -157,7 +157,7 @@ def add_piece(inbox: Inbox, wanted: Part, data: bytes) -> int:
             return wanted.size
         if wanted.have + len(data) > wanted.size:
             raise DataError("“{name}” changed while it was uploaded.", "It has more bytes now than at the beginning.",
-                            "Choose it again when nothing writes to it.", name=wanted.name[-80:])
+                            "Wait until no program writes to it, then choose it again.", name=wanted.name[-80:])
         part = inbox.parts.get(wanted.name)
         if part is None or not parts.same_file(part, wanted):
             if part is not None:

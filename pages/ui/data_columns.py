@@ -3,13 +3,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.data.intake.encodings import ENCODINGS
 from core.data.versions import TableChoice, Version
 from core.specs import DataSpec
 from pages.ui import importer
 from pages.ui.i18n import _
 from pages.ui.text import listed, md
-
-ENCODINGS = ("utf-8", "utf-16", "gb18030", "big5", "shift_jis", "euc-kr", "latin-1", "cp1252", "cp1251")
 
 
 def section(data: DataSpec, version: Version) -> None:
@@ -31,7 +30,7 @@ def section(data: DataSpec, version: Version) -> None:
                                        help=_("Patient, specimen, document: rows of one group stay on one side of the split."))
     known = tuple(dict.fromkeys((read.encoding, *ENCODINGS)))
     encoding = grid.container().selectbox(_("Encoding"), [name for name in known if name], index=0, key=f"data.columns.encoding.{data.version}",
-                                          help=_("How letters are written as bytes. Change it when letters look wrong."))
+                                          help=_("How the file stores letters. Change it when letters look wrong."))
     choice = TableChoice(first or "", label or "", group or "", encoding or "")
     if st.button(_("Read again"), key="data.columns.read", icon=":material/refresh:", disabled=choice == read):
         importer.begin_reread(data, choice)

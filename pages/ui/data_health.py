@@ -28,7 +28,7 @@ def section(data: DataSpec, version: Version, found: Sequence[Problem]) -> None:
         return
     for problem in found[:FIRST]:
         _row(data, version, problem)
-    if len(found) > FIRST and st.toggle(_("{n} smaller ones", n=len(found) - FIRST), key="data.health.more"):
+    if len(found) > FIRST and st.toggle(_("Smaller ones: {n}", n=len(found) - FIRST), key="data.health.more"):
         for problem in found[FIRST:]:
             _row(data, version, problem)
 
@@ -63,6 +63,6 @@ def _actions(data: DataSpec, version: Version, problem: Problem) -> None:
             rejected_table(left_out(version, problem.kind), problem.kind)
     if problem.severity == "holds":
         with st.popover(_("Let them stand"), type="tertiary"):
-            st.write(_("Training may then start. The score will flatter, and the report will say that this was accepted."))
+            st.write(_("Training may then start. The score will look better than it is, and the report will say that this was accepted."))
             if st.button(_("I know, train anyway"), key=f"{key}.overrule"):
                 carry_out(data, lambda: fixes.overrule(version, facts(data)))

@@ -129,11 +129,11 @@ def _choice(data: DataSpec, version: Version) -> GroupRule | str | None:
     if version.task == "image" or not version.table:  # rows have no file names
         names[PATTERN] = _("By a pattern of my own")
     if any(item.group for item in version.items):
-        names[NONE] = _("By nothing: every item stands for itself")
+        names[NONE] = _("No groups: every item stands for itself")
     if not names:
         return None
     return st.selectbox(_("Group by"), list(names), index=None, format_func=lambda choice: names.get(choice, ""),
-                        key=f"data.group.{data.version}", placeholder=_("Choose how the groups are told"), label_visibility="collapsed")
+                        key=f"data.group.{data.version}", placeholder=_("Choose what to group by"), label_visibility="collapsed")
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -88,8 +88,8 @@ def _summary(data: DataSpec, version: Version, looked_at: str, findings: Finding
         st.caption(line)
     with st.expander(_("How this was found"), key="doctor.how"):
         st.write(md(_(findings.method, **findings.params)))
-        st.write(_("The learner gave {share} of the items the label that they bear. A rougher count, without asking the neighbours, expects "
-                   "about {n} wrong labels.", share=percent(findings.accuracy), n=f"{findings.expected:,}"))
+        st.write(_("The learner gave {share} of the items the label that they have. A rougher count, which does not ask the items most "
+                   "like each, expects about {n} wrong labels.", share=percent(findings.accuracy), n=f"{findings.expected:,}"))
     if looked_at != data.version:
         st.caption(_("Found in another version of this data; what changed since has been taken into account."))
         _button(data, version, _("Look again"))
@@ -99,7 +99,7 @@ def _remarks(findings: Findings) -> list[str]:
     """What the reader should know about the reach of what was found."""
     lines = []
     if findings.n_doubtful and findings.accuracy < WEAK:
-        lines.append(_("These labels are hard to tell apart from outside, so many of the doubts will be mistaken: trust your own eyes."))
+        lines.append(_("These labels are hard to tell apart, so many of these doubts will be mistaken: trust your own eyes."))
     if findings.n_doubtful > len(findings.suspects):
         lines.append(_("The worst {n} are listed.", n=f"{len(findings.suspects):,}"))
     if findings.looked_at < findings.total * 0.95 and not findings.left_out:
@@ -185,7 +185,7 @@ def _choice(suspect: Suspect, made: Decisions) -> None:
 
 def _as_pictures(data: DataSpec, suspect: Suspect, name: str) -> str:
     """The picture, and beside it what it is most like."""
-    url = thumbs.thumbs_url(data.dataset)
+    url = thumbs.thumbs_url(data.dataset, data.version)
 
     def figures(shown: Sequence[tuple[str, str]]) -> str:
         cells = (f'<figure><img loading="lazy" alt="{html.escape(label)}" src="{url.format(sha=sha)}">'

@@ -49,7 +49,7 @@ def import_settings(ws: Workspace) -> None:
     if state.take("settings.saved"):
         st.toast(_("Saved."))
     try:
-        with st.expander(_("Limits"), icon=":material/speed:", key="settings.limits"):
+        with st.expander(_("Upper limits"), icon=":material/speed:", key="settings.limits"):
             _limits(ws, load_limits(ws))
         with st.expander(_("Folders of this machine"), icon=":material/folder_open:", key="settings.folders"):
             _roots(ws)
@@ -104,7 +104,7 @@ def _roots(ws: Workspace) -> None:
     for folder in fixed:
         st.markdown(f"- {md(str(folder))}")
     if fixed:
-        st.caption(_("These are named by GRAFT_ROOTS, from the start of Graft on."))
+        st.caption(_("These come from GRAFT_ROOTS, which Graft was started with."))
     with st.form("settings.roots.form", border=False):
         lines = st.text_area(_("One folder a line"), "\n".join(str(folder) for folder in roots(ws) if folder not in fixed),
             key="settings.roots")

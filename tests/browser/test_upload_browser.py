@@ -147,7 +147,7 @@ def test_what_arrived_can_be_forgotten(page: Page, app: App, tmp_path: Path) -> 
     until(page, lambda: len(arrived(app)) == 100)
     button(page, "Cancel upload").click()
     dam.open()
-    button(page, "Forget it").click()
+    button(page, "Discard this upload").click()
     expect(page.locator(".up .before")).to_have_count(0)
     until(page, lambda: not arrived(app))
     page.reload()

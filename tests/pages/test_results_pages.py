@@ -58,7 +58,7 @@ def test_copies_that_were_let_stand_are_a_caution(lived_in: Workspace, visit: Vi
         [caution] = visit("results.py", run=ENDED).warning
     finally:
         write_report(path, report)
-    assert "Near-copies on both sides of the split: 7" in caution.value and "may flatter" in caution.value
+    assert "Near-copies on both sides of the split: 7" in caution.value and "may look better" in caution.value
 
 
 def test_the_headline_is_the_reports_with_its_range(lived_in: Workspace, visit: Visit) -> None:

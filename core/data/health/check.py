@@ -37,7 +37,7 @@ LEFT_OUT = ("unreadable", "empty", "left_out")
 EMPTY = frozenset({"The file is empty.", "The text is empty.", "The row is empty."})
 """Keys of the translation catalogue: the reasons why a file or row without content was left out."""
 DAMAGED = frozenset({"The picture is damaged.", "The picture breaks off: the file is incomplete.", "It holds values that are no numbers.",
-                     "It holds bytes that are no text in the encoding {encoding}."})
+                     "Some of it can't be read as text in the encoding {encoding}."})
 """Keys of the translation catalogue: the reasons why a damaged file was left out; those of foreign files stand where they are found."""
 UNREADABLE = DAMAGED | {entries.NOT_OPENED, entries.NOT_WHOLE, entries.DAMAGED_INSIDE, foreign.TEXT, foreign.OTHER,
                         *(reason for _, reason in foreign.SIGNATURES)}
@@ -101,7 +101,7 @@ def _leaks(version: Version, facts: Facts) -> Found:
     yield Problem(
         LEAK, "bad" if accepted else "holds", len(found),
         "Near-copies on both sides of the split, accepted: {n}" if accepted else "Near-copies on both sides of the split: {n}",
-        _between(set(sides)), params, tuple((leak.item, leak.worst[1]) for leak in found[:SHOWN]), fix="Leave them out of training")
+        _between(set(sides)), params, tuple((leak.item, leak.worst[1]) for leak in found[:SHOWN]), fix="Leave them out")
 
 
 def _two_labels(version: Version, facts: Facts) -> Found:
@@ -148,8 +148,8 @@ def _groups(version: Version, facts: Facts) -> Found:
             if item.group in torn:
                 items[item.group].append(position)
         yield Problem("groups_across_splits", "bad", len(torn), "Groups on both sides of the split: {n}",
-                      "What is known of a group from training helps on its other items, so the score flatters: split again with the groups kept "
-                      "whole.", {"n": len(torn)}, _shown(items.values()), fix="Split again")
+                      "What is known of a group from training helps on its other items, so the score looks better than it is: split again "
+                      "with the groups kept whole.", {"n": len(torn)}, _shown(items.values()), fix="Split again")
 
 
 def _missing_on_side(version: Version, facts: Facts) -> Found:
@@ -292,7 +292,7 @@ def odd_shapes(version: Version) -> tuple[int, ...]:
 def _odd_shape(version: Version, facts: Facts) -> Found:
     found = odd_shapes(version)
     if found:
-        yield Problem("odd_shape", "minor", len(found), "Very long or very tall pictures: {n}",
+        yield Problem("odd_shape", "minor", len(found), "Very wide or very tall pictures: {n}",
                       "Only the square in the middle is seen, which loses most of them: cut them to what matters, or remove them.", {"n": len(found)},
                       _singles(found), fix="Remove them" if 2 * len(found) <= len(version.items) else "")
 

@@ -36,7 +36,7 @@ def settlements(version: Version, facts: Facts) -> tuple[Edit, ...]:
 
 def _leave_out_leaks(version: Version, facts: Facts) -> Edit:
     found = [leak.item for leak in copies.leaks(version, facts)]
-    return Edit(remove(version, found).version, "Left {n} items with copies on the other side of the split out of training", {"n": len(found)})
+    return Edit(remove(version, found).version, "Left out {n} items with copies on the other side of the split", {"n": len(found)})
 
 
 def _keep_one_exact(version: Version, facts: Facts) -> Edit:
@@ -61,7 +61,7 @@ def _remove_near_two_labels(version: Version, facts: Facts) -> Edit:
 
 def _remove_odd(version: Version, facts: Facts) -> Edit:
     found = health.odd_shapes(version)
-    return Edit(remove(version, found).version, "Removed {n} very long or very tall pictures", {"n": len(found)})
+    return Edit(remove(version, found).version, "Removed {n} very wide or very tall pictures", {"n": len(found)})
 
 
 def _split_again(version: Version, facts: Facts) -> Edit:

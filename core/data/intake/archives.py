@@ -214,7 +214,7 @@ def tar_source(path: Path, name: str = "", limits: Limits = LIMITS) -> Listing:
         unpacked = UNPACK[kind](file) if kind in UNPACK else file
         stream = _Stream(unpacked, path.stat().st_size, kind in UNPACK, name, limits)
         if not _is_tar(stream.read(BLOCK)):
-            raise DataError("“{file}” holds a single file.", "It is a compressed file and no archive of a folder.",
+            raise DataError("“{file}” holds a single file.", "It is one compressed file, not an archive of a folder.",
                             "Unpack it and choose the folder, or pack it as a zip file.", file=name)
         members = list(_members(stream, name, limits))
         stream.listing = False
@@ -254,7 +254,7 @@ class _Stream:
         if self.listing:
             self.header_bytes -= n
             if n < 0 or self.header_bytes < 0:
-                raise DataError("“{file}” is not safe to unpack.", "What it says of a single file is larger than anything real.",
+                raise DataError("“{file}” is not safe to unpack.", "It gives a single file a size that nothing real has.",
                                 PACK_AGAIN, file=self.name)
         data = self.file.read(n)
         self.at, self.last = self.at + len(data), data if self.listing else b""

@@ -107,7 +107,7 @@ def check_label(one: _Column, columns: Sequence[str], file: str) -> None:
     """Raise `DataError` for a column that no classes can be told from."""
     problem = _unfit(one)
     if problem == "numbers":
-        raise DataError("The column “{c}” of “{file}” holds measured numbers, no labels.",
+        raise DataError("The column “{c}” of “{file}” holds measured numbers, not labels.",
                         "It has {n} different values in {rows} rows. Its columns: {columns}", FIX, file=file, c=one.name, n=one.n_distinct,
                         rows=one.n, columns=_names(columns), example=EXAMPLE)
     if problem:

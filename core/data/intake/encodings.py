@@ -78,7 +78,7 @@ def check_encoding(name: str) -> str:
             return name
     except (LookupError, ValueError, AttributeError):
         pass  # told below, as for a codec that makes no text
-    raise DataError("“{encoding}” is no encoding of texts that is known here.", "", "Choose one of {known}.", encoding=name[:40],
+    raise DataError("The encoding “{encoding}” is not known here.", "", "Choose one of {known}.", encoding=name[:40],
                     known=", ".join(ENCODINGS))
 
 

@@ -59,7 +59,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz
 PROBLEMS = ("An archive among the files: unpack it first.", "A link to another place: put the file itself there.",
     "It is no ordinary file.",
             "It is stored with gaps (as a sparse file), which can't be read here.", "It did not arrive whole: upload it again.",
-            "It can't be opened.", "It is damaged: the archive holds other bytes than it says.", "Its name is too long.",
+            "It can't be opened.", "It is damaged: what the archive holds is not what it says.", "Its name is too long.",
             "It lies in too many folders inside one another.")
 """Templates of the translation catalogue: why a file is left out before anybody looks at its content."""
 ARCHIVE_INSIDE, LINK, NO_FILE, SPARSE, NOT_WHOLE, NOT_OPENED, DAMAGED_INSIDE, NAME_TOO_LONG, TOO_DEEP = PROBLEMS

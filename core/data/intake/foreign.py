@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from core.data.intake.entries import READ_ERRORS, Entry
 from core.errors import DataError
 
-PICKLE = "It is pickled data, which is a program and no picture: save the pictures as ordinary files."
+PICKLE = "It is pickled data, which is a program, not a picture: save the pictures as ordinary files."
 """A template of the translation catalogue."""
 ARRAY = "It is an array of numbers (NumPy, HDF5 or MATLAB): save the pictures as ordinary files."
 """A template of the translation catalogue."""
@@ -19,25 +19,25 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (rb"\x93NUMPY|\x89HDF\r\n|MATLAB 5\.0|\0\0\x08[\x01\x03]", ARRAY),
     (rb"%PDF-", "It is a PDF document: save its pages as PNG or JPEG."),
     (rb"%!PS|\xc5\xd0\xd3\xc6", "It is a PostScript drawing (EPS): save it as PNG or JPEG."),
-    (rb"PK[\x03\x05\x07]|\x1f\x8b|BZh[1-9]|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd", "It is an archive and no picture: unpack it first."),
+    (rb"PK[\x03\x05\x07]|\x1f\x8b|BZh[1-9]|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd", "It is an archive, not a picture: unpack it first."),
     (rb"8BPS", "It is a Photoshop file: export it as PNG or JPEG."),
     (rb"\xff\x0a|\0\0\0\x0cJXL |\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG XL and JPEG 2000 can't be read here: save it as JPEG or PNG."),
     (rb"\0\0\x01\0[\x01-\x40]\0", "It is an icon (ICO): save it as PNG."),
     (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI |FLV\x01|\0\0\x01\xba|\0\0\x01\xb3",
-        "It is a video and no picture: save single frames as JPEG."),
-    (rb"ID3|OggS|fLaC|RIFF.{4}WAVE|\xff[\xfb\xf3]", "It is a sound and no picture."),
+        "It is a video, not a picture: save single frames as JPEG."),
+    (rb"ID3|OggS|fLaC|RIFF.{4}WAVE|\xff[\xfb\xf3]", "It is a sound, not a picture."),
     (rb".{128}DICM", "It is a medical picture (DICOM): export it as PNG."),
-    (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe|#!|<\?php", "It is a program and no picture."),
+    (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe|#!|<\?php", "It is a program, not a picture."),
     (rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,400}?-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*)?<svg[\s>/]|\s*<\?xml[^>]*>.{0,400}?<svg[\s>/]",
      "It is an SVG drawing, which is text: save it as PNG."),
     (rb"\s*(?:<!--.{0,400}?-->\s*)*<(?:!doctype html|html|head|body|script|meta|title|div|p|a|img)\b",
-     "It is a web page (HTML) and no picture: the picture was probably not found when it was downloaded."),
+     "It is a web page (HTML), not a picture: the picture was probably not found when it was downloaded."),
     (rb"version https://git-lfs", "It only stands for a picture that was not downloaded (Git LFS): download the real files."),
 )
 """Patterns of how a file begins, each with what it is: templates of the translation catalogue."""
 _PATTERNS = tuple((re.compile(pattern, re.DOTALL | re.IGNORECASE if b"html" in pattern or b"svg" in pattern else re.DOTALL), reason)
                   for pattern, reason in SIGNATURES)
-TEXT = "It is text and no picture."
+TEXT = "It is text, not a picture."
 """A template of the translation catalogue."""
 
 HEAD_BYTES = 1024

@@ -98,7 +98,7 @@ def _too_small(found: Sequence[Found], fixed_splits: bool) -> Iterator[tuple[str
         if n < LEAST_PER_LABEL:
             yield label, "“{c}” has {n} items, needs {m}", {"c": label, "n": n, "m": LEAST_PER_LABEL}
         elif label not in trainable:
-            yield label, "“{c}” has no items in the train folder.", {"c": label}
+            yield label, "“{c}” has no items to learn from: all of them are marked as validation or test.", {"c": label}
 
 
 def _refuse(task: str, found: Sequence[Found], rejected: Sequence[Rejected], small: dict[str, Rejected]) -> None:

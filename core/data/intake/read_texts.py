@@ -26,9 +26,9 @@ EMPTY_TEXT = "The text is empty."
 """A template of the translation catalogue."""
 EMPTY_LABEL = "The label is empty."
 """A template of the translation catalogue."""
-NO_SIDE = "“{word}” stands for no side of the split."
+NO_SIDE = "“{word}” is neither training, validation nor test."
 """A template of the translation catalogue."""
-NO_TEXT = "It holds bytes that are no text in the encoding {encoding}."
+NO_TEXT = "Some of it can't be read as text in the encoding {encoding}."
 """A template of the translation catalogue."""
 NO_COLUMN = "It has no column “{c}”."
 """A template of the translation catalogue."""
@@ -205,7 +205,7 @@ def read_text_files(entries: Sequence[Entry], layout: Layout, source: str, stagi
     for entry in entries:
         place: Place | Rejected = Rejected(entry.name, entry.problem) if entry.problem else next(places)
         if isinstance(place, Place) and not is_text(entry.name):
-            place = Rejected(place.name, "It is no text file.")
+            place = Rejected(place.name, "It is not a text file.")
         data = place if isinstance(place, Rejected) else read_bytes(entry, place.name, limits)
         if isinstance(data, Rejected):
             texts.add(data, "", "")

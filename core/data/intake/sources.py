@@ -207,5 +207,6 @@ def refuse_lone_file(name: str) -> None:
     if name.lower().endswith(ARCHIVES):
         raise DataError("“{file}” can't be opened here.", "It is damaged, one part of several, or an archive of an unusual kind.",
                         "Unpack it and choose the folder, or pack it as a zip file.", file=name)
-    raise DataError("“{file}” is a single file.", "A dataset needs at least two labels with some pictures each.",
-                    "Choose the folder that holds one folder for each label, or a zip file of it.", file=name)
+    raise DataError("“{file}” is a single file.", "A dataset needs at least two labels with some items each.",
+                    "Choose the folder that holds one folder for each label, an archive of it, or a table with a column of labels.",
+                    file=name)

@@ -76,7 +76,7 @@ def _texts() -> dict[str, str]:
         "before": _("{n} files of “{name}” have arrived. Choose the same folder again to go on."),
         "before_some": _("{n} files have arrived. Choose the same ones again to go on."),
         "before_part": _("{done} of “{name}” have arrived. Choose the same file again to go on."),
-        "forget": _("Forget it"),
+        "forget": _("Discard this upload"),
         "retry": _("Try again"),
         "other": _("Choose something else"),
         "failed": _("The upload did not finish."),

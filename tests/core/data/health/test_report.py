@@ -25,9 +25,10 @@ def test_how_a_table_was_read_is_said() -> None:
 
 def test_a_record_is_plain_json_with_every_value_filled_in() -> None:
     version, facts = texts([("good", "x"), *ROWS])
-    version = replace(version, rejected=(Rejected("reviews.csv:9", "“{word}” stands for no side of the split.", {"word": "dev?"}),))
+    left_out = Rejected("reviews.csv:9", "“{word}” is neither training, validation nor test.", {"word": "dev?"})
+    version = replace(version, rejected=(left_out,))
     answer = json.loads(json.dumps(record(version, check(version, facts))))
-    assert answer["rejected"] == [{"name": "reviews.csv:9", "reason": "“dev?” stands for no side of the split."}]
+    assert answer["rejected"] == [{"name": "reviews.csv:9", "reason": "“dev?” is neither training, validation nor test."}]
     assert [problem["kind"] for problem in answer["problems"]] == ["left_out", "short_texts"]
     assert "{" not in "".join(problem["title"] + problem["advice"] for problem in answer["problems"])
     assert answer["labels"] == {"good": {"train": 11, "val": 1, "test": 1}, "poor": {"train": 10, "val": 1, "test": 1}}

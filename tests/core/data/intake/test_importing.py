@@ -22,7 +22,7 @@ from core.workspace import Workspace
 from tests.core.data.picture_files import classes, encoded, everything, jpeg, picture, write_tree
 
 OWNER = "ownera"
-HTML = "It is a web page (HTML) and no picture: the picture was probably not found when it was downloaded."
+HTML = "It is a web page (HTML), not a picture: the picture was probably not found when it was downloaded."
 
 
 def silent(done: int, total: int) -> None:
@@ -159,7 +159,8 @@ def test_a_class_without_training_pictures_is_left_out(ws: Workspace, tmp_path: 
     tree = write_tree(tmp_path / "pets", classes({"train/cat": 3, "train/dog": 3, "val/cat": 2, "val/dog": 2, "val/owl": 3}))
     version = load_version(ws, bring(ws, tree))
     assert version.labels == ("cat", "dog")
-    assert {file.reason.format(**file.params) for file in version.rejected} == {"“owl” has no items in the train folder."}
+    assert {file.reason.format(**file.params) for file in version.rejected} == {
+        "“owl” has no items to learn from: all of them are marked as validation or test."}
 
 
 @pytest.mark.parametrize("files, text", [

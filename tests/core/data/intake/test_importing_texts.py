@@ -87,7 +87,7 @@ def test_a_column_gives_the_sides_and_another_the_groups(ws: Workspace, tmp_path
     version = load_version(ws, bring(ws, table_file(tmp_path, csv_bytes([["text", "label", "split", "patient"], *rows]))))
     assert version.fixed_splits and sides(version)["test"] == 13
     assert {item.group for item in version.items} == {"p0", "p1", "p2", "p3", "p4"}
-    assert [(one.name, one.reason.format(**one.params)) for one in version.rejected] == [("t.csv:2", "“somewhere” stands for no side of the split.")]
+    assert [(one.name, one.reason.format(**one.params)) for one in version.rejected] == [("t.csv:2", "“somewhere” is neither training, validation nor test.")]
 
 
 def test_text_files_in_folders(ws: Workspace, tmp_path: Path) -> None:
