@@ -1,9 +1,12 @@
 """The label doctor on the data page: asked, watched, and its suspects settled; what is decided is not asked again."""
 from __future__ import annotations
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.data import edit
 from core.data.suspects import Findings, Neighbour, Suspect, load_kept, write_findings
 from core.data.texts import write_texts
 from core.data.versions import Item, Version, create_dataset, list_datasets, load_version, spec_of
@@ -13,6 +16,7 @@ from core.jobs.doctor import DoctorStatus
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, to_json
 from core.workspace import Workspace, write_atomic
+from pages.routes import tokens
 from pages.ui.state import Draft
 from tests.pages.conftest import Visit
 from tests.pages.prepared import HOSTILE, HOSTILES, PETS, add_dataset
@@ -86,6 +90,13 @@ def test_suspects_are_listed_with_what_they_look_like(pets: DataSpec, ws: Worksp
     assert "8 of 40 labels look doubtful" in said(page) and "Took 5 folds" in said(page)
     assert len(choices(page)) == 6 and "Labeled **cat**, looks like **dog** (93 %)" in markdown(page)
     assert html(page).count(">dog</figcaption>") == 6
+
+
+def test_pictures_of_an_earlier_version_are_asked_for_as_such(pets: DataSpec, ws: Workspace, visit: Visit) -> None:
+    found(ws, pets)
+    edit.save(ws, PETS, LOCAL_OWNER, edit.remove(load_version(ws, pets), [0]))  # the first suspect is in the current version no more
+    token = re.search(r"token=([^\"&]+)", html(opened(visit)))
+    assert token is not None and tokens.read(ws, token[1]).claims == {"dataset": PETS, "version": pets.version}
 
 
 def test_decisions_are_carried_out_together_and_not_asked_again(pets: DataSpec, ws: Workspace, visit: Visit) -> None:
