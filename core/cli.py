@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import shutil
 import sys
 import time
@@ -132,7 +133,7 @@ def _import(ws: Workspace, options: argparse.Namespace) -> DataSpec:
     path = Path(options.data)
     whole = path.resolve()  # "." has no name of its own
     with _bar(options, "reading") as bar:
-        return import_path(ws, path, name=whole.name if path.is_dir() else whole.stem, owner=LOCAL_OWNER, progress=bar)
+        return import_path(ws, path, name=whole.name if os.path.isdir(path) else whole.stem, owner=LOCAL_OWNER, progress=bar)
 
 
 def _without_leaks(ws: Workspace, data: DataSpec, wish: str) -> DataSpec:

@@ -140,7 +140,7 @@ def inside_roots(ws: Workspace, path: Path | str) -> Path:
     if resolved.is_relative_to(ws.root) or ws.root.is_relative_to(resolved):
         raise DataError("“{file}” belongs to Graft itself.", "Everybody's data and runs are kept in it.",
                         "Choose the folder of your own files.", file=text[:300])
-    if not resolved.exists():
+    if not os.path.exists(resolved):  # what can't even be asked for, as a name that is too long, is not there either
         raise NotFound("There is no file or folder “{file}”.", "", "Check the path.", file=text[:300])
     return resolved
 

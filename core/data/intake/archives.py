@@ -74,8 +74,7 @@ def archive_source(path: Path, name: str = "", limits: Limits = LIMITS) -> Listi
     try:
         kind = kind_of(path)
     except OSError as error:
-        raise DataError("“{file}” can't be opened.", "Graft may not read it, or it is gone.", "Check the file, then try again.",
-            file=name) from error
+        raise cannot_open(name) from error
     if kind in UNREADABLE:
         raise DataError("“{file}” can't be opened here.", "It is a {kind} archive, and only zip and tar can be read.",
                         "Unpack it and choose the folder, or pack it as a zip file.", file=name, kind=UNREADABLE[kind])
@@ -86,6 +85,11 @@ def archive_source(path: Path, name: str = "", limits: Limits = LIMITS) -> Listi
         source.close()
         raise
     return source
+
+
+def cannot_open(name: str) -> DataError:
+    """The refusal of a file that the system does not give."""
+    return DataError("“{file}” can't be opened.", "Graft may not read it, or it is gone.", "Check the file, then try again.", file=name)
 
 
 def archives_source(archives: Iterable[tuple[Path, str]], name: str, limits: Limits = LIMITS) -> Listing:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from core.data.intake.archives import archive_source, archives_source, kind_of, stem, tar_source, zip_source
+from core.data.intake.archives import archive_source, archives_source, cannot_open, kind_of, stem, tar_source, zip_source
 from core.data.intake.entries import (
     ARCHIVE_INSIDE,
     ARCHIVES,
@@ -48,9 +48,9 @@ TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx", ".txt")
 
 def path_source(path: Path, limits: Limits = LIMITS) -> Listing:
     """A folder, an archive or a table of this machine. Raises `DataError` for anything else, and where there is no file in it."""
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike `Path.is_dir`, it takes any path for an answer
         return _not_empty(folder_source(path, limits))
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError("There is no file or folder “{file}”.", "", "Check the path.", file=str(path))
     return _not_empty(_lone_file(path, path.name, limits))
 
@@ -192,8 +192,11 @@ def _lone_file(path: Path, name: str, limits: Limits) -> Listing:
     """An archive, opened, or a table, as it is. Raises `DataError` for other files."""
     if _is_archive(name, path) or name.lower().endswith(".zip"):
         return archive_source(path, name, limits)
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise cannot_open(name) from error
     if is_pickle(head):
         raise pickled(name)
     if name.lower().endswith(TABLES):

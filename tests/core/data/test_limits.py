@@ -143,6 +143,8 @@ def test_a_missing_folder_inside_is_called_missing(ws: Workspace, tmp_path: Path
     save_roots(ws, [str(tmp_path / "data")])
     with pytest.raises(NotFound, match="gone"):
         inside_roots(ws, tmp_path / "data" / "gone")
+    with pytest.raises(NotFound, match="There is no file or folder"):  # which the system does not even look for
+        inside_roots(ws, tmp_path / "data" / ("long" * 100))
 
 
 @pytest.mark.parametrize("inside", ["", "workspace", "workspace/blobs", "workspace/secret"])

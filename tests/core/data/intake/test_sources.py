@@ -237,6 +237,16 @@ def test_a_broken_list_of_files_is_refused(tmp_path: Path, lines: str, title: st
     assert refusal(upload_source, tmp_path).title == title
 
 
+def test_a_file_that_the_system_does_not_give_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(path_source, tmp_path / ("long" * 100)).title == "There is no file or folder “{file}”."
+    (tmp_path / "table.csv").write_bytes(b"text,label")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(Path, "open", refused)
+    assert refusal(path_source, tmp_path / "table.csv").title == "“{file}” can't be opened."
+
+
 @pytest.mark.parametrize("name, title", [("data_batch_1.pkl", "“{file}” is a single file."),
                                          ("all.tar.gz", "“{file}” can't be opened here."),
                                          ("one.jpg", "“{file}” is a single file.")])
