@@ -44,10 +44,11 @@ class Kept:
 
 
 def keep_tables(entries: Sequence[Entry], source: str, staging: Path, limits: Limits) -> tuple[list[Kept], list[Rejected]]:
-    """Copy tables to the staging folder, each under its hash, in the order of their names; those that can't be read are named."""
+    """Copy tables to the staging folder, each under its hash; those that can't be read are named. They are read in the order of the
+    source, which may be an archive that is slow in any other, and returned in the order of their names."""
     kept, rejected, total = [], [], 0
     depth = _depth([entry.name for entry in entries])
-    for entry in sorted(entries, key=lambda one: one.name):
+    for entry in entries:
         name = "/".join(entry.name.split("/")[depth:])
         part, sha = staging / f"{new_id()}.part", hashlib.sha256()
         try:
@@ -64,7 +65,7 @@ def keep_tables(entries: Sequence[Entry], source: str, staging: Path, limits: Li
             continue
         os.replace(part, staging / sha.hexdigest())
         kept.append(Kept(name, staging / sha.hexdigest(), sha.hexdigest()))
-    return kept, rejected
+    return sorted(kept, key=lambda one: one.name), rejected
 
 
 def open_tables(kept: Sequence[Kept], encoding: str, row_chars: int) -> tuple[list[Table], list[Rejected]]:

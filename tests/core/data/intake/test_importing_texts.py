@@ -2,13 +2,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from core.data.intake import publish
+from core.data.intake.entries import Entry
 from core.data.intake.importing import import_paste, import_path, reread
+from core.data.intake.read_texts import keep_tables
+from core.data.limits import LIMITS
 from core.data.texts import load_texts
 from core.data.versions import TableChoice, Version, load_dataset, load_version
 from core.errors import DataError
@@ -88,6 +92,16 @@ def test_a_column_gives_the_sides_and_another_the_groups(ws: Workspace, tmp_path
     assert version.fixed_splits and sides(version)["test"] == 13
     assert {item.group for item in version.items} == {"p0", "p1", "p2", "p3", "p4"}
     assert [(one.name, one.reason.format(**one.params)) for one in version.rejected] == [("t.csv:2", "“somewhere” is neither training, validation nor test.")]
+
+
+def test_tables_are_read_in_the_order_of_their_source(tmp_path: Path) -> None:
+    """A packed tar would be unpacked anew for each step back."""
+    opened: list[str] = []
+
+    def table(name: str) -> Entry:
+        return Entry(name, 4, lambda: opened.append(name) or io.BytesIO(name.encode()))
+    kept, _ = keep_tables([table("c.csv"), table("a.csv"), table("b.csv")], "set", tmp_path, LIMITS)
+    assert opened == ["c.csv", "a.csv", "b.csv"] and [one.name for one in kept] == ["a.csv", "b.csv", "c.csv"]
 
 
 def test_text_files_in_folders(ws: Workspace, tmp_path: Path) -> None:
