@@ -7,6 +7,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from core.data.limits import UploadLimits
+from core.specs import to_json
 from core.workspace import Workspace
 from pages.ui.components import upload as component
 from pages.ui.components.upload import UploadResult, _result, _texts
@@ -19,6 +20,11 @@ def test_the_answer_becomes_a_result_with_reasons_for_what_was_left_out() -> Non
     assert [rejected.reason.format(**rejected.params) for rejected in result.failed] == [
         "The browser could not read it.", "It is larger than 4 GB.", "Its name, with its folders, is too long."]
     assert _result(None, UploadLimits()) is None
+
+
+def test_names_of_what_was_left_out_are_harmless_and_can_be_stored() -> None:
+    odd = _result({"n": 1, "bytes": 3, "ms": 5.0, "name": "cats", "failed": [{"name": "a/\ud800\u202egpj." + "x" * 5000, "why": "name"}]}, UploadLimits())
+    assert odd is not None and to_json(odd.failed[0]) and odd.failed[0].name == ("a/\ufffdgpj." + "x" * 5000)[:200]
 
 
 def test_every_text_the_script_shows_is_given_and_none_is_left_over() -> None:

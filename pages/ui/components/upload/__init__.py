@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.intake.entries import clean_name
 from core.data.limits import UploadLimits, load_limits
 from core.data.versions import Rejected
 from pages.routes.parts import PIECE_BYTES
@@ -48,7 +49,7 @@ def _result(done: Any, limits: UploadLimits) -> UploadResult | None:
 
 
 def _failed(entry: dict[str, str], limits: UploadLimits) -> Rejected:
-    name = str(entry["name"])
+    name = clean_name(str(entry["name"]))[:200]
     if entry["why"] == "size":
         return Rejected(name, "It is larger than {limit} GB.", {"limit": f"{limits.file_bytes / 2**30:.3g}"})
     if entry["why"] == "name":
