@@ -115,6 +115,7 @@ def test_what_was_collected_stays_when_its_import_fails_and_is_tried_again(ws: W
     import_job.again(ws, upload_id)
     now = ended(ws, upload_id)
     assert now.state == "done" and len(load_version(ws, now.data).items) == 80
+    psutil.wait_procs([psutil.Process(now.pid)] if psutil.pid_exists(now.pid) else [], timeout=20)
     assert everything(ws.upload(upload_id)) == {"job.json", "status.json", "import.log"}
     with pytest.raises(NotFound):
         import_job.again(ws, upload_id)
