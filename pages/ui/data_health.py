@@ -49,7 +49,7 @@ def _actions(data: DataSpec, version: Version, problem: Problem) -> None:
     if problem.fix and st.button(_(problem.fix, **problem.params), key=f"{key}.fix", icon=":material/build:"):
         carry_out(data, lambda: fixes.fix(version, facts(data), problem.kind))
     if problem.kind == "imbalance" and version.task == "image" and not state.draft().actual_config().class_weights \
-            and st.button(_("Weigh labels equally"), key=f"{key}.weigh", icon=":material/balance:"):
+            and st.button(_("Let rare labels count more"), key=f"{key}.weigh", icon=":material/balance:"):
         state.update(config=replace(state.draft().actual_config(), class_weights=True, preset="custom"), preset="custom")
         state.bump("settings")
         st.toast(_("Rare labels will count as much as common ones when training."))

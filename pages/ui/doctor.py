@@ -193,7 +193,7 @@ def _as_pictures(data: DataSpec, suspect: Suspect, name: str) -> str:
         return f'<div class="graft-thumbs" style="grid-template-columns: repeat({len(shown)}, minmax(0, 120px))">{"".join(cells)}</div>'
     near = figures([(one.sha, one.label) for one in suspect.neighbours])
     return (f'<div style="display: flex; flex-wrap: wrap; gap: 4px 28px"><div style="max-width: 120px">{_caption(name)}'
-            f'{figures([(suspect.sha, suspect.given)])}</div><div>{_caption(_("Most alike, with their labels"))}{near}</div></div>')
+            f'{figures([(suspect.sha, suspect.given)])}</div><div>{_caption(_("The items most like it, with their labels"))}{near}</div></div>')
 
 
 def _as_texts(data: DataSpec, suspect: Suspect, name: str) -> str:
@@ -201,7 +201,7 @@ def _as_texts(data: DataSpec, suspect: Suspect, name: str) -> str:
     texts = data_view.texts(data)
     near = "".join(f"<li><b>{html.escape(one.label)}</b> {_cut(texts.get(one.sha, ''), NEAR_CHARS)}</li>" for one in suspect.neighbours)
     return (f'<div style="font-size: .875rem; overflow-wrap: anywhere">{_caption(name)}<p>{_cut(texts.get(suspect.sha, ""), TEXT_CHARS)}</p>'
-            f'{_caption(_("Most alike, with their labels"))}<ul style="margin: 0; padding-left: 1.2em">{near}</ul></div>')
+            f'{_caption(_("The items most like it, with their labels"))}<ul style="margin: 0; padding-left: 1.2em">{near}</ul></div>')
 
 
 def _caption(text: str) -> str:

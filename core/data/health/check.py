@@ -191,7 +191,7 @@ def _imbalance(version: Version, facts: Facts) -> Found:
     if high > IMBALANCE * low:
         rare = {label for label, n in counts.items() if high > IMBALANCE * n}
         yield Problem("imbalance", "bad", len(rare), "Rare labels, with less than 1/{m} of the items of the largest: {n}",
-                      "“{most}” has {high} items, “{least}” {low}: add items of the rare ones, or weigh labels equally when training.",
+                      "“{most}” has {high} items, “{least}” {low}: add items of the rare ones, or let them count more in training.",
                       {"n": len(rare), "m": IMBALANCE, "most": version.labels[most], "high": high, "least": version.labels[least], "low": low},
                       _by_label(version, rare))
 

@@ -123,7 +123,7 @@ def upload_source(folder: Path, limits: Limits = LIMITS) -> Listing:
     """
     rows = [row for row in _staged(folder, limits) if not ignored(clean_name(row[0]))]
     if not rows:
-        raise DataError("No file arrived.", "The upload was empty or broke off.", "Choose the folder again.")
+        raise DataError("No file arrived.", "The upload was empty or broke off.", "Choose the files again.")
     if len(rows) == 1:
         [(name, path, size)] = rows
         if "/" not in name or _is_archive(name, path):
@@ -171,7 +171,7 @@ def _staged(folder: Path, limits: Limits) -> list[tuple[str, Path, int]]:
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError("The upload broke off.", "The list of its files is not complete.", "Upload the folder again.") from error
+        raise DataError("The upload broke off.", "The list of its files is not complete.", "Upload everything again.") from error
     return list(rows.values())
 
 

@@ -138,8 +138,8 @@ def _looked_through(table: Table) -> Table:
             raise DataError("“{file}” holds too many rows.", "The most in one import is {limit}.", "Import it in parts.", file=table.name,
                             limit=f"{MOST_ROWS:,}")
     if not sample:
-        raise DataError("“{file}” holds no rows.", "It is empty, or no row of it can be read.", "Look into the file and import it again.",
-                        file=table.name)
+        raise DataError("“{file}” holds no rows.", "It is empty, or no row of it can be read.",
+                        "Look into the file, correct it, and import it again.", file=table.name)
     return replace(table, n_rows=n, sample=tuple(sample))
 
 
