@@ -21,6 +21,7 @@ from core.data.intake.sources import (
     Limits,
     clean_name,
     folder_source,
+    path_source,
     upload_source,
     zip_source,
 )
