@@ -92,6 +92,8 @@ DIED = Fault("The import stopped unexpectedly.", "A file or row was too much to 
 NO_MEMORY = Fault("Memory ran out during the import.", "A file needs more memory than an import may take.",
                   "Make very large pictures smaller, or split very large tables into parts, then import again.")
 
+CANCELLED = Fault("The import was cancelled.", "What you collected is still here.", "Try again, or choose other data.")
+
 
 def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str = "", left_out: Sequence[Rejected] = (),
           choice: TableChoice = TableChoice(), into: str = "", paste: str = "", reread: DataSpec | None = None, path: str = "",
@@ -145,13 +147,20 @@ def status(ws: Workspace, upload_id: str) -> ImportStatus:
     return now
 
 
-def cancel(ws: Workspace, upload_id: str) -> None:
-    """Stop an import and remove what the upload brought. Nothing happens when there is none, or a finished dataset."""
+def cancel(ws: Workspace, upload_id: str) -> bool:
+    """Stop an import and remove what the upload brought. A dataset that is finished stays.
+
+    True when that exists nowhere else, as pictures of a camera: it is kept, and the import has failed (see `status`, `again`).
+    """
     folder = ws.upload(upload_id)
     job = _job(folder)
     if job and job.process:
         end(job.process)
+    if job and job.keep and (folder / "names.jsonl").is_file():
+        _finish(folder, ImportStatus("failed", fault=CANCELLED, kept=True))
+        return True
     shutil.rmtree(folder, ignore_errors=True)
+    return False
 
 
 def sweep(ws: Workspace, now: float | None = None) -> list[str]:

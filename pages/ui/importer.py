@@ -121,8 +121,8 @@ def _progress() -> None:
         text = _("Reading {done} of {total}", done=f"{now.done:,}", total=f"{now.total:,}") if now.total else _("Getting ready …")
         st.progress(now.done / now.total if now.total else 0.0, text=text)
         if st.button(_("Cancel"), key="import.cancel"):
-            import_job.cancel(state.workspace(), upload_id)
-            state.take("importing")
+            if not import_job.cancel(state.workspace(), upload_id):  # else its status says that it can be tried again
+                state.take("importing")
             st.rerun()
         return
     state.take("importing")

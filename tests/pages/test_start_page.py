@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,9 @@ class Imports:
     def status(self, ws: Workspace, upload_id: str) -> ImportStatus:
         return self.now
 
-    def cancel(self, ws: Workspace, upload_id: str) -> None:
+    def cancel(self, ws: Workspace, upload_id: str) -> bool:
         self.cancelled.append(upload_id)
+        return self.now.kept
 
     def end(self, data: DataSpec) -> None:
         self.now = ImportStatus("done", 120, 120, data.dataset, data.version)
@@ -166,6 +168,21 @@ def test_an_import_can_be_cancelled(ws: Workspace, visit: Visit, imports: Import
     page = visit().button(key="start.sample.flowers").click().run()
     page.button(key="import.cancel").click().run()
     assert len(imports.cancelled) == 1 and page.button(key="start.sample.flowers") and trouble(page) == []
+
+
+def test_what_was_collected_can_be_tried_again_after_its_import_was_cancelled(ws: Workspace, visit: Visit, imports: Imports,
+                                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    upload(monkeypatch, "pets")
+    page = visit()
+    imports.now = ImportStatus(kept=True)
+
+    def cancel(ws: Workspace, upload_id: str) -> bool:
+        imports.fail(Fault("The import was cancelled.", "", ""))
+        imports.now = replace(imports.now, kept=True)
+        return True
+    monkeypatch.setattr(import_job, "cancel", cancel)
+    page.button(key="import.cancel").click().run()
+    assert page.button(key="import.again") and "The import was cancelled" in page.error[0].value
 
 
 def test_an_import_goes_on_at_another_page(ws: Workspace, visit: Visit, imports: Imports) -> None:

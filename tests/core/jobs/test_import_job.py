@@ -149,6 +149,17 @@ def test_a_cancelled_import_ends_its_process_and_leaves_nothing(ws: Workspace) -
         import_job.status(ws, upload_id)
 
 
+def test_what_was_collected_stays_when_its_import_is_cancelled(ws: Workspace) -> None:
+    upload_id = uploaded(ws, slow(40))
+    import_job.start(ws, upload_id, name="pets", owner=OWNER, keep=True)
+    working(ws, upload_id)
+    assert import_job.cancel(ws, upload_id)
+    now = import_job.status(ws, upload_id)
+    assert now.kept and now.error.title == "The import was cancelled." and not (ws.upload(upload_id) / "staged").exists()
+    import_job.again(ws, upload_id)
+    assert ended(ws, upload_id).state == "done"
+
+
 def test_cancelling_never_ends_a_stranger(ws: Workspace) -> None:
     """A pid that the system has given to another process since."""
     upload_id = uploaded(ws, {})
