@@ -29,6 +29,8 @@ KINDS = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".jsonl": "json", ".ndjson
 MOST_ROWS = 1_000_000
 UNPACKED_BYTES = 2 * 2**30
 """Of a workbook or a Parquet file; they are packed, so that a small one may hold anything."""
+MOST_CELLS = 100_000_000
+"""Of a workbook or a Parquet file, empty ones too: a few bytes there can stand for a row of thousands."""
 JSON_BYTES = 200 * 2**20
 """Of a file that is one JSON list, which can't be read in parts."""
 SHEET_ROWS = 1_048_576
@@ -250,7 +252,7 @@ def _as_text(value: object) -> str:
 
 
 def _parquet_rows(table: Table) -> Iterator[Row]:
-    number = 1  # of the names of the columns
+    number, n_cells = 1, 0  # the first is that of the names of the columns
     with pq.ParquetFile(table.path) as file:
         size = sum(file.metadata.row_group(idx).total_byte_size for idx in range(file.metadata.num_row_groups))
         _check_unpacked(table.name, size)
@@ -258,6 +260,8 @@ def _parquet_rows(table: Table) -> Iterator[Row]:
             columns = [column.to_pylist() for column in batch.columns]
             for values in zip(*columns):
                 number += 1
+                n_cells += len(values)
+                _check_cells(table.name, n_cells)
                 cells = tuple(map(_as_text, values))
                 yield Row(number, cells) if sum(map(len, cells)) <= table.row_chars else _too_long(number, table)
 
@@ -270,6 +274,7 @@ def _xlsx_rows(table: Table) -> Iterator[Row]:
         _check_unpacked(table.name, sum(info.file_size for info in archive.infolist()))
     file = table.path.open("rb")  # by its path, it would have to be named .xlsx
     book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    n_cells = 0
     try:
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # what it says of its size need not be true
@@ -278,6 +283,8 @@ def _xlsx_rows(table: Table) -> Iterator[Row]:
                 if number > SHEET_ROWS:
                     raise DataError("“{file}” holds too many rows.", "The most in one import is {limit}.", "Import it in parts.",
                                     file=table.name, limit=f"{SHEET_ROWS:,}")
+                n_cells += len(values)
+                _check_cells(table.name, n_cells)
                 cells = tuple(map(_cell_text, values))
                 found = found or any(cells)
                 yield Row(number, cells) if sum(map(len, cells)) <= table.row_chars else _too_long(number, table)
@@ -295,6 +302,12 @@ def _cell_text(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return value.isoformat() if isinstance(value, (date, time)) else _as_text(value)
+
+
+def _check_cells(name: str, n_cells: int) -> None:
+    if n_cells > MOST_CELLS:
+        raise DataError("“{file}” holds too many cells.", "The most in one table is {limit}, empty ones too.",
+                        "Delete the rows and columns that are not needed, and what lies far to the right.", file=name, limit=f"{MOST_CELLS:,}")
 
 
 def _check_unpacked(name: str, size_bytes: int) -> None:

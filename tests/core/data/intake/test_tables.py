@@ -36,6 +36,16 @@ def out(table: Table) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("name, data", [
+    ("t.xlsx", xlsx_bytes([*HEADED, *([row[0], row[1], *[None] * 16381, "far"] for row in GOOD[:4])])),
+    ("t.parquet", parquet_bytes({"text": ["a"] * 1000, "label": ["b"] * 1000} | {str(number): [None] * 1000 for number in range(60)}))])
+def test_rows_far_wider_than_their_content_are_counted(tmp_path: Path, name: str, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(tmp_path, data, name)
+    monkeypatch.setattr(tables, "MOST_CELLS", 60_000)
+    with pytest.raises(DataError, match="too many cells"):
+        opened(tmp_path, data, name)
+
+
+@pytest.mark.parametrize("name, data", [
     ("t.csv", csv_bytes(HEADED)), ("t.csv", csv_bytes(HEADED, delimiter=";")), ("t.csv", csv_bytes(HEADED, delimiter="\t")),
     ("t.tsv", csv_bytes(HEADED, delimiter="\t")), ("t.csv", csv_bytes(HEADED, delimiter="|")), ("t.csv", csv_bytes(HEADED, "utf-8-sig")),
     ("t.csv", csv_bytes(HEADED, "utf-16")), ("t.csv", csv_bytes(HEADED, "utf-16-le")), ("t.CSV", csv_bytes(HEADED, "utf-16-be")),
