@@ -194,12 +194,16 @@ def forget(inbox: Inbox, names: Collection[str]) -> None:
 def name_folders(ws: Workspace, upload_id: str, names: Mapping[str, str]) -> None:
     """Give the top folders of a taken upload their names, which a user typed; files of any other folder, or of none, are not kept.
 
-    What lies deeper comes up, so that a folder within a class is never read as a part of the split."""
-    rows = []
+    What lies deeper comes up, so that a folder within a class is never read as a part of the split. Where two names come to the same,
+    as ".cat" and "cat" do, the files of the later folder say which one they are from, so that none takes another's place."""
+    rows: list[dict[str, str | int]] = []
+    first: dict[str, str] = {}
     for row in read_rows(ws.upload(upload_id)):
         folder, _, rest = str(row["name"]).partition("/")
         if rest and folder in names:
-            rows.append({**row, "name": f"{_folder_name(names[folder]) or folder}/{rest.replace('/', ' · ')}"})
+            label = _folder_name(names[folder]) or folder
+            file = rest if first.setdefault(label, folder) == folder else f"{folder}/{rest}"
+            rows.append({**row, "name": f"{label}/{file.replace('/', ' · ')}"})
     write_rows(ws.upload(upload_id), rows)
 
 

@@ -41,6 +41,12 @@ def test_folders_get_the_names_that_were_typed_and_stay_single_folders(ws: Works
     assert listed(ws) == ["\u2215..\u2215etc/1.jpg", "猫\u2215狗/holiday · train · 2.jpg", "a\u2216b/3.jpg", "c4/4.jpg"]
 
 
+def test_folders_whose_names_come_to_the_same_keep_all_of_their_files(ws: Workspace) -> None:
+    bring(ws, UPLOAD, "c1/1.jpg", "c2/1.jpg", "c2/2.jpg")
+    inbox.name_folders(ws, UPLOAD, {"c1": "cat", "c2": " .cat"})
+    assert listed(ws) == ["cat/1.jpg", "cat/c2 · 1.jpg", "cat/c2 · 2.jpg"]
+
+
 @pytest.mark.parametrize("said", [None, "", {}, {"names": ["c1"]}])
 def test_an_answer_without_names_is_none(said: object) -> None:
     assert _result(said) is None
