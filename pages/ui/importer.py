@@ -57,6 +57,7 @@ def begin_sample(key: str) -> None:
 
 
 def begin_paste(text: str) -> None:
+    state.put("pasted", text)  # it may exist nowhere else: after a failure it stands in its field again
     _instead(name=_("pasted texts"), paste=text)
 
 
@@ -135,6 +136,7 @@ def _progress() -> None:
 
 def _arrived(data: DataSpec) -> None:
     state.update(data=data)
+    state.take("pasted")
     sample = state.take("importing.sample")
     if sample:
         state.choose_model(DEFAULT)  # a first run needs no download

@@ -35,7 +35,7 @@ def choose(place: str) -> None:
 
 
 def _paste(place: str) -> None:
-    text = st.text_area(_("Labeled texts"), key=f"{place}.paste", height=220, max_chars=PASTE_CHARS, placeholder=_(
+    text = st.text_area(_("Labeled texts"), state.get("pasted", ""), key=f"{place}.paste", height=220, max_chars=PASTE_CHARS, placeholder=_(
         "One text a line, its label before it, with a comma or a tab between:\nspam, You have won a prize\nham, See you at eight"))
     if st.button(_("Use these texts"), type="primary", key=f"{place}.paste.use", disabled=not text.strip()):
         importer.begin_paste(text)

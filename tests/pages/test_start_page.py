@@ -110,6 +110,17 @@ def test_texts_are_pasted(ws: Workspace, visit: Visit, imports: Imports) -> None
     assert imports.started == [{"name": "pasted texts", "owner": LOCAL_OWNER, "sample": "", "paste": "spam, win\nham, hello"}]
 
 
+def test_pasted_texts_stand_there_again_after_a_failure(ws: Workspace, visit: Visit, imports: Imports) -> None:
+    page = visit()
+    page.button_group(key="start.way").set_value("paste").run()
+    page.text_area(key="start.paste").set_value("spam, win").run()
+    page.button(key="start.paste.use").click().run()
+    imports.fail(Fault("Only one label: a second one is needed", "", ""))
+    page.run()
+    page.button_group(key="start.way").set_value("paste").run()
+    assert page.text_area(key="start.paste").value == "spam, win" and not page.button(key="start.paste.use").disabled
+
+
 def test_a_folder_of_this_machine_is_offered_only_where_its_owner_opened_one(ws: Workspace, visit: Visit, imports: Imports, tmp_path: Path,
                                                                              monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(visit().button_group(key="start.way").options) == [
