@@ -58,7 +58,7 @@ class Limits:
     total_bytes: int = 20 * 2**30
     """Of all files together, unpacked."""
     file_bytes: int = 100 * 2**20
-    """Of a single file; larger ones are left out."""
+    """Of a single picture or text file; larger ones are left out. Tables are bounded by `total_bytes` and by their rows."""
     ratio: int = 200
     """Unpacked bytes for each byte of the archive ..."""
     ratio_from_bytes: int = 256 * 2**20
