@@ -12,6 +12,7 @@ from core.data.facts import Facts
 from core.data.intake.collected import Collected, Found, Progress
 from core.data.intake.columns import clean_label, find_columns, side_column, side_of
 from core.data.intake.encodings import find_encoding
+from core.data.intake.foreign import PICTURES
 from core.data.intake.layout import Layout, Place
 from core.data.intake.read_pictures import read_bytes
 from core.data.intake.sources import NOT_OPENED, READ_ERRORS, Entry, Limits, check_total
@@ -145,12 +146,24 @@ def _choose(tables: Sequence[Table], choice: TableChoice) -> tuple[TableChoice, 
     for table in order:
         try:
             found = find_columns(table.columns, table.sample, table.name, choice)
+            if not choice.text_column:
+                _refuse_file_names(table, found.text_column)
         except DataError as error:
             first = first or error
         else:
             return replace(found, encoding=table.encoding), table
     assert first is not None, "there is at least one table"
     raise first
+
+
+def _refuse_file_names(table: Table, column: str) -> None:
+    """Raise `DataError` for a table of pictures that came without them: the names are no texts."""
+    cells = [row[table.columns.index(column)].strip() for row in table.sample]
+    names = [cell for cell in cells if cell.lower().endswith(PICTURES)]
+    if 2 * len(names) > len(cells):
+        raise DataError("“{file}” names pictures and holds no texts.", "Its column “{c}” holds file names such as {example}.",
+                        "Choose the folder that holds the table and the pictures, or an archive of it.", file=table.name, c=column,
+                        example=names[0][-80:])
 
 
 def _read_table(table: Table, chosen: TableChoice, side: SplitName | None, texts: _Texts) -> None:

@@ -140,6 +140,13 @@ def test_a_table_that_names_no_picture_is_told(ws: Workspace, tmp_path: Path) ->
     assert refused(ws, tree).title == "“{file}” names too few of the pictures."
 
 
+def test_a_table_of_pictures_without_them_makes_no_texts_of_their_names(ws: Workspace, tmp_path: Path) -> None:
+    table = table_file(tmp_path, csv_bytes([["path", "label"], *([f"img/{n}.JPG", "xy"[n % 2]] for n in range(20))]))
+    with pytest.raises(DataError, match="names pictures and holds no texts.*img/0.JPG.*Choose the folder"):
+        bring(ws, table)
+    assert everything(ws.root) == set()
+
+
 def test_pictures_and_texts_together_are_refused(ws: Workspace, tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "set", classes({"cat": 6}) | {f"dog/n{n}.txt": b"woof woof" for n in range(6)})
     assert refused(ws, tree).title == "“{file}” holds pictures and texts."
