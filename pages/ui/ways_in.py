@@ -7,7 +7,6 @@ import streamlit as st
 
 from core.data.limits import inside_roots, roots
 from core.errors import UserError
-from core.workspace import new_id
 from pages.ui import importer, state
 from pages.ui.collector import collector
 from pages.ui.errors import show_error

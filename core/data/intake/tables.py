@@ -147,7 +147,8 @@ def _looked_through(table: Table) -> Table:
 
 def _columns(table: Table) -> _Cells:
     if table.kind == "parquet":
-        return column_names(pq.ParquetFile(table.path).schema_arrow.names, 1)
+        with pq.ParquetFile(table.path) as file:
+            return column_names(file.schema_arrow.names, 1)
     names: dict[str, None] = {}
     width = 0
     for value in islice(_json_values(table), SAMPLE_ROWS):
