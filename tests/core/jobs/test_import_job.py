@@ -56,6 +56,14 @@ def working(ws: Workspace, upload_id: str) -> ImportStatus:
     return now
 
 
+def wait_for_end(pid: int) -> None:
+    """The process tidies up after it has written its result."""
+    try:
+        psutil.Process(pid).wait(20)
+    except psutil.NoSuchProcess:
+        return
+
+
 def test_an_upload_becomes_a_dataset_and_its_files_go(ws: Workspace) -> None:
     upload_id = uploaded(ws, classes({"cat": 5, "dog": 5}))
     import_job.start(ws, upload_id, name="My pets", owner=OWNER)
@@ -64,7 +72,7 @@ def test_an_upload_becomes_a_dataset_and_its_files_go(ws: Workspace) -> None:
     assert len(load_version(ws, now.data).items) == 10
     [dataset] = list_datasets(ws, OWNER)
     assert (dataset.id, dataset.name) == (now.dataset, "My pets")
-    psutil.wait_procs([psutil.Process(now.pid)] if psutil.pid_exists(now.pid) else [], timeout=20)
+    wait_for_end(now.pid)
     assert everything(ws.upload(upload_id)) == {"job.json", "status.json", "import.log"}
     assert import_job.status(ws, upload_id).state == "done"
 
@@ -115,7 +123,7 @@ def test_what_was_collected_stays_when_its_import_fails_and_is_tried_again(ws: W
     import_job.again(ws, upload_id)
     now = ended(ws, upload_id)
     assert now.state == "done" and len(load_version(ws, now.data).items) == 80
-    psutil.wait_procs([psutil.Process(now.pid)] if psutil.pid_exists(now.pid) else [], timeout=20)
+    wait_for_end(now.pid)
     assert everything(ws.upload(upload_id)) == {"job.json", "status.json", "import.log"}
     with pytest.raises(NotFound):
         import_job.again(ws, upload_id)
