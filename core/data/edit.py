@@ -77,8 +77,7 @@ def relabel(version: Version, positions: Iterable[int], label: str) -> Edit:
     """Give items a label, one that is there or a new one; each stays on its side of the split. Raises `DataError` when a label would
     be left with too little, or begin with too little."""
     chosen, new = _chosen(version, positions), clean_label(label)
-    changed = _rebuilt(version, [new if position in chosen else version.labels[item.label] for position, item in enumerate(version.items)])
-    _check(version, changed)
+    changed = change_labels(version, dict.fromkeys(chosen, new))
     n = len(chosen)
     return Edit(changed, "Labeled 1 item “{label}”" if n == 1 else "Labeled {n} items “{label}”", {"n": n, "label": new})
 
@@ -86,12 +85,21 @@ def relabel(version: Version, positions: Iterable[int], label: str) -> Edit:
 def remove(version: Version, positions: Iterable[int]) -> Edit:
     """Take items out. Raises `DataError` when a label would be left with too little; one that is left with nothing goes too."""
     gone = _chosen(version, positions)
-    kept = _rebuilt(version, [None if position in gone else version.labels[item.label] for position, item in enumerate(version.items)])
-    _check(version, kept)
+    kept = change_labels(version, dict.fromkeys(gone))
     n, lost = len(gone), [f"“{label}”" for label in version.labels if label not in kept.labels]
     if lost:
         return Edit(kept, "Removed {n} items, and with them all of {labels}", {"n": n, "labels": ", ".join(lost)})
     return Edit(kept, "Removed 1 item" if n == 1 else "Removed {n} items", {"n": n})
+
+
+def change_labels(version: Version, labels: Mapping[int, str | None]) -> Version:
+    """The version with these labels for the items at these positions, where None takes one out: all at once, so that only what is left
+    in the end counts. Raises `DataError` as `relabel` and `remove` do."""
+    chosen = _chosen(version, labels)
+    changed = _rebuilt(version, [labels[position] if position in chosen else version.labels[item.label]
+                                 for position, item in enumerate(version.items)])
+    _check(version, changed)
+    return changed
 
 
 def set_split(version: Version, positions: Iterable[int], side: SplitName) -> Edit:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from filelock import FileLock
 
-from core.data.edit import Edit, relabel, remove
+from core.data.edit import Edit, change_labels
 from core.data.versions import Version
 from core.specs import DataSpec, from_json, to_json
 from core.workspace import Workspace, write_atomic
@@ -120,20 +120,13 @@ Decision = Literal["relabel", "keep", "remove"]
 def correct(version: Version, decisions: Sequence[tuple[Suspect, Decision]]) -> Edit:
     """Carry out what was decided about suspects of `version`, for all copies with the same label, as one change; "keep" changes nothing
     (see `keep`). Raises `DataError` when a label would be left with too little, or when nothing is to be changed."""
-    by_label: dict[str, set[int]] = defaultdict(set)
-    gone: set[int] = set()
+    labels: dict[int, str | None] = {}
     for suspect, decision in decisions:
-        if decision == "relabel":
-            by_label[suspect.suggested] |= _places(version, suspect)
-        elif decision == "remove":
-            gone |= _places(version, suspect)
-    changed = version
-    for label, positions in sorted(by_label.items()):
-        changed = relabel(changed, positions, label).version  # positions stay, as no item goes
-    if gone or not by_label:
-        changed = remove(changed, gone).version
-    n_changed = sum(map(len, by_label.values()))
-    return Edit(changed, "Label doctor: {n} labels changed, {m} items removed", {"n": n_changed, "m": len(gone)})
+        if decision != "keep":
+            labels |= dict.fromkeys(_places(version, suspect), suspect.suggested if decision == "relabel" else None)
+    n_gone = list(labels.values()).count(None)
+    return Edit(change_labels(version, labels), "Label doctor: {n} labels changed, {m} items removed",
+                {"n": len(labels) - n_gone, "m": n_gone})
 
 
 def _places(version: Version, suspect: Suspect) -> set[int]:

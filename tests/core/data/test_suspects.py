@@ -66,6 +66,12 @@ def test_copies_with_the_same_label_are_changed_together() -> None:
     assert [changed.labels[item.label] for item in changed.items if item.sha == ITEMS[1].sha] == ["dog", "dog", "hen"]
 
 
+def test_two_items_can_trade_their_labels_however_few_there_are() -> None:
+    small = Version(("cat", "dog"), (ITEMS[0], ITEMS[1], ITEMS[4], ITEMS[5]))
+    changed = correct(small, [(suspect(1, "dog"), "relabel"), (suspect(4, "cat"), "relabel")])
+    assert [changed.version.labels[item.label] for item in changed.version.items] == ["cat", "dog", "cat", "dog"] and changed.params["n"] == 2
+
+
 def test_a_change_that_would_leave_too_little_is_refused() -> None:
     small = Version(("cat", "dog"), (ITEMS[0], ITEMS[1], ITEMS[4], ITEMS[5]))
     with pytest.raises(DataError, match="would have 1 item"):
