@@ -32,8 +32,11 @@ def _chooser() -> None:
     datasets = list_datasets(ws, who)
     label = _("Add to this data, or use other data") if draft.data else _("Choose data")
     with st.expander(label, expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
-        into = draft.data is not None and st.toggle(_("Add to the data below instead of making a new dataset"), key="data.into")
-        importer.drop_zone("data", into=draft.data.dataset if into and draft.data else "")
+        into = ""
+        if draft.data and load_dataset(ws, draft.data.dataset, who).current == draft.data.version \
+                and st.toggle(_("Add to the data below instead of making a new dataset"), key="data.into"):
+            into = draft.data.dataset
+        importer.drop_zone("data", into=into)
         importer.last_error()
         if datasets:
             names = {dataset.id: dataset.name for dataset in datasets}

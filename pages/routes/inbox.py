@@ -2,6 +2,7 @@
 
     names.jsonl   one line a whole file: {"file": "000001", "name": "cat/1.jpg", "size": 123}      files/000001   its bytes
     turn          changes when the upload begins anew      taken   there once it is being imported: nothing may arrive any more
+    names.before  names.jsonl as it was when the upload was taken, for when its import can't begin
 """
 from __future__ import annotations
 
@@ -86,6 +87,16 @@ def take(ws: Workspace, upload_id: str) -> bool:
         with inbox.lock:
             inbox.closed = True
     return True
+
+
+def release(ws: Workspace, upload_id: str) -> None:
+    """Open a taken upload again, with the names it had before `name_folders`: its import could not begin. Needs no room on the disk."""
+    folder = ws.upload(upload_id)
+    with _opening:
+        if (folder / "names.before").is_file():
+            (folder / "names.before").replace(folder / "names.jsonl")
+        (folder / "job.json").unlink(missing_ok=True)  # else a tab that watches would call the import dead, and tidy up after it
+        (folder / "taken").unlink(missing_ok=True)
 
 
 def clear(inbox: Inbox) -> None:
@@ -195,7 +206,11 @@ def name_folders(ws: Workspace, upload_id: str, names: Mapping[str, str]) -> Non
     """Give the top folders of a taken upload their names, which a user typed; files of any other folder, or of none, are not kept.
 
     What lies deeper comes up, so that a folder within a class is never read as a part of the split. Where two names come to the same,
-    as ".cat" and "cat" do, the files of the later folder say which one they are from, so that none takes another's place."""
+    as ".cat" and "cat" do, the files of the later folder say which one they are from, so that none takes another's place. What they
+    were called stays on the disk for `release`."""
+    path = ws.upload(upload_id) / "names.jsonl"
+    if path.is_file():
+        write_atomic(path.with_name("names.before"), path.read_bytes())
     rows: list[dict[str, str | int]] = []
     first: dict[str, str] = {}
     for row in read_rows(ws.upload(upload_id)):
@@ -221,7 +236,7 @@ def read_rows(folder: Path) -> list[dict[str, str | int]]:
     text = path.read_bytes()
     whole = text[: text.rfind(b"\n") + 1]
     if whole != text:
-        path.write_bytes(whole)
+        write_atomic(path, whole)  # nothing is being appended now: the list is read by the one who has the upload to itself
     return [json.loads(line) for line in whole.splitlines()]
 
 

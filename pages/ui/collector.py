@@ -14,7 +14,8 @@ NAME_LENGTH = 60
 def collector(place: str) -> None:
     """Draw the cards; when the reader wants to use the pictures, start reading them as a dataset named after its classes."""
     upload_id = importer.inbox_id("collect")
-    done = collect(mint(state.workspace(), state.me(), "upload", upload=upload_id), upload_id=upload_id, key=f"{place}.collect.{upload_id}")
+    done = collect(mint(state.workspace(), state.me(), "upload", upload=upload_id), upload_id=upload_id,
+                   key=f"{place}.collect.{upload_id}.{importer.refusals()}")
     if done and done.names:
         importer.begin(upload_id, name=_dataset_name(done.names.values()), folders=done.names, keep=True)
 

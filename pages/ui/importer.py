@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import streamlit as st
 
 from core.data.samples.sets import SAMPLES
 from core.data.versions import Rejected, TableChoice
-from core.errors import UserError
+from core.errors import DataError, NotFound, UserError
 from core.jobs import import_job
 from core.models.catalog import DEFAULT
 from core.specs import DataSpec
@@ -26,7 +26,8 @@ from pages.ui.i18n import _
 def drop_zone(place: str, into: str = "") -> None:
     """Take a folder or files; when they have arrived, start reading them. `into`: the id of a dataset that they are added to."""
     upload_id = inbox_id("upload")
-    done = upload(mint(state.workspace(), state.me(), "upload", upload=upload_id), key=f"{place}.upload.{upload_id}")
+    token = mint(state.workspace(), state.me(), "upload", upload=upload_id)
+    done = upload(token, key=f"{place}.upload.{upload_id}.{refusals()}")
     if done and done.n:
         begin(upload_id, name=done.name or _("my data"), left_out=done.failed, **({"into": into} if into else {}))
 
@@ -42,12 +43,26 @@ def inbox_id(kind: Literal["upload", "collect"]) -> str:
 
 def begin(upload_id: str, *, folders: Mapping[str, str] | None = None, **asked: Any) -> None:
     """Import what the upload brought (see `import_job.start`) and run the page again, which shows the progress. Of two tabs that
-    brought the same, the later one only watches. `folders`: what its top folders are called, when others are not to be kept."""
+    brought the same, the later one only watches. `folders`: what its top folders are called, when others are not to be kept.
+
+    An import that can't begin, as on a full disk, leaves the upload open, and the page says why (see `last_error`)."""
     if inbox.take(state.workspace(), upload_id):
-        if folders:
-            inbox.name_folders(state.workspace(), upload_id, folders)
-        _begin(upload_id, **asked)
+        try:
+            if folders:
+                inbox.name_folders(state.workspace(), upload_id, folders)
+            _begin(upload_id, **asked)
+        except (OSError, UserError) as error:
+            inbox.release(state.workspace(), upload_id)
+            state.put("import.refusals", refusals() + 1)
+            _failed(error if isinstance(error, UserError) else _not_begun(error))
     _watch(upload_id)
+
+
+def refusals() -> int:
+    """How many imports could not begin. Part of the keys of what brings data: the browser's part has done its work and rests, and a
+    new one takes up what is still there."""
+    n: int = state.get("import.refusals", 0)
+    return n
 
 
 def begin_sample(key: str) -> None:
@@ -79,7 +94,23 @@ def _instead(**asked: Any) -> None:
 
 
 def _begin(upload_id: str, *, sample: str = "", left_out: Sequence[Rejected] = (), **asked: Any) -> None:
-    import_job.start(state.workspace(), upload_id, owner=state.me(), sample=sample, left_out=left_out, **asked)
+    """Raises `DataError` when the disk or the system does not let it begin."""
+    try:
+        import_job.start(state.workspace(), upload_id, owner=state.me(), sample=sample, left_out=left_out, **asked)
+    except OSError as error:
+        raise _not_begun(error) from error
+
+
+def _not_begun(error: OSError) -> DataError:
+    return DataError("The import could not begin.", "The system says: {reason}", "What you brought is still here. Free some space, then try again.",
+                     reason=error.strerror or str(error))
+
+
+def _failed(error: UserError, kept: str = "") -> NoReturn:
+    """Run the page again, which shows why. `kept`: the id of an import that can be tried again."""
+    state.put("import.error", error)
+    state.put("import.kept", kept)
+    st.rerun()
 
 
 def _watch(upload_id: str, sample: str = "") -> None:
@@ -99,7 +130,12 @@ def last_error() -> None:
     if error:
         show_error(error)
     if error and kept and st.button(_("Try again"), icon=":material/refresh:", key="import.again", help=_("What you collected is still here.")):
-        import_job.again(state.workspace(), kept)
+        try:
+            import_job.again(state.workspace(), kept)
+        except NotFound as gone:  # what nobody imports is removed after a day
+            _failed(gone)
+        except OSError as refused:
+            _failed(_not_begun(refused), kept)
         _watch(kept)
 
 
@@ -116,8 +152,7 @@ def _progress() -> None:
         now = import_job.status(state.workspace(), upload_id)
     except UserError as error:  # a fragment that reruns by itself has no page around it that would explain an error
         state.take("importing")
-        state.put("import.error", error)
-        st.rerun()
+        _failed(error)
     if now.state == "running":
         text = _("Reading {done} of {total}", done=f"{now.done:,}", total=f"{now.total:,}") if now.total else _("Getting ready …")
         st.progress(now.done / now.total if now.total else 0.0, text=text)
@@ -127,10 +162,9 @@ def _progress() -> None:
             st.rerun()
         return
     state.take("importing")
-    if now.data is None:
-        state.put("import.error", now.error)
-        state.put("import.kept", upload_id if now.kept else "")
-        st.rerun()
+    if now.error:
+        _failed(now.error, upload_id if now.kept else "")
+    assert now.data is not None, "an import that has ended is done, or it says why it failed"
     _arrived(now.data)
 
 

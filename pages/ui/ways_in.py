@@ -1,6 +1,8 @@
 """The ways in which data comes: a folder or files, label by label, pasted texts, a folder of this machine."""
 from __future__ import annotations
 
+import os
+from itertools import islice
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +16,8 @@ from pages.ui.i18n import _
 
 PASTE_CHARS = 2_000_000
 MOST_FOLDERS = 500
+MOST_READ = 5_000
+"""Entries of a folder that are looked at for the list, which is made anew in each run of the page; other names can be typed."""
 
 
 def choose(place: str) -> None:
@@ -58,9 +62,17 @@ def _from_here(place: str) -> None:
 
 
 def _names(root: Path) -> list[str]:
-    """What lies right in a folder, folders first."""
+    """What lies right in a folder, folders first; of a very large one only a part."""
     try:
-        found = sorted((not path.is_dir(), path.name) for path in root.iterdir() if not path.name.startswith("."))
+        with os.scandir(root) as entries:
+            found = sorted((not _is_folder(entry), entry.name) for entry in islice(entries, MOST_READ) if not entry.name.startswith("."))
     except OSError:
         return []
     return [name for _file, name in found[:MOST_FOLDERS]]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or to where nobody may look
+        return False

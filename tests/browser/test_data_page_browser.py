@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.data.edit import MOVED_ONE
 from core.data.versions import Version, list_datasets, load_version, spec_of
 from core.owners import LOCAL_OWNER
 from tests.browser.conftest import idle
@@ -62,6 +63,11 @@ def test_selected_items_are_removed_with_the_keyboard(page: Page, app: App, tmp_
     expect(first).to_have_attribute("aria-pressed", "true")
     page.locator(".ig .acts").get_by_role("button", name="Remove").press("Enter")
     expect(page.get_by_text("23 pictures, 2 labels")).to_be_visible()
+    tested = len(current(app).split("test"))
+    page.locator(".ig .cell").filter(has_not_text="test").first.click()
+    page.locator(".ig .acts select").select_option("test")
+    expect(page.get_by_text(MOVED_ONE["test"]).first).to_be_visible()
+    assert len(current(app).split("test")) == tested + 1
 
 
 def test_copies_on_both_sides_hold_the_training_until_they_are_settled(page: Page, app: App, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def answer(monkeypatch: pytest.MonkeyPatch):
 def test_an_act_names_shown_items_once_and_in_order(answer) -> None:
     assert answer({"operation": "relabel", "positions": [7, 3, 7], "label": "hen"}) == Act("relabel", (3, 7), "hen")
     assert answer({"operation": "remove", "positions": [3]}) == Act("remove", (3,))
+    assert answer({"operation": "test", "positions": [7]}) == Act("test", (7,))
 
 
 @pytest.mark.parametrize("value", [None, "remove", {}, {"operation": "drop everything", "positions": [3]},

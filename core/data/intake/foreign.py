@@ -41,7 +41,7 @@ TEXT = "It is text, not a picture."
 """A template of the translation catalogue."""
 
 HEAD_BYTES = 1024
-PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif")
 PICKLED = (".pkl", ".pickle", ".p", ".pt", ".pth", ".npy", ".joblib")
 BATCHES = re.compile(r"(?:^|/)(?:cifar-100?-?(?:batches-py|python)/|(?:data_batch_\d|test_batch)$)")
 """How the Python version of CIFAR-10 and CIFAR-100 names its files."""

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from core.data.intake.collected import Collected, Progress
 from core.data.intake.entries import below
+from core.data.intake.foreign import HEAD_BYTES, PICTURES
 from core.data.intake.layout import arrange, may_be_picture
 from core.data.intake.manifest import Manifest, read_manifest
 from core.data.intake.read_pictures import read_pictures
@@ -16,9 +17,7 @@ from core.data.intake.tables import is_table
 from core.data.versions import TableChoice, TableSource
 from core.errors import DataError
 
-PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif")
 TEXT_FILES = (".txt", ".text")
-HEAD_BYTES = 1024
 LOOKED_INTO = 20
 """Files without a telling ending whose first bytes are read."""
 

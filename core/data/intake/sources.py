@@ -34,7 +34,8 @@ from core.data.intake.entries import (
     listed,
     size_text,
 )
-from core.data.intake.foreign import HEAD_BYTES, is_pickle, pickled, refuse_pickles
+from core.data.intake.foreign import HEAD_BYTES, PICTURES, is_pickle, pickled, refuse_pickles
+from core.data.intake.tables import is_table, open_table, rows
 from core.data.limits import LIMITS, Limits
 from core.errors import DataError
 
@@ -47,12 +48,38 @@ TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx", ".txt")
 
 
 def path_source(path: Path, limits: Limits = LIMITS) -> Listing:
-    """A folder, an archive or a table of this machine. Raises `DataError` for anything else, and where there is no file in it."""
+    """A folder, an archive or a table of this machine, the table with the pictures that it names. Raises `DataError` for anything else,
+    and where there is no file in it."""
     if os.path.isdir(path):  # unlike `Path.is_dir`, it takes any path for an answer
         return _not_empty(folder_source(path, limits))
     if not os.path.isfile(path):
         raise DataError("There is no file or folder “{file}”.", "", "Check the path.", file=str(path))
-    return _not_empty(_lone_file(path, path.name, limits))
+    alone = _not_empty(_lone_file(path, path.name, limits))
+    return _with_pictures(path, alone, limits) if is_table(path.name) else alone
+
+
+def _with_pictures(path: Path, alone: Listing, limits: Limits) -> Listing:
+    """The table with those pictures of its folder that it names; alone when there are none. Other files beside it do not count."""
+    try:
+        named = _named_pictures(path, limits)
+    except (DataError, OSError):  # whoever reads it as a table says what is wrong with it
+        return alone
+    if not named:
+        return alone
+    root = path.parent.resolve()
+    pictures = (one for one in _walk(root, limits) if one.name.split("/")[-1].lower() in named)
+    listing = Listing(alone.name, listed(alone.name, (*alone.entries, *pictures), limits))
+    return listing if any(not one.problem for one in listing.entries[1:]) else alone
+
+
+def _named_pictures(path: Path, limits: Limits) -> set[str]:
+    """What the cells of a column of file names end with, in small letters; empty when most rows of no column name pictures."""
+    table = open_table(path, path.name, row_chars=limits.cell_chars)
+    for idx in range(len(table.columns)):
+        if 2 * sum(row[idx].strip().lower().endswith(PICTURES) for row in table.sample) >= len(table.sample):
+            cells = (row.cells[idx].strip().lower() for row in rows(table) if not row.reason)
+            return {clean_name(cell).split("/")[-1] for cell in cells if cell.endswith(PICTURES)}
+    return set()
 
 
 def _not_empty(source: Listing) -> Listing:

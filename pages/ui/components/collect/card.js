@@ -3,6 +3,7 @@
 const PICTURE = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf])$/i;
 const SHOWN = 40, PATH_CHARS = 200;
 const isPicture = file => file.type.startsWith('image/') && file.type !== 'image/svg+xml' || PICTURE.test(file.name);
+const lastOf = (text, n) => [...text].slice(-n).join('');   // whole characters: a half of one would reach the server as another
 const press = (cls, text, run) => { const b = make('button', cls, text); b.type = 'button'; b.onclick = run; return b; };
 
 class Card {
@@ -29,16 +30,16 @@ class Card {
     }
   }
 
-  // The same file again changes nothing; another one of that name gets a number.
+  // The same file again changes nothing; another one of that name gets a number. Of what only the server still has, no date is known.
   bring(files) {
     const seen = files.filter(({ path }) => visible(path)), pictures = seen.filter(({ file }) => isPicture(file));
     for (const { path, file } of pictures) {
-      const flat = path.split('/').join(' · ').slice(-PATH_CHARS), dot = flat.lastIndexOf('.');
+      const flat = lastOf(path.split('/').join(' · '), PATH_CHARS), dot = flat.lastIndexOf('.');
       for (let n = 1; ; n++) {
         const name = `${this.id}/` + (n === 1 ? flat : dot > 0 ? `${flat.slice(0, dot)} (${n})${flat.slice(dot)}` : `${flat} (${n})`);
         const there = this.items.get(name);
         if (!there) this.items.set(name, { path: name, file, size: file.size, state: 'waiting' });
-        if (!there || there.size === file.size) break;
+        if (!there || there.size === file.size && (!there.file || there.file.lastModified === file.lastModified)) break;
       }
     }
     const skipped = seen.length - pictures.length;
@@ -130,7 +131,7 @@ class Card {
       field.onchange = () => { const files = chosen(field); field.value = ''; this.bring(files); };
       return field;
     };
-    const files = input('files-input', { accept: 'image/*' }), folder = input('folder-input', { webkitdirectory: true });
+    const files = input('files-input', { accept: 'image/*,.heic,.heif' }), folder = input('folder-input', { webkitdirectory: true });
     this.row.replaceChildren(press('files', text.files, () => files.click()), files,
       press('folder', text.folder, () => folder.click()), folder,
       camera ? press('camera', text.camera_off, () => { this.closeCamera(); this.row.querySelector('.camera').focus(); })

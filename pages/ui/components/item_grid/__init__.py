@@ -1,16 +1,20 @@
-"""Items as pictures or texts, to be selected and corrected: click, Shift-click for a range, then another label, or removal."""
+"""Items as pictures or texts, to be selected and corrected: click, Shift-click for a range, then another label, another side of the
+split, or removal."""
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import streamlit as st
 
+from core.specs import SplitName
 from pages.ui.i18n import _
 
-Operation = Literal["relabel", "remove"]
+Operation = Literal["relabel", "remove", "train", "val", "test"]
+"""The last three: to that side of the split."""
+OPERATIONS = get_args(Operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,17 @@ class Act:
 def item_grid(groups: Sequence[Sequence[Cell]], labels: Sequence[str], *, key: str, reveal: bool = False) -> Act | None:
     """Draw the items, those of one group in a frame of their own (a single group needs none). The act in the one run of the page that
     follows it, else None. Only positions that are shown come back. `reveal`: scroll there when these items appear."""
+    sides: dict[SplitName, str] = {"train": _("Training"), "val": _("Validation"), "test": _("Test")}
     data = {"reveal": reveal, "groups": [[asdict(cell) for cell in group] for group in groups], "labels": list(labels), "text": {
         "hint": _("Click items to select them, to change their label or remove them."), "selected": _("{n} selected"),
         "one": _("1 selected"), "label": _("New label"), "relabel": _("Change label"), "remove": _("Remove"), "clear": _("Clear"),
-        "all": _("Select all shown")}}
+        "all": _("Select all shown"), "move": _("Move to …")}, "sides": sides}
     shown = {cell.position for group in groups for cell in group}
     return _act(_component(key=key, data=data, on_act_change=lambda: None).get("act"), shown)
 
 
 def _act(value: Any, shown: set[int]) -> Act | None:
-    if not isinstance(value, dict) or value.get("operation") not in ("relabel", "remove"):
+    if not isinstance(value, dict) or value.get("operation") not in OPERATIONS:
         return None
     positions = tuple(sorted({int(p) for p in value.get("positions", ()) if isinstance(p, (int, float)) and int(p) in shown}))
     return Act(value["operation"], positions, str(value.get("label", ""))[:400]) if positions else None

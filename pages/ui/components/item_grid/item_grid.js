@@ -33,7 +33,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   label.onkeydown = event => { if (event.key === 'Enter') relabel.click(); };
   const hint = make('span', 'hint', t.hint), all = button(t.all, 'quiet', () => { buttons.forEach((_, position) => selected.add(position)); show(); });
   const tools = make('span', 'tools');
-  tools.append(label, list, relabel, button(t.remove, '', () => send('remove', {})), button(t.clear, 'quiet', () => clear()));
+  const move = make('select');
+  move.setAttribute('aria-label', t.move);
+  const choice = (value, text) => { const option = make('option', '', text); option.value = value; return option; };
+  move.append(choice('', t.move), ...Object.entries(data.sides).map(([side, name]) => choice(side, name)));
+  move.onchange = () => { const side = move.value; move.value = ''; if (side) send(side, {}); };
+  tools.append(label, list, relabel, move, button(t.remove, '', () => send('remove', {})), button(t.clear, 'quiet', () => clear()));
   bar.append(count, hint, tools, all);
 
   function clear() { selected.clear(); anchor = null; label.value = ''; show(); }

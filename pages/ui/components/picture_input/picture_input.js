@@ -46,7 +46,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const tile = make('div', 'tile'), choose = make('button', 'choose', t.choose), input = make('input');
   input.type = 'file';
-  input.accept = 'image/*';
+  input.accept = 'image/*,.heic,.heif';   // which few systems take for pictures
   input.hidden = true;
   choose.type = 'button';
   choose.onclick = () => input.click();

@@ -2,7 +2,7 @@
 // again. Phases: idle → looking → sending → done | failed. One token takes one upload.
 
 const TABLE = /\.(csv|tsv|jsonl|parquet|xlsx)$/i;
-const ACCEPT = '.zip,.tar,.gz,.tgz,.bz2,.xz,.csv,.tsv,.jsonl,.parquet,.xlsx,image/*';
+const ACCEPT = '.zip,.tar,.gz,.tgz,.bz2,.xz,.csv,.tsv,.jsonl,.parquet,.xlsx,image/*,.heic,.heif';
 
 // Of the one folder or file that everything belongs to, else of the one table.
 function nameOf(files) {

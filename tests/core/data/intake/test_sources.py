@@ -253,3 +253,25 @@ def test_a_file_that_the_system_does_not_give_is_told(tmp_path: Path, monkeypatc
                                          ("one.jpg", "“{file}” is a single file.")])
 def test_a_lone_file_is_refused_with_its_way_out(tmp_path: Path, name: str, title: str) -> None:
     assert refusal(upload_source, staged(tmp_path / "up", {name: b"x"})).title == title
+
+
+def table_beside_pictures(folder: Path) -> Path:
+    (folder.parent / "secret.jpg").write_bytes(b"x")
+    write_tree(folder, {"labels.csv": b"path,label\nimg/1.jpg,cat\nimg\\2.JPG,dog\nsecret.jpg,cat\ngone.jpg,dog\n", "img/1.jpg": b"a",
+                        "img/2.jpg": b"b", "img/3.jpg": b"c", "notes.txt": b"n", "other.csv": b"path,label\nimg/3.jpg,dog\n"})
+    return folder / "labels.csv"
+
+
+def test_a_table_brings_the_pictures_beside_it_that_it_names(tmp_path: Path) -> None:
+    table = table_beside_pictures(tmp_path / "set")
+    assert [one.name for one in path_source(table)] == ["labels.csv", "img/1.jpg", "img/2.jpg"]
+    (tmp_path / "set" / "secret.jpg").symlink_to(tmp_path / "secret.jpg")
+    assert {one.name: one.problem for one in path_source(table)}["secret.jpg"] == LINK
+    assert "too many files" in refusal(path_source, table, Limits(entries=2)).title
+
+
+def test_a_table_that_names_no_pictures_stays_alone(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"texts.csv": b"text,label,source\nsun 1.jpg,1,a\nrain and wind,2,b\nsnow and hail,1,c\n", "1.jpg": b"a",
+                          "2.jpg": b"b", "gone.csv": b"path,label\n8.jpg,a\n9.jpg,b\n"})
+    assert [one.name for one in path_source(tmp_path / "texts.csv")] == ["texts.csv"]
+    assert [one.name for one in path_source(tmp_path / "gone.csv")] == ["gone.csv"]
