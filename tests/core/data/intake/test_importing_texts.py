@@ -140,6 +140,15 @@ def test_a_table_that_names_no_picture_is_told(ws: Workspace, tmp_path: Path) ->
     assert refused(ws, tree).title == "“{file}” names too few of the pictures."
 
 
+def test_a_table_chosen_by_itself_labels_the_pictures_beside_it(ws: Workspace, tmp_path: Path) -> None:
+    rows = [[f"img/{n}.jpg", "xy"[n % 2]] for n in range(8)]
+    tree = write_tree(tmp_path / "set", {name: jpeg(n) for n, (name, _) in enumerate(rows)} | {
+        "cat/21.jpg": jpeg(20), "labels.csv": csv_bytes([["path", "label"], *rows]), "other.csv": TABLE})
+    version = load_version(ws, bring(ws, tree / "labels.csv"))
+    assert {(item.name, version.labels[item.label]) for item in version.items} == {(name, label) for name, label in rows}
+    assert version.table and [name for name, _ in version.table.files] == ["labels.csv"]
+
+
 def test_a_table_of_pictures_without_them_makes_no_texts_of_their_names(ws: Workspace, tmp_path: Path) -> None:
     table = table_file(tmp_path, csv_bytes([["path", "label"], *([f"img/{n}.JPG", "xy"[n % 2]] for n in range(20))]))
     with pytest.raises(DataError, match="names pictures and holds no texts.*img/0.JPG.*Choose the folder"):
