@@ -69,6 +69,8 @@ class Limits:
     """Folders inside one another; what lies deeper is left out."""
     pixels: int = MOST_PIXELS
     """Of a single picture; larger ones are left out."""
+    total_pixels: int = 300_000 * 10**6
+    """Of all different pictures together: 200,000 of 1.5 million each. Every one is decoded, which files of little size can make long."""
     cell_chars: int = 10_000_000
     """Of one cell of a table."""
     upload: UploadLimits = field(default_factory=UploadLimits)

@@ -30,6 +30,7 @@ ROWS = (
     _Row("total_bytes", "All files of an import, unpacked (GB)", 2**30),
     _Row("file_bytes", "A single file (MB)", 2**20),
     _Row("pixels", "A single picture (million pixels)", 10**6),
+    _Row("total_pixels", "All pictures of an import (million pixels)", 10**6),
     _Row("ratio", "An archive may unpack into so many times its size"),
     _Row("ratio_from_bytes", "That is looked at from this size on (MB)", 2**20),
     _Row("name_chars", "Letters of a name with its folders"),

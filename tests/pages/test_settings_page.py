@@ -1,16 +1,18 @@
 """Settings and the door of a shared app."""
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import owners
-from core.data.limits import LIMITS, load_limits, roots
+from core.data.limits import LIMITS, Limits, UploadLimits, load_limits, roots
 from core.owners import LOCAL_OWNER
 from core.workspace import Workspace
 from pages.ui import state
+from pages.ui.import_settings import ROWS
 from tests.pages.conftest import Visit
 from tests.pages.seen import html, said, trouble
 
@@ -72,6 +74,11 @@ def test_limits_are_set_and_set_back(ws: Workspace, visit: Visit, as_local: None
     assert kept.total_bytes == LIMITS.total_bytes
     page.button(key="settings.limits.reset").click().run()
     assert load_limits(ws) == LIMITS and page.number_input(key="settings.limits.entries.1").value == LIMITS.entries
+
+
+def test_every_limit_can_be_set() -> None:
+    assert {row.name for row in ROWS if row.upload} == {one.name for one in fields(UploadLimits)}
+    assert {row.name for row in ROWS if not row.upload} == {one.name for one in fields(Limits)} - {"upload"}
 
 
 def test_a_limit_out_of_its_range_is_explained_and_not_kept(ws: Workspace, visit: Visit, as_local: None) -> None:

@@ -65,7 +65,9 @@ def check_and_thumbnail(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
                 return _thumbnail(image)
     except PictureError:
         raise
-    except (Image.DecompressionBombError, MemoryError) as error:
+    except MemoryError as error:
+        raise PictureError("It needs more memory than there is.") from error
+    except Image.DecompressionBombError as error:
         raise PictureError("It has more than {limit} million pixels.", limit=_millions(max_pixels)) from error
     except Image.UnidentifiedImageError as error:
         raise PictureError(_unidentified(data)) from error

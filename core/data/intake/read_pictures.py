@@ -17,6 +17,7 @@ from core.data.intake.layout import Layout, Place
 from core.data.intake.pictures import PictureError, check_and_thumbnail
 from core.data.limits import Limits
 from core.data.versions import Rejected
+from core.errors import DataError
 
 WORKERS = min(4, os.cpu_count() or 1)
 WAITING = 4 * WORKERS
@@ -56,13 +57,16 @@ def read_pictures(entries: Sequence[Entry], layout: Layout, source: str, staging
     under_way: dict[str, Future[_Read]] = {}
     places = iter(layout.places)
     waiting: deque[_Waiting] = deque()
-    total_bytes = waiting_bytes = 0
+    total_bytes = total_pixels = waiting_bytes = 0
 
     def settle() -> None:
-        nonlocal waiting_bytes
+        nonlocal total_pixels, waiting_bytes
         one = waiting.popleft()
         waiting_bytes -= one.size_bytes
         read = one.read if isinstance(one.read, _Read) else one.read.result()
+        if one.sha not in known:
+            total_pixels += read.width * read.height
+            _check_pixels(source, total_pixels, limits)
         known[one.sha] = read
         under_way.pop(one.sha, None)
         if read.reason:
@@ -111,6 +115,13 @@ def read_bytes(entry: Entry, name: str, limits: Limits) -> bytes | Rejected:
         if len(data) <= limits.file_bytes:
             return data
     return Rejected(name, "It is larger than {limit}.", {"limit": size_text(limits.file_bytes)})
+
+
+def _check_pixels(source: str, total_pixels: int, limits: Limits) -> None:
+    if total_pixels > limits.total_pixels:
+        raise DataError("The pictures of “{file}” have too many pixels.", "The most in one import is {limit} million pixels.",
+                        "Make the pictures smaller, or import them in parts. The owner of this machine can raise the limit in the settings.",
+                        file=source, limit=f"{limits.total_pixels / 10**6:,.15g}")
 
 
 def _check_and_stage(staging: str, max_pixels: int, sha: str, data: bytes) -> _Read:

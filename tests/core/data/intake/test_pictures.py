@@ -186,3 +186,12 @@ def test_an_exported_model_sees_the_same_pixels(make) -> None:
     from core.bundle import predict
     ours, theirs = to_rgb(make()), predict.to_rgb(make())
     assert ours.size == theirs.size and ours.tobytes() == theirs.tobytes()
+
+
+def test_want_of_memory_is_told_as_such_and_not_as_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", full)
+    with pytest.raises(PictureError, match="needs more memory"):
+        check_and_thumbnail(encoded(picture(), "PNG"))

@@ -91,3 +91,10 @@ def test_bytes_beyond_what_was_said_count_for_the_whole(tmp_path: Path) -> None:
     liars = [Entry(f"{label}/{number}.jpg", 1, partial(io.BytesIO, bytes(1000))) for label in ("cat", "dog") for number in range(5)]
     with pytest.raises(DataError, match="is too large"):
         read(liars, tmp_path, Limits(total_bytes=5000))
+
+
+def test_all_pixels_together_have_a_limit_and_the_same_content_counts_once(tmp_path: Path) -> None:
+    files = {f"{label}/{number}.jpg": jpeg(number % 3) for label in ("cat", "dog") for number in range(30)}
+    assert len(read(entries(files), tmp_path, Limits(total_pixels=3 * 24 * 18)).found) == 60
+    with pytest.raises(DataError, match="The pictures of “pets” have too many pixels.*0.001295 million.*parts.*settings"):
+        read(entries(files), tmp_path, Limits(total_pixels=3 * 24 * 18 - 1))
