@@ -105,7 +105,7 @@ def _models(options: argparse.Namespace) -> dict[str, Any]:
 def _check(options: argparse.Namespace) -> dict[str, Any]:
     with TemporaryDirectory(prefix="graft-check-", ignore_cleanup_errors=True) as folder:
         ws = Workspace.open(folder)
-        save_limits(ws, load_limits(Workspace.open()))  # what the settings say holds here too
+        save_limits(ws, load_limits(Workspace.at()))  # what the settings say holds here too
         data = _import(ws, options)
         version, facts = load_version(ws, data), load_facts(ws, data.dataset)
     problems = check(version, facts)

@@ -24,10 +24,14 @@ class Workspace:
     root: Path
 
     @classmethod
+    def at(cls, root: Path | str | None = None) -> Workspace:
+        """The workspace at `root`, else at `GRAFT_HOME`, else at `~/.graft`, to read from: nothing is made."""
+        return cls(Path(root or os.environ.get("GRAFT_HOME") or Path.home() / ".graft").expanduser().resolve())
+
+    @classmethod
     def open(cls, root: Path | str | None = None) -> Workspace:
-        """The workspace at `root`, else at `GRAFT_HOME`, else at `~/.graft`; its folders are made when missing."""
-        home = Path(root or os.environ.get("GRAFT_HOME") or Path.home() / ".graft").expanduser().resolve()
-        workspace = cls(home)
+        """The workspace of `at`; its folders are made when missing."""
+        workspace = cls.at(root)
         for folder in (workspace.datasets, workspace.blobs, workspace.uploads, workspace.thumbs, workspace.runs,
                        workspace.activations, workspace.drafts):
             folder.mkdir(parents=True, exist_ok=True)

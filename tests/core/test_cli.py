@@ -345,6 +345,12 @@ def test_the_limits_of_the_settings_hold_for_a_check(alone: Workspace, tmp_path:
     assert "clean" in answer["error"]["title"] and "10" in answer["error"]["message"]
 
 
+def test_a_check_makes_no_workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFT_HOME", str(tmp_path / "home"))
+    call(capsys, "check", write_tree(tmp_path / "clean", clean()), "--json")
+    assert not (tmp_path / "home").exists()
+
+
 def test_what_can_not_be_imported_can_not_be_checked(tmp_path: Path, little: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer, _ = call(capsys, "check", tmp_path / "nowhere", "--json", code=1)
     assert "There is no file or folder" in answer["error"]["title"]
