@@ -111,6 +111,22 @@ def test_parts_and_half_lines_of_a_killed_server_are_cleaned(server: Served, ws:
     assert stored(ws) == {"a": b"1", "b": b"2", "c": b"3"}
 
 
+def test_a_second_kill_while_a_half_line_is_dropped_loses_nothing(server: Served, ws: Workspace, address: str,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    server.send("PUT", address, framed(("a", b"1"), ("b", b"2")))
+    assert until(lambda: not inbox._open)
+    with (ws.upload(UPLOAD) / "names.jsonl").open("ab") as names:
+        names.write(b'{"file": "000003", "na')
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+    with monkeypatch.context() as kill:
+        kill.setattr("os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            inbox.read_rows(ws.upload(UPLOAD))
+    assert server.ask("GET", address).json["files"] == {"a": 1, "b": 1}
+
+
 @pytest.mark.parametrize("changed, title", [
     ({"file_bytes": 9}, "A file is too large."), ({"total_bytes": 25}, "That is too much at once."),
     ({"files": 2}, "Those are too many files."), ({"name_bytes": 3}, "A file name is too long."),
@@ -303,6 +319,16 @@ def test_single_files_can_be_taken_back(server: Served, ws: Workspace, address: 
     assert server.ask("GET", address + "&brief=1").json["bytes"] == 2
     assert server.send("PUT", address, framed(("c1/b", b"22"))).json["saved"] == 1, "and brought again"
     assert server.send("DELETE", address, b"{}").status == 400 and len(stored(ws)) == 3
+
+
+def test_an_upload_whose_import_could_not_begin_goes_on_as_it_was(server: Served, ws: Workspace, address: str) -> None:
+    server.send("PUT", address, framed(("c1/a", b"1"), ("loose", b"2")))
+    assert inbox.take(ws, UPLOAD)
+    inbox.name_folders(ws, UPLOAD, {"c1": "cats"})
+    assert [row["name"] for row in inbox.read_rows(ws.upload(UPLOAD))] == ["cats/a"]
+    inbox.release(ws, UPLOAD)
+    assert server.send("PUT", address, framed(("c1/a", b"1"), ("c1/b", b"3"))).json["skipped"] == 1
+    assert stored(ws) == {"c1/a": b"1", "loose": b"2", "c1/b": b"3"}
 
 
 def test_an_upload_is_taken_once_and_then_closed(server: Served, ws: Workspace, address: str, pieces: str) -> None:
