@@ -102,8 +102,8 @@ def _begin(upload_id: str, *, sample: str = "", left_out: Sequence[Rejected] = (
 
 
 def _not_begun(error: OSError) -> DataError:
-    return DataError("The import could not begin.", "The system says: {reason}", "What you brought is still here. Free some space, then try again.",
-                     reason=error.strerror or str(error))
+    return DataError("The import could not begin.", "The system says: {reason}",
+                     "What you brought is still here. Free some space, then try again.", reason=error.strerror or str(error))
 
 
 def _failed(error: UserError, kept: str = "") -> NoReturn:

@@ -1,7 +1,9 @@
 """From the cards of the classes to an import: what the browser is told and says, and what its folders are called then."""
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +75,7 @@ def page() -> None:
     from pages.ui.collector import collector
 
     collector("start")
+    importer.last_error()
     st.write(f"busy: {importer.busy()}")
 
 
@@ -106,6 +109,27 @@ def test_a_new_session_takes_up_the_same_upload_until_it_is_imported(ws: Workspa
     assert [upload_id for upload_id, _ in started] == [first] and started[0][1]["name"] == "cats, dogs"
     assert listed(ws, first) == ["cats/1.jpg", "dogs/2.jpg"]
     assert draft(ws).collect not in ("", first), "what comes next goes into an upload of its own"
+
+
+@pytest.mark.parametrize("step", [(inbox, "write_rows"), (import_job, "start")])
+def test_what_was_collected_stays_when_its_import_cannot_begin(ws: Workspace, open_page: Callable[..., AppTest],
+                                                               monkeypatch: pytest.MonkeyPatch, step: tuple[object, str]) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    open_page()
+    upload_id = draft(ws).collect
+    bring(ws, upload_id, "c1/1.jpg", "c2/2.jpg")
+    with monkeypatch.context() as disk:
+        disk.setattr(*step, full)
+        shown = open_page(Collected({"c1": "cats", "c2": "dogs"}))
+    assert "The import could not begin" in shown.error[0].value and "No space left" in shown.error[0].value
+    assert shown.markdown[0].value == "busy: False" and not shown.button
+    assert draft(ws).collect == upload_id and listed(ws, upload_id) == ["c1/1.jpg", "c2/2.jpg"]
+    bring(ws, upload_id, "c2/3.jpg")
+    started: list[str] = []
+    monkeypatch.setattr(import_job, "start", lambda ws, upload_id, **asked: started.append(upload_id))
+    assert open_page(Collected({"c1": "cats", "c2": "dogs"})).markdown[0].value == "busy: True"
+    assert started == [upload_id] and listed(ws, upload_id) == ["cats/1.jpg", "dogs/2.jpg", "dogs/3.jpg"]
 
 
 def test_of_two_tabs_one_begins_the_import_and_the_other_watches(ws: Workspace, open_page: Callable[..., AppTest],
