@@ -15,7 +15,7 @@ from core.jobs.import_job import ImportStatus
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec
 from core.workspace import Workspace
-from pages.ui import importer
+from pages.ui import importer, ways_in
 from pages.ui.components.upload import UploadResult
 from tests.pages.conftest import Visit
 from tests.pages.prepared import HOSTILE_RUN, PETS, add_dataset
@@ -147,6 +147,17 @@ def test_a_way_out_of_the_open_folder_is_refused(ws: Workspace, visit: Visit, im
     assert len(page.error) == 1 and imports.started == []
 
 
+def test_names_of_a_large_folder_are_read_only_in_part_and_folders_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "cab":
+        (tmp_path / name).mkdir()
+    (tmp_path / "a.csv").touch()
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    assert ways_in._names(tmp_path) == ["a", "b", "c", "a.csv", "circle"] and ways_in._names(tmp_path / "gone") == []
+    monkeypatch.setattr(ways_in, "MOST_READ", 2)
+    assert len(ways_in._names(tmp_path)) <= 2
+
+
 def test_a_failed_import_is_explained_where_the_next_one_is_chosen(ws: Workspace, visit: Visit, imports: Imports,
                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     upload(monkeypatch, "pets")
@@ -173,6 +184,18 @@ def test_a_failed_import_of_what_was_collected_can_be_tried_again(ws: Workspace,
     imports.now = ImportStatus("running")
     page.button(key="import.again").click().run()
     assert len(again) == 1 and "Getting ready …" in said(page) and not page.error
+
+
+def test_what_was_collected_and_is_gone_by_now_is_not_offered_again(ws: Workspace, visit: Visit, imports: Imports,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    upload(monkeypatch, "pets")
+    page = visit()
+    imports.now = ImportStatus("failed", fault=Fault("The disk is full.", "", "Free some space."), kept=True)
+    page.run()
+    page.button(key="import.again").click().run()  # no folder of that import is there
+    (error,) = page.error
+    assert "This import is not here" in error.value and not page.exception
+    assert page.button(key="start.sample.flowers") and not [button for button in page.button if button.key == "import.again"]
 
 
 def test_an_import_can_be_cancelled(ws: Workspace, visit: Visit, imports: Imports) -> None:
