@@ -32,7 +32,7 @@ def app(serve_app: Callable[..., str], tmp_path: Path) -> App:
 def cards(page: Page, app: App) -> Locator:
     page.goto(app.url)
     cards = page.locator(".co .card")
-    expect(cards).to_have_count(2)
+    expect(cards).to_have_count(2, timeout=SLOW_MS)
     return cards
 
 
@@ -75,11 +75,11 @@ def test_files_of_two_labels_become_a_dataset_with_the_names_given_last(page: Pa
 
 def drop(page: Page, card: Locator, files: list[dict[str, object]]) -> None:
     """Files let go over a card."""
-    brought = [[file["name"], base64.b64encode(file["buffer"]).decode()] for file in files]  # type: ignore[arg-type]
+    brought = [[file["name"], base64.b64encode(file["buffer"]).decode(), file.get("modified", 1)] for file in files]  # type: ignore[arg-type]
     held = page.evaluate_handle("""files => {
         const held = new DataTransfer();
-        for (const [name, data] of files)
-            held.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], name, { type: 'image/jpeg' }));
+        for (const [name, data, lastModified] of files)
+            held.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], name, { type: 'image/jpeg', lastModified }));
         return held;
     }""", brought)
     for event in ("dragenter", "dragover", "drop"):
@@ -95,6 +95,21 @@ def test_pictures_dropped_on_a_card_belong_to_its_label(page: Page, app: App, ca
     button(page, "Use these pictures").click()
     version = imported(page, app)
     assert [sum(item.label == i for item in version.items) for i in range(2)] == [3, 4]
+
+
+def test_pictures_of_one_name_and_size_are_two_when_they_are_of_different_times(page: Page, app: App, cards: Locator) -> None:
+    one, other = ({"name": "IMG_1.bmp", "buffer": bytes([n]) * 500, "modified": n} for n in (1, 2))
+    for file in (one, other, one, other):
+        drop(page, cards.nth(0), [file])
+    expect(cards.nth(0).locator(".tally")).to_have_text("2 pictures")
+    until(page, lambda: len(arrived(app)) == 2)
+    assert sorted(name.split("/")[1] for name in arrived(app)) == ["IMG_1 (2).bmp", "IMG_1.bmp"]
+
+
+def test_a_long_name_is_cut_between_characters(page: Page, app: App, cards: Locator) -> None:
+    drop(page, cards.nth(0), [{"name": "😀" * 300 + "a.bmp", "buffer": b"x"}])
+    until(page, lambda: arrived(app))
+    assert arrived(app)[0].split("/")[1] == "😀" * 195 + "a.bmp"
 
 
 def test_the_camera_records_while_the_button_is_held(page: Page, app: App, cards: Locator) -> None:

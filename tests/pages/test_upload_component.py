@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.limits import UploadLimits
@@ -31,6 +32,13 @@ def test_every_text_the_script_shows_is_given_and_none_is_left_over() -> None:
     script = (Path(component.__file__).parent / "upload.js").read_text(encoding="utf-8")
     used = set(re.findall(r"\btext\.(\w+)", script))
     assert used == set(_texts())
+
+
+@pytest.mark.parametrize("script", ["upload/upload.js", "collect/card.js", "picture_input/picture_input.js"])
+def test_photos_of_phones_can_be_chosen_where_the_browser_does_not_take_them_for_pictures(script: str) -> None:
+    text = (Path(component.__file__).parents[1] / script).read_text(encoding="utf-8")
+    (accepted,) = re.findall(r"accept\b.*'(.*image/\*[^']*)'", text, re.IGNORECASE)
+    assert {".heic", ".heif"} <= set(accepted.split(","))
 
 
 def test_it_stands_on_a_page_and_has_no_result_at_first(ws: Workspace) -> None:
