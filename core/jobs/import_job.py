@@ -23,7 +23,7 @@ import psutil
 
 from core.data.intake.importing import import_paste, import_path, import_sample, import_source, reread
 from core.data.intake.sources import upload_source
-from core.data.limits import load_limits
+from core.data.limits import inside_roots, load_limits
 from core.data.versions import Rejected, TableChoice
 from core.errors import DataError, Fault, NotFound, UserError
 from core.jobs.processes import ProcessId, alive, end, process_id, start_module, this_process
@@ -100,8 +100,8 @@ def start(ws: Workspace, upload_id: str, *, name: str, owner: str, sample: str =
           keep: bool = False) -> None:
     """Import what the upload brought. Returns at once; see `status`.
 
-    Instead of the upload: a `sample` set by its key, the text that was `paste`d, the `path` of a folder or file of this machine (the
-    caller has checked that it may be read), or `reread`, the version whose tables are read again. `choice`: how tables are read.
+    Instead of the upload: a `sample` set by its key, the text that was `paste`d, the `path` of a folder or file of this machine (it is
+    checked whether it may be read), or `reread`, the version whose tables are read again. `choice`: how tables are read.
     `into`: the id of a dataset of the owner that what comes is added to. `keep`: what was uploaded stays when the import fails.
     """
     folder = ws.upload(upload_id)
@@ -211,7 +211,7 @@ def _import(ws: Workspace, folder: Path, job: Job, report: Callable[[int, int], 
         return reread(ws, job.reread, job.owner, job.choice, report, staging)
     asked = {"name": job.name, "owner": job.owner, "progress": report, "staging": staging, "choice": job.choice, "into": job.into}
     if job.path:
-        return import_path(ws, Path(job.path), **asked)
+        return import_path(ws, inside_roots(ws, job.path), **asked)  # once more: a link may have been put there in the meantime
     if (folder / "paste.txt").is_file():
         return import_paste(ws, (folder / "paste.txt").read_text(encoding="utf-8"), **asked)
     limits = load_limits(ws)

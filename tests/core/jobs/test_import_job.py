@@ -77,7 +77,8 @@ def test_an_upload_becomes_a_dataset_and_its_files_go(ws: Workspace) -> None:
     assert import_job.status(ws, upload_id).state == "done"
 
 
-def test_a_table_a_paste_a_path_and_what_is_read_again(ws: Workspace, tmp_path: Path) -> None:
+def test_a_table_a_paste_a_path_and_what_is_read_again(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFT_ROOTS", str(tmp_path))
     rows = [[text, label, "ab"[number % 2]] for number, (text, label) in enumerate(text_rows({"good": 6, "bad": 6}))]
     data = csv_bytes([["text", "label", "other"], *rows])
     upload_id, pasted, from_here, again = uploaded(ws, {"t.csv": data}), new_id(), new_id(), new_id()
@@ -93,6 +94,19 @@ def test_a_table_a_paste_a_path_and_what_is_read_again(ws: Workspace, tmp_path: 
     added = ended(ws, pasted).data
     assert added.dataset == table.dataset and load_version(ws, added).labels == ("bad", "good", "ugly")
     assert everything(ws.upload(pasted)) == {"job.json", "status.json", "import.log"}
+
+
+def test_a_link_swapped_in_after_the_question_is_not_followed(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "secret.csv").write_bytes(csv_bytes([["text", "label"], *text_rows({"good": 6, "bad": 6})]))
+    (tmp_path / "open" / "t.csv").symlink_to(tmp_path / "secret.csv")
+    monkeypatch.setenv("GRAFT_ROOTS", str(tmp_path / "open"))
+    monkeypatch.setattr(import_job, "_limit_memory", lambda: None)  # it would hold for all tests
+    upload_id = new_id()
+    ws.upload(upload_id).mkdir()
+    (ws.upload(upload_id) / "job.json").write_bytes(to_json(Job("here", OWNER, "", 0.0, path=str(tmp_path / "open" / "t.csv"))))
+    error = import_job.run(ws, upload_id).error
+    assert error and error.title == "“{file}” is in none of the folders that may be read." and list_datasets(ws, OWNER) == []
 
 
 def test_the_process_is_reaped(ws: Workspace) -> None:
