@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from core.data.facts import Facts
 from core.data.intake.collected import Collected, Found
+from core.data.intake.read_texts import table_sides
 from core.data.splitting import assign_splits
-from core.data.versions import LEAST_PER_LABEL, Item, Rejected, Version
+from core.data.versions import LEAST_PER_LABEL, Item, Rejected, TableSource, Version
 from core.errors import DataError
 from core.specs import SplitName
 
@@ -62,13 +64,26 @@ def extended(old: Version, collected: Collected, left_out: Sequence[Rejected], f
     placed = assign_splits((*before, *added), old.shares, together=together(facts), kept=sides)[len(before):]
     placed = tuple(replace(item, split=sides.get(item.sha, item.split)) for item in placed)
     rejected = _sorted([*old.rejected, *left_out, *collected.rejected, *dropped])
-    table = old.table
-    if table and collected.table and collected.table.choice == table.choice:
-        table = replace(table, files=tuple(dict.fromkeys((*table.files, *collected.table.files))))
-    else:
-        table = None  # reading the tables again would lose what came from elsewhere
+    table = _united(old.table, collected.table)
+    if table and old.task == "image" and _stems(item.name for item in before) & _stems(item.name for item in placed):
+        table = None  # its file names would stand for several pictures
     version = replace(old, labels=labels, items=(*before, *placed), rejected=rejected, table=table, overruled=0)
     return version, len(collected.found) - len(fresh)
+
+
+def _united(old: TableSource | None, new: TableSource | None) -> TableSource | None:
+    """The tables of both; None where reading them together again would lose what came from elsewhere, or sides that their names tell."""
+    if old is None or new is None or new.choice != old.choice:
+        return None
+    files = tuple(dict.fromkeys((*old.files, *new.files)))
+    told = {(*file, side) for table in (old, new) for file, side in zip(table.files, table_sides([name for name, _ in table.files]))}
+    if told != {(*file, side) for file, side in zip(files, table_sides([name for name, _ in files]))}:
+        return None
+    return replace(old, files=files)
+
+
+def _stems(names: Iterable[str]) -> set[str]:
+    return {PurePosixPath(name.lower()).stem for name in names}
 
 
 def together(facts: Facts) -> list[tuple[str, str]]:
