@@ -14,10 +14,14 @@ from core.data.intake.read_pictures import read_pictures
 from core.data.intake.read_texts import Kept, keep_tables, open_tables, read_tables, read_text_files
 from core.data.intake.sources import READ_ERRORS, Entry, Limits, Source
 from core.data.intake.tables import is_table
-from core.data.versions import TableChoice, TableSource
+from core.data.versions import Rejected, TableChoice, TableSource
 from core.errors import DataError
 
 TEXT_FILES = (".txt", ".text")
+FOLDERS_COUNT = "The folders of the pictures tell their labels, so this table is not used."
+"""A template of the translation catalogue."""
+NAMES_NO_PICTURES = "It names too few of the pictures, or has no labels, so this table is not used."
+"""A template of the translation catalogue."""
 LOOKED_INTO = 20
 """Files without a telling ending whose first bytes are read."""
 
@@ -65,7 +69,8 @@ def _pictures(source: Source, others: Sequence[Entry], tables: Sequence[Entry], 
     else:
         if manifest is None or manifest.share < 0.5:
             collected = read_pictures(others, layout, source.name, staging, limits, progress)
-            return replace(collected, rejected=(*lost, *collected.rejected))
+            unused = (Rejected(one.name, FOLDERS_COUNT) for one in kept)
+            return replace(collected, rejected=(*lost, *unused, *collected.rejected))
     return _by_table(manifest, pictures, [entry for entry in others if entry.problem], kept, source, staging, limits, progress)
 
 
@@ -74,7 +79,8 @@ def _by_table(manifest: Manifest, pictures: Sequence[Entry], broken: Sequence[En
     collected = read_pictures([*pictures, *broken], manifest.layout, source.name, staging, limits, progress)
     files = tuple((one.name, one.sha) for one in kept if one.name in manifest.tables)
     table = TableSource(files, manifest.columns, manifest.choice)
-    return replace(collected, rejected=(*collected.rejected, *manifest.left_out), table=table)
+    unused = (Rejected(one.name, NAMES_NO_PICTURES) for one in kept if one.name not in manifest.tables)
+    return replace(collected, rejected=(*collected.rejected, *manifest.left_out, *unused), table=table)
 
 
 def _manifest(pictures: Sequence[Entry], kept: Sequence[Kept], limits: Limits,

@@ -12,6 +12,7 @@ from core.data.intake import publish
 from core.data.intake.entries import Entry
 from core.data.intake.importing import import_paste, import_path, reread
 from core.data.intake.read_texts import keep_tables
+from core.data.intake.route import FOLDERS_COUNT
 from core.data.limits import LIMITS
 from core.data.texts import load_texts
 from core.data.versions import TableChoice, Version, load_dataset, load_version
@@ -133,6 +134,7 @@ def test_folders_that_tell_labels_win_over_a_table_that_does_not_match(ws: Works
     tree = write_tree(tmp_path / "pets", classes({"cat": 4, "dog": 4}) | {"notes.csv": TABLE})
     version = load_version(ws, bring(ws, tree))
     assert version.task == "image" and version.labels == ("cat", "dog") and version.table is None
+    assert [(one.name, one.reason) for one in version.rejected] == [("notes.csv", FOLDERS_COUNT)]
 
 
 def test_a_table_that_names_no_picture_is_told(ws: Workspace, tmp_path: Path) -> None:
@@ -215,6 +217,27 @@ def test_added_texts_leave_what_is_there_where_it_is(ws: Workspace, tmp_path: Pa
     [change] = load_dataset(ws, data.dataset, OWNER).changes
     assert (change.what, change.params) == ("{n} items added; {m} were there already", {"n": 9, "m": 23})
     assert set(load_texts(ws, data.dataset)) == {item.sha for item in new.items}
+
+
+def test_tables_are_not_read_again_together_when_sides_that_their_names_tell_would_be_lost(ws: Workspace, tmp_path: Path) -> None:
+    head = [["text", "label"]]
+    tree = write_tree(tmp_path / "set", {"train.csv": csv_bytes([*head, *ROWS[::2]]), "test.csv": csv_bytes([*head, *ROWS[1::2]])})
+    data = bring(ws, tree)
+    assert load_version(ws, data).table
+    more = csv_bytes([*head, *text_rows({"ugly": 4})])
+    assert load_version(ws, bring(ws, table_file(tmp_path, more, "more.csv"), into=data.dataset)).table is None
+
+
+def test_tables_are_not_read_again_together_when_they_would_name_several_pictures_alike(ws: Workspace, tmp_path: Path) -> None:
+    def upload(folder: str, seed: int, first: int) -> Path:
+        rows = [[f"{n}.jpg", "xy"[n % 2]] for n in range(first, first + 8)]
+        return write_tree(tmp_path / folder, {name: jpeg(seed + n) for n, (name, _) in enumerate(rows)} | {
+            "labels.csv": csv_bytes([["path", "label"], *rows])})
+
+    data = bring(ws, upload("a", 0, 0))
+    other = load_version(ws, bring(ws, upload("b", 20, 8), into=data.dataset))
+    assert other.table and len(other.table.files) == 2
+    assert load_version(ws, bring(ws, upload("c", 40, 8), into=data.dataset)).table is None
 
 
 def test_pictures_of_one_label_can_be_added(ws: Workspace, tmp_path: Path) -> None:
