@@ -20,7 +20,7 @@ from tests.browser.journey import App, serve
 from tests.pages.prepared import ENDED, FAILED, HOSTILE_RUN, PETS, furnish
 
 ADDRESSES = {
-    "": ".up .folder", "data": ".graft-thumbs img", "model": ".fm .row", "train": ".st-key-card-chosen-instant",
+    "": ".up .folder", "data": ".ig .cell img", "model": ".fm .row", "train": ".st-key-card-chosen-instant",
     f"train?run={ENDED}": ".lc .js-plotly-plot", f"train?run={FAILED}": ".lc .js-plotly-plot", f"results?run={ENDED}": ".js-plotly-plot",
     f"results?run={HOSTILE_RUN}": ".js-plotly-plot", f"try_it?run={ENDED}": ".pi .strip button", f"export?run={ENDED}": ".graft-download",
     "runs": "[data-testid=stDataFrame] canvas", "settings": "[data-testid=stTextInput]"}
@@ -106,11 +106,11 @@ def test_a_late_request_of_the_page_before_does_not_clear_this_one(page: Page, a
     while not late:
         page.wait_for_timeout(50)
     page.get_by_test_id("stSidebarNav").get_by_role("link").nth(1).click()
-    page.locator(".graft-thumbs img").first.wait_for()
+    page.locator(".ig .cell img").first.wait_for()
     idle(page)
     finished.append(False)
     server[0].send(late[0])
     while len(finished) < 3:  # at the latest then the request has been dealt with: it came before those of this page
         page.wait_for_timeout(50)
-    expect(page.locator(".graft-thumbs img").first).to_be_visible()
+    expect(page.locator(".ig .cell img").first).to_be_visible()
     expect(page.locator("[data-testid=stMain] h1")).to_be_visible()

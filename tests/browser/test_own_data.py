@@ -20,7 +20,7 @@ from tests.browser.journey import SLOW_MS, App, bars, button, serve, wait_for_tr
 from tests.core.data.picture_files import classes, write_tree
 
 FOLDER, ZIP = ".up .folder-input", ".up .files-input"
-NO_PICTURE = "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."
+NO_PICTURE = "It is text, not a picture."
 HOSTILE = ("![t](x.png)", "<img src=x onerror=alert(1)>", "**bold** $x$ :red[y]")
 
 
@@ -82,12 +82,12 @@ def test_a_folder_is_taken_and_an_unreadable_file_is_named(page: Page, app: App,
     dataset, version = newest(app)
     assert dataset.name == "shapes" and version.labels == ("boxes", "discs")
     assert [(r.name, r.reason) for r in version.rejected] == [("discs/notes.jpg", NO_PICTURE)]
-    left_out = page.get_by_test_id("stExpander").filter(has_text="1 unreadable file left out: see which")
-    left_out.locator("summary").click()
-    assert cells(left_out) == [["discs/notes.jpg", NO_PICTURE]]
-    assert [row[0] for row in cells(page.get_by_test_id("stDataFrame").first)] == ["boxes", "discs"]
-    expect(page.locator(".graft-thumbs figure")).to_have_count(24)
-    page.wait_for_function("[...document.querySelectorAll('.graft-thumbs img')].some(image => image.naturalWidth > 0)")
+    assert [row[-5] for row in cells(page.get_by_test_id("stDataFrame").first)] == ["boxes", "discs"]
+    expect(page.locator(".ig .cell")).to_have_count(24)
+    expect(page.locator(".ig .cell img").first).to_have_js_property("complete", True)
+    assert page.locator(".ig .cell img").first.evaluate("image => image.naturalWidth") > 0
+    button(page, "See which").click()
+    assert cells(page.get_by_test_id("stPopoverBody")) == [["discs/notes.jpg", NO_PICTURE]]
     assert console == []
 
 
@@ -111,7 +111,8 @@ def test_a_zip_is_taken_with_its_own_splits(page: Page, app: App, tmp_path: Path
              for name, data in shapes().items() if int(Path(name).stem) in numbers}
     bring(page, app, ZIP, zipped(tmp_path / "split shapes.zip", files))
     data_page(page, "split shapes", 24, 2)
-    expect(page.get_by_text("The split came with your folders and was kept.")).to_be_visible()
+    page.get_by_role("radio", name="Split and groups").or_(button(page, "Split and groups")).first.click()
+    expect(page.get_by_text("The split came with your files and was kept.")).to_be_visible()
     assert {side: sum(n.values()) for side, n in newest(app)[1].counts().items()} == {"train": 16, "val": 4, "test": 4}
 
 
@@ -124,8 +125,8 @@ def test_hostile_names_are_shown_letter_by_letter(page: Page, app: App, tmp_path
     data_page(page, "![t](evil)", 18, 3)
     assert sorted(newest(app)[1].labels) == sorted(HOSTILE)
     for name in HOSTILE:
-        expect(page.locator("[data-testid=stMain] button", has_text=name)).to_be_visible()  # the filter by label
-        expect(page.locator(".graft-thumbs figcaption", has_text=name).first).to_be_visible()
+        expect(page.locator("[data-testid=stMain] button[role=radio]", has_text=name)).to_be_visible()  # the filter by label
+        expect(page.locator(".ig .cell b", has_text=name).first).to_be_visible()
     button(page, "Next: model").click()
     button(page, "Next: train").click()
     button(page, "Start training").click()
