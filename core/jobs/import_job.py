@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Literal
 
 import psutil
 
+from core.data.intake.collected import OnStage, Progress, Stage
 from core.data.intake.importing import import_paste, import_path, import_sample, import_source, reread
 from core.data.intake.sources import upload_source
 from core.data.limits import inside_roots, load_limits
@@ -63,7 +64,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ImportStatus:
-    """`done` and `total` count files or rows; total is 0 until it is known. `dataset` and `version` are set once it is done."""
+    """`done` and `total` count files or rows that are read; total is 0 until it is known. `dataset` and `version` are set once it is done."""
     state: Literal["running", "done", "failed"] = "running"
     done: int = 0
     total: int = 0
@@ -77,6 +78,7 @@ class ImportStatus:
     pid: int = 0
     started: float = 0.0
     """Of the process: Unix time, seconds."""
+    stage: Stage = "reading"
 
     @property
     def data(self) -> DataSpec | None:
@@ -184,9 +186,11 @@ def run(ws: Workspace, upload_id: str) -> ImportStatus:
     now = ImportStatus(pid=me.pid, started=me.started)
     write_atomic(folder / "status.json", to_json(now))
     counted = [0, 0]
-    report = _reporter(folder, now, counted)
+
+    def on_stage(stage: Stage) -> None:
+        write_atomic(folder / "status.json", to_json(replace(now, done=counted[0], total=counted[1], stage=stage)))
     try:
-        spec = _import(ws, folder, job, report)
+        spec = _import(ws, folder, job, _reporter(folder, now, counted), on_stage)
         result = replace(now, state="done", dataset=spec.dataset, version=spec.version, task=spec.task, objective=spec.objective)
     except UserError as error:
         result = replace(now, state="failed", fault=Fault.of(error), kept=job.keep)
@@ -201,15 +205,16 @@ def run(ws: Workspace, upload_id: str) -> ImportStatus:
     return result
 
 
-def _import(ws: Workspace, folder: Path, job: Job, report: Callable[[int, int], None]) -> DataSpec:
+def _import(ws: Workspace, folder: Path, job: Job, report: Progress, on_stage: OnStage) -> DataSpec:
     staging = folder / "staged"
     shutil.rmtree(staging, ignore_errors=True)
     if job.sample:
-        return import_sample(ws, job.sample, job.owner, report, name=job.name, staging=staging)
+        return import_sample(ws, job.sample, job.owner, report, name=job.name, staging=staging, on_stage=on_stage)
     _limit_memory()
     if job.reread:
-        return reread(ws, job.reread, job.owner, job.choice, report, staging)
-    asked = {"name": job.name, "owner": job.owner, "progress": report, "staging": staging, "choice": job.choice, "into": job.into}
+        return reread(ws, job.reread, job.owner, job.choice, report, staging, on_stage)
+    asked = {"name": job.name, "owner": job.owner, "progress": report, "staging": staging, "choice": job.choice, "into": job.into,
+             "on_stage": on_stage}
     if job.path:
         return import_path(ws, inside_roots(ws, job.path), **asked)  # once more: a link may have been put there in the meantime
     if (folder / "paste.txt").is_file():
@@ -219,7 +224,7 @@ def _import(ws: Workspace, folder: Path, job: Job, report: Callable[[int, int], 
         return import_source(ws, source, limits=limits, left_out=job.left_out, **asked)
 
 
-def _reporter(folder: Path, base: ImportStatus, counted: list[int]) -> Callable[[int, int], None]:
+def _reporter(folder: Path, base: ImportStatus, counted: list[int]) -> Progress:
     """Keeps the newest (done, total) in `counted` and on disk, there at most once in `WRITE_EVERY_S`."""
     written = 0.0
 

@@ -144,6 +144,16 @@ def progress(page: str) -> None:
     fragment_of(page, _progress, run_every=0.3)()
 
 
+def _bar(now: import_job.ImportStatus) -> None:
+    if now.stage == "comparing":  # it has no count
+        text = _("Looking for near-copies …")
+    elif now.total:
+        text = _("Reading {done} of {total}", done=f"{now.done:,}", total=f"{now.total:,}")
+    else:
+        text = _("Getting ready …")
+    st.progress(now.done / now.total if now.total else 0.0, text=text)
+
+
 def _progress() -> None:
     upload_id = state.get("importing")
     if not upload_id:
@@ -154,8 +164,7 @@ def _progress() -> None:
         state.take("importing")
         _failed(error)
     if now.state == "running":
-        text = _("Reading {done} of {total}", done=f"{now.done:,}", total=f"{now.total:,}") if now.total else _("Getting ready …")
-        st.progress(now.done / now.total if now.total else 0.0, text=text)
+        _bar(now)
         if st.button(_("Cancel"), key="import.cancel"):
             if not import_job.cancel(state.workspace(), upload_id):  # else its status says that it can be tried again
                 state.take("importing")

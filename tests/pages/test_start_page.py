@@ -77,6 +77,12 @@ def test_a_sample_set_is_made_in_sight(ws: Workspace, visit: Visit, imports: Imp
     assert "Reading 30 of 120" in said(page) and not [b for b in page.button if b.key.startswith("start.sample")]
 
 
+def test_the_search_for_near_copies_is_told(visit: Visit, imports: Imports) -> None:
+    imports.now = ImportStatus("running", 120, 120, stage="comparing")
+    page = visit().button(key=f"start.sample.{next(iter(SAMPLES))}").click().run()
+    assert "Looking for near-copies …" in said(page) and "Reading" not in said(page)
+
+
 def test_a_sample_set_leads_to_train_with_the_quick_preset(ws: Workspace, visit: Visit, imports: Imports, pets: DataSpec) -> None:
     page = visit().button(key="start.sample.flowers").click().run()
     imports.end(pets)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from core.data.facts import Facts
 from core.data.intake.layout import Place
@@ -10,6 +11,13 @@ from core.data.versions import Rejected, TableSource
 
 Progress = Callable[[int, int], None]
 """Called with the items done and the items in all."""
+Stage = Literal["reading", "comparing"]
+"""What an import does: it reads items, then compares all of them to find near-copies, which has no count."""
+OnStage = Callable[[Stage], None]
+
+
+def silent(stage: Stage) -> None:
+    """For who does not want to know the stages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from core.data.facts import Facts, joined, load_facts
-from core.data.intake.collected import Collected, Found, Progress
+from core.data.intake.collected import Collected, Found, OnStage, Progress, silent
 from core.data.intake.layout import Place
 from core.data.intake.make_version import extended, first_version
 from core.data.intake.manifest import read_manifest
@@ -45,42 +45,44 @@ REREAD = "Read again with other columns"
 
 def import_source(ws: Workspace, source: Source, *, name: str, owner: str, progress: Progress, sample: str = "",
                   limits: Limits | None = None, staging: Path | None = None, left_out: Sequence[Rejected] = (),
-                  choice: TableChoice = TableChoice(), into: str = "") -> DataSpec:
+                  choice: TableChoice = TableChoice(), into: str = "", on_stage: OnStage = silent) -> DataSpec:
     """Make a dataset of labeled pictures or texts; the same content again gives the dataset that is there already.
 
     Unreadable files and rows are left out and named in the version, with those that were `left_out` before. `limits`: by default those
     of the workspace. `staging`: a folder on the workspace's disk that is made for this import and gone after it; by default one among
     the uploads. `choice`: how tables are read, what is empty is found. `into`: the id of a dataset of the owner; what came is added to it
-    as its next version. Raises `DataError` when the files can't be used; then nothing is kept.
+    as its next version. `on_stage`: called when another stage begins. Raises `DataError` when the files can't be used; then nothing is kept.
     """
     base = spec_of(ws, load_dataset(ws, into, owner)) if into else None
     with staged(staging or ws.upload(new_id())) as folder:
         collected = collect(source, folder, limits or load_limits(ws), progress, choice, least=1 if into else 2)
         if base:
-            return _add(ws, folder, base, owner, collected, left_out)
-        collected = replace(collected, facts=_with_near(ws, folder, collected))
+            return _add(ws, folder, base, owner, collected, left_out, on_stage)
+        collected = replace(collected, facts=_with_near(ws, folder, collected, on_stage))
         version = first_version(collected, left_out)
         return _same(ws, owner, version) or publish_dataset(ws, folder, name, owner, version, collected.facts, sample)
 
 
 def import_path(ws: Workspace, path: Path, *, name: str, owner: str, progress: Progress, staging: Path | None = None,
-                choice: TableChoice = TableChoice(), into: str = "") -> DataSpec:
+                choice: TableChoice = TableChoice(), into: str = "", on_stage: OnStage = silent) -> DataSpec:
     """Import a folder, an archive or a table of this machine. Raises `DataError`."""
     limits = load_limits(ws)
     with closing(path_source(path, limits)) as source:
         return import_source(ws, source, name=name, owner=owner, progress=progress, limits=limits, staging=staging, choice=choice,
-                             into=into)
+                             into=into, on_stage=on_stage)
 
 
 def import_paste(ws: Workspace, text: str, *, name: str, owner: str, progress: Progress, staging: Path | None = None,
-                 choice: TableChoice = TableChoice(), into: str = "") -> DataSpec:
+                 choice: TableChoice = TableChoice(), into: str = "", on_stage: OnStage = silent) -> DataSpec:
     """Import pasted lines, "label, text" with a tab or a comma, or a whole table with its header. Raises `DataError`."""
     data = pasted_table(text)
     entry = Entry("pasted.csv", len(data), partial(io.BytesIO, data))
-    return import_source(ws, Listing(name, (entry,)), name=name, owner=owner, progress=progress, staging=staging, choice=choice, into=into)
+    return import_source(ws, Listing(name, (entry,)), name=name, owner=owner, progress=progress, staging=staging, choice=choice, into=into,
+                         on_stage=on_stage)
 
 
-def reread(ws: Workspace, data: DataSpec, owner: str, choice: TableChoice, progress: Progress, staging: Path | None = None) -> DataSpec:
+def reread(ws: Workspace, data: DataSpec, owner: str, choice: TableChoice, progress: Progress, staging: Path | None = None,
+           on_stage: OnStage = silent) -> DataSpec:
     """Read the tables of a dataset again, with other columns or another encoding, as its next version. Edits made since are not in it.
 
     Raises `DataError` when it came from no table, or when the table can't be read that way.
@@ -96,12 +98,13 @@ def reread(ws: Workspace, data: DataSpec, owner: str, choice: TableChoice, progr
             collected = read_tables(kept, folder, limits, progress, choice)
         else:
             collected = _relabeled(old, kept, limits, choice)
-        facts = _joined(ws, folder, data.dataset, collected)
+        facts = _joined(ws, folder, data.dataset, collected, on_stage)
         version = first_version(replace(collected, facts=facts), ())
         return publish_change(ws, folder, data, owner, version, facts, REREAD)
 
 
-def import_sample(ws: Workspace, key: str, owner: str, progress: Progress, *, name: str = "", staging: Path | None = None) -> DataSpec:
+def import_sample(ws: Workspace, key: str, owner: str, progress: Progress, *, name: str = "", staging: Path | None = None,
+                  on_stage: OnStage = silent) -> DataSpec:
     """The owner's copy of a sample set, made under `name` (its English title by default) when it is not there yet.
 
     Raises `NotFound` for an unknown key.
@@ -114,14 +117,15 @@ def import_sample(ws: Workspace, key: str, owner: str, progress: Progress, *, na
         drawn.append(Entry(f"{label}/{file}", len(data), partial(io.BytesIO, data)))
         progress(len(drawn), 2 * SAMPLES[key].n_items)  # drawing is one half of the way, reading the other
     name = name or SAMPLES[key].title
-    return import_source(ws, Listing(name, tuple(drawn)), name=name, owner=owner, sample=key, staging=staging,
+    return import_source(ws, Listing(name, tuple(drawn)), name=name, owner=owner, sample=key, staging=staging, on_stage=on_stage,
                          progress=lambda done, total: progress(len(drawn) + done, len(drawn) + total))
 
 
-def _add(ws: Workspace, staging: Path, base: DataSpec, owner: str, collected: Collected, left_out: Sequence[Rejected]) -> DataSpec:
+def _add(ws: Workspace, staging: Path, base: DataSpec, owner: str, collected: Collected, left_out: Sequence[Rejected],
+         on_stage: OnStage) -> DataSpec:
     old = load_version(ws, base)
     if collected.task == old.task:  # of another kind it is refused below
-        facts = _joined(ws, staging, base.dataset, collected)
+        facts = _joined(ws, staging, base.dataset, collected, on_stage)
     else:
         facts = Facts()
     version, n_present = extended(old, collected, left_out, facts)
@@ -145,16 +149,17 @@ def _relabeled(old: Version, kept: Sequence[Kept], limits: Limits, choice: Table
     return Collected("image", found, (*rejected, *lost, *manifest.left_out), manifest.layout.fixed_splits, Facts(), source)
 
 
-def _joined(ws: Workspace, staging: Path, dataset_id: str, collected: Collected) -> Facts:
+def _joined(ws: Workspace, staging: Path, dataset_id: str, collected: Collected, on_stage: OnStage) -> Facts:
     """What is known of a dataset's content with what was collected; staged texts get those of the dataset beside them."""
     old = load_facts(ws, dataset_id)
     if collected.task == "text":
         write_texts(staging / TEXTS, load_texts(ws, dataset_id) | read_texts(staging / TEXTS))
     union = replace(collected, facts=replace(collected.facts, phash=old.phash | collected.facts.phash))
-    return joined(old, _with_near(ws, staging, union))
+    return joined(old, _with_near(ws, staging, union, on_stage))
 
 
-def _with_near(ws: Workspace, staging: Path, collected: Collected) -> Facts:
+def _with_near(ws: Workspace, staging: Path, collected: Collected, on_stage: OnStage) -> Facts:
+    on_stage("comparing")
     facts = collected.facts
     if collected.task == "text":
         texts = read_texts(staging / TEXTS)

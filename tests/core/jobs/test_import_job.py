@@ -201,6 +201,16 @@ def test_an_unexpected_fault_is_told_and_logged(ws: Workspace, monkeypatch: pyte
     assert import_job.status(ws, upload_id).error.title == "The import stopped unexpectedly."
 
 
+def test_while_near_copies_are_looked_for_the_status_says_so(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload_id = uploaded(ws, classes({"cat": 2, "dog": 3}))
+    (ws.upload(upload_id) / "job.json").write_bytes(to_json(Job("pets", OWNER, "", time.time())))
+    seen: list[ImportStatus] = []
+    monkeypatch.setattr(import_job, "_limit_memory", lambda: None)
+    monkeypatch.setattr("core.data.intake.importing.near_pictures", lambda *_: seen.append(import_job.status(ws, upload_id)) or ())
+    assert import_job.run(ws, upload_id).state == "done"
+    assert [(now.stage, now.done, now.total) for now in seen] == [("comparing", 5, 5)]
+
+
 def test_only_uploads_that_lie_still_are_swept(ws: Workspace) -> None:
     old, new, busy = (uploaded(ws, classes({"cat": 1})) for _ in range(3))
     (ws.upload(busy) / "job.json").write_bytes(to_json(Job("pets", OWNER, "", 0.0, this_process())))
