@@ -72,7 +72,14 @@ class Limits:
     total_pixels: int = 300_000 * 10**6
     """Of all different pictures together: 200,000 of 1.5 million each. Every one is decoded, which files of little size can make long."""
     cell_chars: int = 10_000_000
-    """Of one cell of a table."""
+    """Of one cell of a table, and of one row."""
+    table_rows: int = 1_000_000
+    table_cells: int = 100_000_000
+    """Of a workbook or a Parquet file, empty ones too: a few bytes there can stand for a row of thousands."""
+    table_bytes: int = 2 * 2**30
+    """Of a workbook or a Parquet file, unpacked; a small one may hold anything."""
+    json_bytes: int = 200 * 2**20
+    """Of a file that is one JSON list, which can't be read in parts."""
     upload: UploadLimits = field(default_factory=UploadLimits)
 
     def __post_init__(self) -> None:

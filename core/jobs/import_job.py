@@ -189,6 +189,7 @@ def run(ws: Workspace, upload_id: str) -> ImportStatus:
 
     def on_stage(stage: Stage) -> None:
         write_atomic(folder / "status.json", to_json(replace(now, done=counted[0], total=counted[1], stage=stage)))
+
     try:
         spec = _import(ws, folder, job, _reporter(folder, now, counted), on_stage)
         result = replace(now, state="done", dataset=spec.dataset, version=spec.version, task=spec.task, objective=spec.objective)

@@ -137,7 +137,7 @@ def _add(ws: Workspace, staging: Path, base: DataSpec, owner: str, collected: Co
 
 def _relabeled(old: Version, kept: Sequence[Kept], limits: Limits, choice: TableChoice) -> Collected:
     """The pictures of a version with the labels of another column."""
-    tables, rejected = open_tables(kept, choice.encoding, limits.cell_chars)
+    tables, rejected = open_tables(kept, choice.encoding, limits)
     manifest = read_manifest([item.name for item in old.items], tables, choice)
     if manifest is None:
         raise DataError("“{file}” names too few of the pictures.", "No column of it holds the names of most pictures, such as {example}.",

@@ -69,12 +69,12 @@ def keep_tables(entries: Sequence[Entry], source: str, staging: Path, limits: Li
     return sorted(kept, key=lambda one: one.name), rejected
 
 
-def open_tables(kept: Sequence[Kept], encoding: str, row_chars: int) -> tuple[list[Table], list[Rejected]]:
+def open_tables(kept: Sequence[Kept], encoding: str, limits: Limits) -> tuple[list[Table], list[Rejected]]:
     """Raises the `DataError` of the first table when none can be read; else what is wrong with a table leaves out that one."""
     tables, rejected, first = [], [], None
     for one in kept:
         try:
-            tables.append(open_table(one.path, one.name, encoding, row_chars))
+            tables.append(open_table(one.path, one.name, encoding, limits))
         except DataError as error:
             first = first or error
             rejected.append(Rejected(one.name, error.title, error.plain_params()))
@@ -88,7 +88,7 @@ def read_tables(kept: Sequence[Kept], staging: Path, limits: Limits, progress: P
 
     Raises `DataError` when the tables have no such columns.
     """
-    tables, rejected = open_tables(kept, choice.encoding, limits.cell_chars)
+    tables, rejected = open_tables(kept, choice.encoding, limits)
     chosen, leading = _choose(tables, choice)
     needed = [name for name in (chosen.text_column, chosen.label_column) if name]
     used = []

@@ -88,7 +88,7 @@ def _manifest(pictures: Sequence[Entry], kept: Sequence[Kept], limits: Limits,
     if not kept:
         return None, None
     try:
-        tables, _ = open_tables(kept, choice.encoding, limits.cell_chars)
+        tables, _ = open_tables(kept, choice.encoding, limits)
         return read_manifest([entry.name for entry in pictures], tables, choice), None
     except DataError as error:
         return None, error

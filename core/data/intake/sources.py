@@ -74,7 +74,7 @@ def _with_pictures(path: Path, alone: Listing, limits: Limits) -> Listing:
 
 def _named_pictures(path: Path, limits: Limits) -> set[str]:
     """What the cells of a column of file names end with, in small letters; empty when most rows of no column name pictures."""
-    table = open_table(path, path.name, row_chars=limits.cell_chars)
+    table = open_table(path, path.name, limits=limits)
     for idx in range(len(table.columns)):
         if 2 * sum(row[idx].strip().lower().endswith(PICTURES) for row in table.sample) >= len(table.sample):
             cells = (row.cells[idx].strip().lower() for row in rows(table) if not row.reason)

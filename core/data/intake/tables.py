@@ -19,20 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.data.intake.columns import column_names, header_row
-from core.data.intake.csv_rows import RECORD_CHARS, Dialect, Records, TooLong, find_dialect, text_lines
+from core.data.intake.csv_rows import Dialect, Records, TooLong, find_dialect, text_lines
 from core.data.intake.encodings import check_encoding, decode, find_encoding, sample_bytes
+from core.data.limits import LIMITS, Limits
 from core.errors import DataError
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".parquet": "parquet",
          ".xlsx": "xlsx", ".xlsm": "xlsx"}
 """File endings that are tables."""
-MOST_ROWS = 1_000_000
-UNPACKED_BYTES = 2 * 2**30
-"""Of a workbook or a Parquet file; they are packed, so that a small one may hold anything."""
-MOST_CELLS = 100_000_000
-"""Of a workbook or a Parquet file, empty ones too: a few bytes there can stand for a row of thousands."""
-JSON_BYTES = 200 * 2**20
-"""Of a file that is one JSON list, which can't be read in parts."""
 SHEET_ROWS = 1_048_576
 """A spreadsheet has no more, so a higher number is made up."""
 SAMPLE_ROWS = 2000
@@ -71,8 +65,8 @@ class Table:
     dialect: Dialect = Dialect()
     first: int = 1
     n_rows: int = 0
-    row_chars: int = RECORD_CHARS
-    """Longer rows are left out."""
+    limits: Limits = LIMITS
+    """Rows with more characters than a cell may have are left out."""
     sample: tuple[_Cells, ...] = ()
     """Rows from all over the table, long cells cut."""
 
@@ -81,10 +75,10 @@ def is_table(name: str) -> bool:
     return Path(name).suffix.lower() in KINDS
 
 
-def open_table(path: Path, name: str, encoding: str = "", row_chars: int = RECORD_CHARS) -> Table:
-    """Look through a table once. `encoding`: empty to find it. Raises `DataError` when it can't be read or holds no rows."""
+def open_table(path: Path, name: str, encoding: str = "", limits: Limits = LIMITS) -> Table:
+    """Look through a table once. `encoding`: empty to find it. Raises `DataError` when it can't be read, holds no rows or too much."""
     ending = Path(name).suffix.lower()
-    table = Table(path, name, KINDS[ending], (), row_chars=row_chars)
+    table = Table(path, name, KINDS[ending], (), limits=limits)
     if table.kind in ("csv", "json"):
         pieces = sample_bytes(path)
         table = replace(table, encoding=check_encoding(encoding) if encoding else find_encoding(pieces))
@@ -136,9 +130,9 @@ def _looked_through(table: Table) -> Table:
             if len(sample) >= 2 * SAMPLE_ROWS:  # twice as far apart from here on
                 sample, step = sample[::2], step * 2
         n += 1
-        if n > MOST_ROWS:
+        if n > table.limits.table_rows:
             raise DataError("“{file}” holds too many rows.", "The most in one import is {limit}.", "Import it in parts.", file=table.name,
-                            limit=f"{MOST_ROWS:,}")
+                            limit=f"{table.limits.table_rows:,}")
     if not sample:
         raise DataError("“{file}” holds no rows.", "It is empty, or no row of it can be read.",
                         "Look into the file, correct it, and import it again.", file=table.name)
@@ -176,12 +170,12 @@ def _numbered(table: Table) -> Iterator[Row]:
 
 def _csv_rows(table: Table) -> Iterator[Row]:
     with _text(table) as file:
-        for number, cells in enumerate(Records(text_lines(file, table.row_chars), table.dialect, table.row_chars), 1):
+        for number, cells in enumerate(Records(text_lines(file, table.limits.cell_chars), table.dialect, table.limits.cell_chars), 1):
             yield _too_long(number, table) if isinstance(cells, TooLong) else Row(number, tuple(cells))
 
 
 def _too_long(number: int, table: Table) -> Row:
-    return Row(number, (), TOO_LONG, {"limit": f"{table.row_chars:,}"})
+    return Row(number, (), TOO_LONG, {"limit": f"{table.limits.cell_chars:,}"})
 
 
 def _text(table: Table) -> io.TextIOWrapper:
@@ -210,9 +204,9 @@ def _json_values(table: Table) -> Iterator[object]:
             yield from whole
             return
     with _text(table) as file:
-        for line, n in text_lines(file, table.row_chars):
+        for line, n in text_lines(file, table.limits.cell_chars):
             line = line.strip("\ufeff \t\r\n")
-            if n > table.row_chars:
+            if n > table.limits.cell_chars:
                 yield _too_long(0, table)
             elif not line:
                 yield ""
@@ -225,9 +219,9 @@ def _json_values(table: Table) -> Iterator[object]:
 
 def _json_list(table: Table) -> list[object] | None:
     """None when the file goes on behind its first list: then each line is one."""
-    if table.path.stat().st_size > JSON_BYTES:
+    if table.path.stat().st_size > table.limits.json_bytes:
         raise DataError("“{file}” is too large for one JSON list.", "The most is {limit} MB.", "Save it as JSON Lines, one row a line.",
-                        file=table.name, limit=JSON_BYTES // 2**20)
+                        file=table.name, limit=_megabytes(table.limits.json_bytes))
     with _text(table) as file:
         try:
             value = _parsed(file.read().strip("\ufeff \t\r\n"))
@@ -256,15 +250,15 @@ def _parquet_rows(table: Table) -> Iterator[Row]:
     number, n_cells = 1, 0  # the first is that of the names of the columns
     with pq.ParquetFile(table.path) as file:
         size = sum(file.metadata.row_group(idx).total_byte_size for idx in range(file.metadata.num_row_groups))
-        _check_unpacked(table.name, size)
+        _check_unpacked(table, size)
         for batch in file.iter_batches(batch_size=256):
             columns = [column.to_pylist() for column in batch.columns]
             for values in zip(*columns):
                 number += 1
                 n_cells += len(values)
-                _check_cells(table.name, n_cells)
+                _check_cells(table, n_cells)
                 cells = tuple(map(_as_text, values))
-                yield Row(number, cells) if sum(map(len, cells)) <= table.row_chars else _too_long(number, table)
+                yield Row(number, cells) if sum(map(len, cells)) <= table.limits.cell_chars else _too_long(number, table)
 
 
 def _xlsx_rows(table: Table) -> Iterator[Row]:
@@ -272,7 +266,7 @@ def _xlsx_rows(table: Table) -> Iterator[Row]:
     from openpyxl import load_workbook  # takes long to load, and pages load this module
 
     with zipfile.ZipFile(table.path) as archive:
-        _check_unpacked(table.name, sum(info.file_size for info in archive.infolist()))
+        _check_unpacked(table, sum(info.file_size for info in archive.infolist()))
     file = table.path.open("rb")  # by its path, it would have to be named .xlsx
     book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
     n_cells = 0
@@ -285,10 +279,10 @@ def _xlsx_rows(table: Table) -> Iterator[Row]:
                     raise DataError("“{file}” holds too many rows.", "The most in one import is {limit}.", "Import it in parts.",
                                     file=table.name, limit=f"{SHEET_ROWS:,}")
                 n_cells += len(values)
-                _check_cells(table.name, n_cells)
+                _check_cells(table, n_cells)
                 cells = tuple(map(_cell_text, values))
                 found = found or any(cells)
-                yield Row(number, cells) if sum(map(len, cells)) <= table.row_chars else _too_long(number, table)
+                yield Row(number, cells) if sum(map(len, cells)) <= table.limits.cell_chars else _too_long(number, table)
             if found:
                 return
     finally:
@@ -305,16 +299,21 @@ def _cell_text(value: object) -> str:
     return value.isoformat() if isinstance(value, (date, time)) else _as_text(value)
 
 
-def _check_cells(name: str, n_cells: int) -> None:
-    if n_cells > MOST_CELLS:
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.6g}"
+
+
+def _check_cells(table: Table, n_cells: int) -> None:
+    if n_cells > table.limits.table_cells:
         raise DataError("“{file}” holds too many cells.", "The most in one table is {limit}, empty ones too.",
-                        "Delete the rows and columns that are not needed, and what lies far to the right.", file=name, limit=f"{MOST_CELLS:,}")
+                        "Delete the rows and columns that are not needed, and what lies far to the right.", file=table.name,
+                        limit=f"{table.limits.table_cells:,}")
 
 
-def _check_unpacked(name: str, size_bytes: int) -> None:
-    if size_bytes > UNPACKED_BYTES:
+def _check_unpacked(table: Table, size_bytes: int) -> None:
+    if size_bytes > table.limits.table_bytes:
         raise DataError("“{file}” is too large.", "It unpacks into more than {limit} MB.", "Save it as CSV, in parts, and import these.",
-                        file=name, limit=UNPACKED_BYTES // 2**20)
+                        file=table.name, limit=_megabytes(table.limits.table_bytes))
 
 
 class _readable:

@@ -15,6 +15,7 @@ from core.data.intake import tables
 from core.data.intake.columns import find_columns
 from core.data.intake.encodings import find_encoding, sample_bytes
 from core.data.intake.tables import EMPTY, RAGGED, TOO_LONG, Table, open_table, rows
+from core.data.limits import LIMITS, Limits
 from core.errors import DataError
 from tests.core.data.table_files import csv_bytes, parquet_bytes, text_rows, xlsx_bytes
 
@@ -22,9 +23,9 @@ GOOD = text_rows({"good": 8, "bad": 8})
 HEADED = [["text", "label"], *GOOD]
 
 
-def opened(folder: Path, data: bytes, name: str = "t.csv", encoding: str = "") -> Table:
+def opened(folder: Path, data: bytes, name: str = "t.csv", encoding: str = "", limits: Limits = LIMITS) -> Table:
     (folder / "bytes").write_bytes(data)
-    return open_table(folder / "bytes", name, encoding)
+    return open_table(folder / "bytes", name, encoding, limits)
 
 
 def cells(table: Table) -> list[list[str]]:
@@ -38,11 +39,22 @@ def out(table: Table) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("name, data", [
     ("t.xlsx", xlsx_bytes([*HEADED, *([row[0], row[1], *[None] * 16381, "far"] for row in GOOD[:4])])),
     ("t.parquet", parquet_bytes({"text": ["a"] * 1000, "label": ["b"] * 1000} | {str(number): [None] * 1000 for number in range(60)}))])
-def test_rows_far_wider_than_their_content_are_counted(tmp_path: Path, name: str, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_far_wider_than_their_content_are_counted(tmp_path: Path, name: str, data: bytes) -> None:
     opened(tmp_path, data, name)
-    monkeypatch.setattr(tables, "MOST_CELLS", 60_000)
-    with pytest.raises(DataError, match="too many cells"):
-        opened(tmp_path, data, name)
+    with pytest.raises(DataError, match="too many cells.*60,000"):
+        opened(tmp_path, data, name, limits=Limits(table_cells=60_000))
+
+
+@pytest.mark.parametrize("name, data, limits, says", [
+    ("t.csv", csv_bytes(HEADED), Limits(table_rows=15), "too many rows.*15"),
+    ("t.json", json.dumps([{"text": text, "label": label} for text, label in GOOD]).encode(), Limits(json_bytes=2**9), "0.000488281 MB"),
+    ("t.xlsx", xlsx_bytes(HEADED), Limits(table_bytes=2**10), "more than 0.000976562 MB"),
+    ("t.parquet", parquet_bytes({"text": [row[0] for row in GOOD], "label": [row[1] for row in GOOD]}), Limits(table_bytes=100), "too large"),
+])
+def test_a_table_beyond_the_limits_is_refused(tmp_path: Path, name: str, data: bytes, limits: Limits, says: str) -> None:
+    opened(tmp_path, data, name)
+    with pytest.raises(DataError, match=says):
+        opened(tmp_path, data, name, limits=limits)
 
 
 @pytest.mark.parametrize("name, data", [
@@ -120,7 +132,7 @@ def test_odd_quoting_costs_no_row(tmp_path: Path, data: bytes, expected: list[li
 @pytest.mark.parametrize("giant", ["a" * 90_005, '"' + "a, " * 40_000 + '\n more"', '"' + '""' * 60_000 + '"', ",a" * 60_000, '"' + "b\n" * 50_000 + '"'])
 def test_a_giant_cell_leaves_out_its_row_alone(tmp_path: Path, giant: str) -> None:
     (tmp_path / "bytes").write_text(f"text,label\nfirst,x\n{giant},x\nlast,y\n", encoding="utf-8")
-    table = open_table(tmp_path / "bytes", "t.csv", row_chars=90_000)
+    table = open_table(tmp_path / "bytes", "t.csv", limits=Limits(cell_chars=90_000))
     assert cells(table) == [["first", "x"], ["last", "y"]] and out(table) == [(3, TOO_LONG)]
 
 
