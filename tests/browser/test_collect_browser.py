@@ -185,6 +185,23 @@ def test_a_rerun_of_the_page_changes_nothing_and_a_class_goes_with_its_pictures(
     assert imported(page, app).labels == ("Label 1", "Label 3")
 
 
+def test_an_import_that_cannot_begin_leaves_the_pictures_in_their_cards(page: Page, app: App, cards: Locator) -> None:
+    for i, shape in enumerate(("disc", "box")):
+        cards.nth(i).locator(".files-input").set_input_files(pictures(shape, 3))
+        cards.nth(i).get_by_label(NAME).fill(shape)
+    expect(button(page, "Use these pictures")).to_be_enabled(timeout=SLOW_MS)
+    (upload,) = app.ws.uploads.iterdir()
+    (upload / "import.log").mkdir()  # in the way of the log
+    first = cards.nth(0).element_handle()
+    button(page, "Use these pictures").click()
+    until(page, lambda: not page.evaluate("card => card.isConnected", first))
+    expect(cards.nth(1).locator(".tally")).to_have_text("3 pictures", timeout=SLOW_MS)
+    expect(cards.nth(1).get_by_label(NAME)).to_have_value("box")
+    (upload / "import.log").rmdir()
+    button(page, "Use these pictures").click()
+    assert imported(page, app).labels == ("box", "disc")
+
+
 def test_a_camera_that_is_refused_is_explained(page: Page, app: App, cards: Locator) -> None:
     for name, said in (("NotAllowedError", "does not let this page use the camera"), ("NotFoundError", "No camera was found")):
         page.evaluate("name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', name); }; }", name)
