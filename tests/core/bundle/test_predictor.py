@@ -35,7 +35,7 @@ def test_an_unreadable_picture_is_an_error_with_its_position(bundle: Path, files
     Path(files[1]).write_bytes(b"GIF89a")
     error = asked(bundle, files)["error"]
     assert error["title"] == "This picture can't be read." and error["params"]["position"] == 2
-    assert error["cause"] == "It is no JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture."
+    assert error["cause"] == "It is no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC picture."
 
 
 def test_a_damaged_bundle_is_an_error(bundle: Path, files: list[str], tmp_path: Path) -> None:
