@@ -6,19 +6,18 @@ on another side starts `overruled` at 0 again: what was accepted before is no lo
 """
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from core.data.one_line import NAME_CHARS, one_line
 from core.data.splitting import assign_splits
 from core.data.versions import LEAST_PER_LABEL, Item, Shares, Version, add_version
 from core.errors import DataError
 from core.specs import DataSpec, SplitName
 from core.workspace import Workspace
 
-NAME_CHARS = 200
 MOST_HELD_BACK = 0.9
 """Share of a label that may be held back at most."""
 Together = Iterable[Sequence[str]]
@@ -138,11 +137,8 @@ def set_groups(version: Version, groups: Mapping[int, str] | Sequence[str], toge
 
 
 def clean_label(text: str) -> str:
-    """A label as plain text on one line: composed, without characters that steer a terminal, reverse the direction of writing or can't
-    be encoded. Raises `DataError` when nothing to be seen is left, or too much."""
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\x00-\x1f\x7f-\x9f]", "", text)
-    text = re.sub(r"[\ud800-\udfff]", "\ufffd", text).strip()
+    """A label as `one_line`. Raises `DataError` when nothing to be seen is left, or too much."""
+    text = one_line(text)
     if all(unicodedata.category(letter)[0] in "ZC" for letter in text):
         raise DataError("A label needs a name.", "The name is empty.", "Type at least one letter, digit or sign.")
     if len(text) > NAME_CHARS:

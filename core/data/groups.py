@@ -12,7 +12,7 @@ from functools import lru_cache
 from statistics import median
 from typing import Literal
 
-from core.data.intake.layout import CONTAINERS, SPLITS
+from core.data.intake.layout import CONTAINERS, side_named
 from core.data.versions import Version
 from core.errors import DataError
 
@@ -114,7 +114,7 @@ def _candidates(names: Sequence[str]) -> Iterator[GroupRule]:
     label = min((_label_level(path) for path in folders), default=0)
     for level in range(label + 1, label + 1 + DEEPEST):
         here = {path[level] for path in folders if len(path) > level}
-        if here and not all(_stands_for_a_side(folder) for folder in here):
+        if here and not all(side_named(folder) for folder in here):
             yield GroupRule("folder", level)
     for separator in SEPARATORS:
         most = max((_stem(name.rpartition("/")[2]).count(separator) for name in names), default=0)
@@ -125,13 +125,9 @@ def _candidates(names: Sequence[str]) -> Iterator[GroupRule]:
 def _label_level(folders: Sequence[str]) -> int:
     """Where the label's folder stands: after those of a split and what they are wrapped in."""
     for level, folder in enumerate(folders):
-        if not _stands_for_a_side(folder) and (level == 0 or folder.lower() not in CONTAINERS):
+        if not side_named(folder) and (level == 0 or folder.lower() not in CONTAINERS):
             return level
     return len(folders)
-
-
-def _stands_for_a_side(folder: str) -> bool:
-    return folder.lower().replace("-", "_").replace(" ", "_") in SPLITS
 
 
 def _sensible(version: Version, groups: Sequence[str]) -> bool:

@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.data.intake.layout import SPLITS
+from core.data.intake.layout import plain_word, side_named
+from core.data.one_line import NAME_CHARS, one_line
 from core.data.versions import TableChoice
 from core.errors import DataError
 
@@ -52,7 +52,7 @@ def find_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], file: st
                             columns=_names(columns))
     group = choice.group_column
     if not choice.text_column and not choice.label_column:
-        group = group or next((name for name in columns if _plain(name) in GROUPS), "")
+        group = group or next((name for name in columns if plain_word(name) in GROUPS), "")
     sides = side_column(columns, rows)
     free = [one for one in seen if one.name not in (group, sides)]
     label = choice.label_column or _named_label(free, choice.text_column)
@@ -72,13 +72,13 @@ def label_column(columns: Sequence[str], rows: Sequence[Sequence[str]], taken: S
 
 def group_column(columns: Sequence[str]) -> str:
     """The one whose name says so, else empty."""
-    return next((name for name in columns if _plain(name) in GROUPS), "")
+    return next((name for name in columns if plain_word(name) in GROUPS), "")
 
 
 def side_column(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The column that says train, validation or test for nearly every row, else empty."""
     for idx, name in enumerate(columns):
-        if _plain(name) in SIDES:
+        if plain_word(name) in SIDES:
             sides = [side_of(row[idx]) for row in rows if idx < len(row) and row[idx].strip()]
             if len({*sides} - {""}) > 1 and "train" in sides and sides.count("") * 20 <= len(sides):
                 return name
@@ -87,7 +87,7 @@ def side_column(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def side_of(word: str) -> str:
     """The side of the split that a word stands for, else empty."""
-    return SPLITS.get(_plain(word), "")
+    return side_named(word) or ""
 
 
 def find_label(free: Sequence[_Column], columns: Sequence[str], file: str) -> str:
@@ -124,8 +124,8 @@ def _unfit(one: _Column) -> str:
 
 def _named_label(free: Sequence[_Column], text: str) -> str:
     """One that can be used comes first; one that can't is returned all the same, since another column would hardly be what is meant."""
-    ranked = [(bool(_unfit(one)) or one.n_distinct < 2, LABELS.index(_plain(one.name)), one.name) for one in free
-              if _plain(one.name) in LABELS and one.n and one.name != text]
+    ranked = [(bool(_unfit(one)) or one.n_distinct < 2, LABELS.index(plain_word(one.name)), one.name) for one in free
+              if plain_word(one.name) in LABELS and one.n and one.name != text]
     return min(ranked)[2] if ranked else ""
 
 
@@ -140,7 +140,7 @@ def _text(free: Sequence[_Column], file: str, columns: Sequence[str]) -> str:
     def score(one: _Column) -> float:
         varied = one.n_distinct / one.n
         prose = 1.0 if one.words >= 0.5 else 0.2
-        named = 3.0 if _plain(one.name) in TEXTS else 1.0
+        named = 3.0 if plain_word(one.name) in TEXTS else 1.0
         return min(one.mean_chars, 500.0) * varied * prose * named
     return max(fit, key=score).name
 
@@ -173,13 +173,13 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
     """The position of the row that names the columns, -1 when there is none. Rows above it, such as a title, have one cell at most."""
     first = next((idx for idx, row in enumerate(rows) if sum(bool(cell.strip()) for cell in row) > 1), -1)
     if first < 0:
-        return 0 if rows and _plain(rows[0][0] if rows[0] else "") in (*TEXTS, *LABELS) else -1
+        return 0 if rows and plain_word(rows[0][0] if rows[0] else "") in (*TEXTS, *LABELS) else -1
     cells, below = [cell.strip() for cell in rows[first]], rows[first + 1:]
     for idx, cell in enumerate(cells):
         column = [row[idx].strip() for row in below if idx < len(row)]
         if cell and column.count(cell) > max(0, len(column) // 1000):  # a row of data: its label comes again
             return -1
-    if any(_plain(cell) in (*TEXTS, *LABELS) for cell in cells):
+    if any(plain_word(cell) in (*TEXTS, *LABELS) for cell in cells):
         return first
     return -1 if any(_NUMBER.fullmatch(cell) or len(cell) > 60 or cell.count(" ") > 4 for cell in cells) else first
 
@@ -195,14 +195,8 @@ def column_names(header: Sequence[str], width: int) -> tuple[str, ...]:
 
 
 def clean_label(text: str) -> str:
-    """On one line, without characters that steer a terminal or reverse the direction of writing, at most 200 characters."""
-    text = unicodedata.normalize("NFC", text)
-    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029\ufeff]|(?![\t\n\r])[\x00-\x1f\x7f-\x9f]", "", text)
-    return " ".join(re.sub(r"[\ud800-\udfff]", "\ufffd", text).split())[:200].strip()
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s\-]+", "_", name.strip().strip("\ufeff").lower())
+    """See `one_line`; at most `NAME_CHARS` characters."""
+    return one_line(text)[:NAME_CHARS].strip()
 
 
 def _names(columns: Sequence[str], most: int = 12) -> str:

@@ -1,6 +1,7 @@
 """Which label and which side of the split the names of an upload stand for. Looks at names only."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -65,6 +66,16 @@ class _Shape:
     """class/split/ instead of split/class/."""
 
 
+def plain_word(text: str) -> str:
+    """In small letters, with "_" for blanks and hyphens: however it is spelled, a word comes out the same."""
+    return re.sub(r"[\s\-]+", "_", text.strip().strip("\ufeff").lower())
+
+
+def side_named(word: str) -> SplitName | None:
+    """The side of the split that a word or the name of a folder stands for."""
+    return SPLITS.get(plain_word(word))
+
+
 def may_be_picture(name: str) -> bool:
     """By the name alone; the content decides."""
     return not name.lower().endswith(NO_PICTURES)
@@ -105,17 +116,17 @@ def _shape(folders: Sequence[Parts], wrapper: Parts) -> _Shape:
     depth = len(wrapper)
     inside = [path[depth:] for path in folders if path[:depth] == wrapper and len(path) > depth]
     firsts = {path[0] for path in inside}
-    split_folders = {path[0] for path in inside if _side(path[0]) and len(path) > 1}
-    sides = {_side(name) for name in split_folders}
-    if split_folders and (len(sides) > 1 or all(_side(name) for name in firsts)):
+    split_folders = {path[0] for path in inside if side_named(path[0]) and len(path) > 1}
+    sides = {side_named(name) for name in split_folders}
+    if split_folders and (len(sides) > 1 or all(side_named(name) for name in firsts)):
         if len(sides) > 1 and "train" not in sides:
             raise DataError("There is nothing to train on.", "The folders {folders} came without a train folder.",
                             "Put the files to learn from in a folder train, or leave the split to Graft: one folder for each label.",
                             folders=_some(sorted(split_folders)))
-        heads = {_inner(inside, name): _side(name) if len(sides) > 1 else None for name in split_folders}
+        heads = {_inner(inside, name): side_named(name) if len(sides) > 1 else None for name in split_folders}
         return _Shape({wrapper + head: side for head, side in heads.items()})
     below = [path[1] for path in inside if len(path) > 1]
-    sides_below = {_side(name) for name in below}
+    sides_below = {side_named(name) for name in below}
     return _Shape({wrapper: None}, split_below=len(sides_below) > 1 and "train" in sides_below and None not in sides_below)
 
 
@@ -124,7 +135,7 @@ def _inner(inside: Sequence[Parts], split_folder: str) -> Parts:
     head: Parts = (split_folder,)
     while True:
         nexts = {path[len(head)] for path in inside if path[:len(head)] == head and len(path) > len(head)}
-        if len(nexts) != 1 or not (_side(only := next(iter(nexts))) or only.lower() in CONTAINERS):
+        if len(nexts) != 1 or not (side_named(only := next(iter(nexts))) or only.lower() in CONTAINERS):
             return head
         head += (only,)
 
@@ -139,7 +150,7 @@ def _place(parts: Parts, shape: _Shape, depth: int) -> Place | Rejected:
         return Rejected(name, BESIDE)
     if not shape.split_below:
         return Place(name, folders[0], side)
-    return Place(name, folders[0], _side(folders[1])) if len(folders) > 1 and _side(folders[1]) else Rejected(name, BESIDE)
+    return Place(name, folders[0], side_named(folders[1])) if len(folders) > 1 and side_named(folders[1]) else Rejected(name, BESIDE)
 
 
 def _settled(place: Place | Rejected, labels: set[str], fixed: bool, no_class: str) -> Place | Rejected:
@@ -151,7 +162,7 @@ def _settled(place: Place | Rejected, labels: set[str], fixed: bool, no_class: s
 
 
 def _check_labels(labels: set[str], names: Sequence[str], wrapper: Parts, example: str, least: int) -> None:
-    nameless = all(_side(label) for label in labels)
+    nameless = all(side_named(label) for label in labels)
     if len(labels) >= least and not nameless:
         return
     if len(labels) == 1 and not nameless or nameless and labels and wrapper:
@@ -162,10 +173,6 @@ def _check_labels(labels: set[str], names: Sequence[str], wrapper: Parts, exampl
         raise DataError("No folders with labels found.", "None of {n} files lies in a folder that names its label. For example: {examples}",
                         "Put the files of each label in a folder of their own, such as {layout}.",
                         n=len(names), examples=_some(names), layout=example)
-
-
-def _side(folder: str) -> SplitName | None:
-    return SPLITS.get(folder.lower().replace("-", "_").replace(" ", "_"))
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from core.data import edit
+from core.data.intake import columns
 from core.data.versions import Item, Shares, Version, create_dataset, load_version
 from core.errors import DataError
 from core.specs import SplitName
@@ -79,9 +80,9 @@ def test_dropped_labels_go_with_their_items(pets: Version) -> None:
 
 @pytest.mark.parametrize("typed, kept", [
     (" a  b\n", "a b"), ("cafe\u0301", "café"), ("\u202ecat\x07", "cat"), ("sci/tech", "sci/tech"), ("C++", "C++"), ("猫", "猫"),
-    ("..", ".."), ("x" * 200, "x" * 200), ("\ud800x", "\ufffdx")])
-def test_names_become_plain_text(typed: str, kept: str) -> None:
-    assert edit.clean_label(typed) == kept
+    ("..", ".."), ("x" * 200, "x" * 200), ("\ud800x", "\ufffdx"), ("a\ufeffb\x0c", "ab")])
+def test_names_become_plain_text_as_in_an_import(typed: str, kept: str) -> None:
+    assert edit.clean_label(typed) == kept == columns.clean_label(typed)
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "\u200b\u200b", "\u3000", "\x00\x1f", "\u202e"])

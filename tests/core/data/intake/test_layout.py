@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.data.intake.layout import BESIDE, NO_CLASS, OUTSIDE, Place, arrange
+from core.data.intake.columns import side_of
+from core.data.intake.layout import BESIDE, NO_CLASS, OUTSIDE, Place, arrange, side_named
 from core.data.versions import Rejected
 from core.errors import DataError
 
@@ -85,3 +86,9 @@ def test_what_holds_no_two_classes_is_refused_with_an_example(names: list[str], 
         arrange(names)
     assert caught.value.title == title
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("word, side", [
+    ("Training  Set", "train"), ("val-set", "val"), ("\ufeffTEST", "test"), ("tests", None), ("", None)])
+def test_folders_and_tables_spell_sides_alike(word: str, side: str | None) -> None:
+    assert side_named(word) == side and side_of(word) == (side or "")
