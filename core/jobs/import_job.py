@@ -64,7 +64,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ImportStatus:
-    """`done` and `total` count files or rows that are read; total is 0 until it is known. `dataset` and `version` are set once it is done."""
+    """`done` and `total` count files or rows that are read; total is 0 until it is known. `dataset` and `version` are set once it is
+    done."""
     state: Literal["running", "done", "failed"] = "running"
     done: int = 0
     total: int = 0

@@ -51,7 +51,8 @@ def import_source(ws: Workspace, source: Source, *, name: str, owner: str, progr
     Unreadable files and rows are left out and named in the version, with those that were `left_out` before. `limits`: by default those
     of the workspace. `staging`: a folder on the workspace's disk that is made for this import and gone after it; by default one among
     the uploads. `choice`: how tables are read, what is empty is found. `into`: the id of a dataset of the owner; what came is added to it
-    as its next version. `on_stage`: called when another stage begins. Raises `DataError` when the files can't be used; then nothing is kept.
+    as its next version. `on_stage`: called when another stage begins. Raises `DataError` when the files can't be used; then nothing
+    is kept.
     """
     base = spec_of(ws, load_dataset(ws, into, owner)) if into else None
     with staged(staging or ws.upload(new_id())) as folder:

@@ -120,7 +120,8 @@ def read_bytes(entry: Entry, name: str, limits: Limits) -> bytes | Rejected:
 def _check_pixels(source: str, total_pixels: int, limits: Limits) -> None:
     if total_pixels > limits.total_pixels:
         raise DataError("The pictures of “{file}” have too many pixels.", "The most in one import is {limit} million pixels.",
-                        "Make the pictures smaller, or import them in parts. The owner of this machine can raise the limit in the settings.",
+                        "Make the pictures smaller, or import them in parts. "
+                        "The owner of this machine can raise the limit in the settings.",
                         file=source, limit=f"{limits.total_pixels / 10**6:,.15g}")
 
 

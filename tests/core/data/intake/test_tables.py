@@ -49,7 +49,8 @@ def test_rows_far_wider_than_their_content_are_counted(tmp_path: Path, name: str
     ("t.csv", csv_bytes(HEADED), Limits(table_rows=15), "too many rows.*15"),
     ("t.json", json.dumps([{"text": text, "label": label} for text, label in GOOD]).encode(), Limits(json_bytes=2**9), "0.000488281 MB"),
     ("t.xlsx", xlsx_bytes(HEADED), Limits(table_bytes=2**10), "more than 0.000976562 MB"),
-    ("t.parquet", parquet_bytes({"text": [row[0] for row in GOOD], "label": [row[1] for row in GOOD]}), Limits(table_bytes=100), "too large"),
+    ("t.parquet", parquet_bytes({"text": [row[0] for row in GOOD], "label": [row[1] for row in GOOD]}), Limits(table_bytes=100),
+     "too large"),
 ])
 def test_a_table_beyond_the_limits_is_refused(tmp_path: Path, name: str, data: bytes, limits: Limits, says: str) -> None:
     opened(tmp_path, data, name)
