@@ -15,6 +15,7 @@ from pages.ui import (
     data_view,
     doctor,
     importer,
+    model_cards,
     recipe,
     state,
 )
@@ -34,7 +35,7 @@ def _chooser() -> None:
     with st.expander(label, expanded=draft.data is None or bool(state.get("import.error")), key="data.other"):
         into = ""
         if draft.data and load_dataset(ws, draft.data.dataset, who).current == draft.data.version \
-                and st.toggle(_("Add to the data below instead of making a new dataset"), key="data.into"):
+                and st.toggle(_("Add to the data below instead of making a new dataset"), key="data.into", persist_state="session"):
             into = draft.data.dataset
         importer.drop_zone("data", into=into)
         importer.last_error()
@@ -49,6 +50,8 @@ def _chooser() -> None:
 
 def _headline(data: DataSpec, version: Version, dataset: Dataset) -> None:
     data_earlier.notice(data, dataset)
+    if not model_cards.rows_for(version):
+        st.info(model_cards.no_models_text(version), icon=":material/info:")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{md(dataset.name)}**  ·  " + _("{n} {items}, {k} labels", n=f"{len(version.items):,}", k=len(version.labels),
                                                        items=data_view.item_words(version)[1]), width="content")
@@ -84,7 +87,7 @@ def _body(data: DataSpec, version: Version) -> None:
     if version.table:
         views["columns"] = _("Columns and encoding")
     view = st.segmented_control(_("View"), list(views), format_func=views.get, default="items", required=True, key="data.view",
-                                label_visibility="collapsed")
+                                label_visibility="collapsed", persist_state="session")
     if view == "split":
         data_split.section(data, version, data_view.facts(data))
     elif view == "doctor":

@@ -29,7 +29,7 @@ def _headline(report: Report) -> None:
         if report.used_for_choosing:
             st.warning(_("There were no test pictures. This score is from the validation pictures, which were used for choosing the best epoch: "
                          "expect a little less on new pictures."), icon=":material/info:")
-        else:
+        elif not report.overruled:
             st.caption(_("Measured on test pictures, used only once, at the end; they played no part in any choice."))
         if report.overruled:
             st.warning(_("Near-copies on both sides of the split: {n}. This was accepted before training: the score may look better than "

@@ -28,7 +28,7 @@ def section(data: DataSpec, version: Version, found: Sequence[Problem]) -> None:
         return
     for problem in found[:FIRST]:
         _row(data, version, problem)
-    if len(found) > FIRST and st.toggle(_("Smaller ones: {n}", n=len(found) - FIRST), key="data.health.more"):
+    if len(found) > FIRST and st.toggle(_("Less serious: {n}", n=len(found) - FIRST), key="data.health.more"):
         for problem in found[FIRST:]:
             _row(data, version, problem)
 

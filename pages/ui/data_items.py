@@ -81,15 +81,17 @@ def _page(pages: int, key: str) -> int:
 
 
 def _grid(data: DataSpec, version: Version, groups: Sequence[Sequence[int]], key: str, reveal: bool = False) -> None:
+    problems = st.container()  # above the items, where it is seen
     act = item_grid([[_cell(data, version, position) for position in group] for group in groups], version.labels, key=key, reveal=reveal)
     if act is None:
         return
-    if act.operation == "relabel":
-        carry_out(data, lambda: edit.relabel(version, act.positions, act.label))
-    elif act.operation == "remove":
-        carry_out(data, lambda: edit.remove(version, act.positions))
-    else:
-        carry_out(data, lambda: edit.set_split(version, act.positions, act.operation))
+    with problems:
+        if act.operation == "relabel":
+            carry_out(data, lambda: edit.relabel(version, act.positions, act.label))
+        elif act.operation == "remove":
+            carry_out(data, lambda: edit.remove(version, act.positions))
+        else:
+            carry_out(data, lambda: edit.set_split(version, act.positions, act.operation))
 
 
 def _cell(data: DataSpec, version: Version, position: int) -> Cell:

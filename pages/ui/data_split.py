@@ -49,7 +49,6 @@ def _standing(version: Version) -> None:
         st.caption(_("Split by content: the same items and shares give the same split."))
     if said := _groups_in_words(version):
         st.caption(said)
-    _missing_sides(version, counts)
 
 
 def _groups_in_words(version: Version) -> str:
@@ -65,7 +64,9 @@ def _groups_in_words(version: Version) -> str:
     return _("{n} groups; each stands on one side only", n=f"{len(sides):,}") if sides else ""
 
 
-def _missing_sides(version: Version, counts: dict[SplitName, int]) -> None:
+def said_of_sides(version: Version) -> None:
+    """What it means for the scores that a side has no items, or none of a label; nothing where every side is whole."""
+    counts = {side: sum(of_label.values()) for side, of_label in version.counts().items()}
     if not counts["val"] and not counts["test"]:
         st.info(_("No item is held back: nothing will tell how good the model is."), icon=":material/info:")
     elif not counts["test"]:

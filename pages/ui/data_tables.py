@@ -29,4 +29,5 @@ def counts_table(version: Version, key: str) -> list[int]:
 
 def rejected_table(rejected: Sequence[Rejected], key: str) -> None:
     frame = pd.DataFrame({_("File"): [r.name for r in rejected], _("Why it was left out"): [_(r.reason, **r.params) for r in rejected]})
-    st.dataframe(frame, hide_index=True, key=f"data.rejected.{key}")
+    st.dataframe(frame, hide_index=True, key=f"data.rejected.{key}", width=680, column_config={
+        _("Why it was left out"): st.column_config.TextColumn(width=420)})

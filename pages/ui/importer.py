@@ -65,6 +65,12 @@ def refusals() -> int:
     return n
 
 
+def collecting() -> bool:
+    """Pictures collected label by label have arrived and wait to be used: after a reload they are shown first."""
+    ws, upload_id = state.workspace(), state.draft().collect
+    return bool(upload_id) and (ws.upload(upload_id) / "names.jsonl").is_file() and not inbox.taken(ws, upload_id)
+
+
 def begin_sample(key: str) -> None:
     upload_id = new_id()
     _begin(upload_id, name=_(SAMPLES[key].title).lower(), sample=key)

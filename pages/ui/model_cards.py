@@ -26,7 +26,11 @@ def rows_for(version: Version | None) -> list[ModelRow]:
 
 
 def no_models(version: Version) -> None:
-    empty(_("Texts can be checked, corrected and split here. Models that learn from them are not part of this version of Graft.")
+    empty(no_models_text(version))
+
+
+def no_models_text(version: Version) -> str:
+    return (_("Texts can be checked, corrected and split here. Models that learn from them are not part of this version of Graft.")
           if version.task == "text" else _("No model here learns from this kind of data."))
 
 

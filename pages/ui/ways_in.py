@@ -25,7 +25,7 @@ def choose(place: str) -> None:
     ways = {"files": _("Folder or files"), "classes": _("Label by label, with a camera too"), "paste": _("Paste texts")}
     if roots(state.workspace()):
         ways["here"] = _("Folder of this machine")
-    way = st.segmented_control(_("Where do your examples come from?"), list(ways), format_func=ways.get, default="files", required=True,
+    way = st.segmented_control(_("Where do your examples come from?"), list(ways), format_func=ways.get, default="classes" if importer.collecting() else "files", required=True,
                                key=f"{place}.way", label_visibility="collapsed")
     if way == "classes":
         collector(place)
@@ -38,9 +38,10 @@ def choose(place: str) -> None:
 
 
 def _paste(place: str) -> None:
+    st.caption(_("Texts can be checked, corrected and split here. Models that learn from them are not part of this version of Graft."))
     text = st.text_area(_("Labeled texts"), state.get("pasted", ""), key=f"{place}.paste", height=220, max_chars=PASTE_CHARS, placeholder=_(
         "One text a line, its label before it, with a comma or a tab between:\nspam, You have won a prize\nham, See you at eight"))
-    if st.button(_("Use these texts"), type="primary", key=f"{place}.paste.use", disabled=not text.strip()):
+    if st.button(_("Use these texts"), type="primary", key=f"{place}.paste.use"):
         importer.begin_paste(text)
 
 

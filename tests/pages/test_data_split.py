@@ -41,6 +41,7 @@ def visit(locale: str = "en-US") -> AppTest:
         from core.data.facts import load_facts
         from pages.ui import data_split, state
         data = state.draft().data
+        data_split.said_of_sides(state.version())
         data_split.section(data, state.version(), load_facts(state.workspace(), data.dataset))
     shown = AppTest.from_function(page, default_timeout=60)
     shown.context = {"locale": locale, "theme": "light", "timezone": "Europe/Berlin"}

@@ -10,7 +10,7 @@ from core.data.facts import Facts
 from core.data.intake.collected import Collected, Found
 from core.data.intake.read_texts import table_sides
 from core.data.splitting import assign_splits
-from core.data.versions import LEAST_PER_LABEL, Item, Rejected, TableSource, Version
+from core.data.versions import LEAST_PER_LABEL, Item, Rejected, Shares, TableSource, Version
 from core.errors import DataError
 from core.specs import SplitName
 
@@ -28,6 +28,15 @@ def first_version(collected: Collected, left_out: Sequence[Rejected]) -> Version
     dropped = [replace(small[one.place.label], name=one.place.name) for one in found if one.place.label in small]
     items = _with_splits(_items(kept, labels), fixed, together(collected.facts))
     return Version(labels, items, _sorted([*rejected, *dropped]), fixed, collected.task, table=collected.table)
+
+
+def _shares_of(version: Version) -> Shares:
+    """Those that were asked for; of a split that came with the files, those that it has: what is added follows them, and a side that
+    was left empty stays so."""
+    if not version.fixed_splits:
+        return version.shares
+    val, test = (len(version.split(side)) / len(version.items) for side in ("val", "test"))
+    return Shares(val, test)
 
 
 def extended(old: Version, collected: Collected, left_out: Sequence[Rejected], facts: Facts) -> tuple[Version, int]:
@@ -61,7 +70,7 @@ def extended(old: Version, collected: Collected, left_out: Sequence[Rejected], f
     sides: dict[str, SplitName] = {one.sha: one.place.split for one in kept if one.place.split}
     sides |= {item.sha: item.split for item in before}
     added = _items(sorted(kept, key=lambda one: _order(one, old.task)), labels)
-    placed = assign_splits((*before, *added), old.shares, together=together(facts), kept=sides)[len(before):]
+    placed = assign_splits((*before, *added), _shares_of(old), together=together(facts), kept=sides)[len(before):]
     placed = tuple(replace(item, split=sides.get(item.sha, item.split)) for item in placed)
     rejected = _sorted([*old.rejected, *left_out, *collected.rejected, *dropped])
     table = _united(old.table, collected.table)

@@ -248,6 +248,14 @@ def test_pictures_of_one_label_can_be_added(ws: Workspace, tmp_path: Path) -> No
         assert ws.blob(item.sha).is_file() and ws.thumb(item.sha).is_file()
 
 
+def test_what_is_added_to_a_given_split_follows_it_and_opens_no_new_side(ws: Workspace, tmp_path: Path) -> None:
+    first = bring(ws, write_tree(tmp_path / "pets", classes({"train/ant": 12, "train/bee": 12, "val/ant": 6, "val/bee": 6})))
+    more = {f"ant/{name}": data for name, data in ((f"new{i}.jpg", jpeg(5000 + i)) for i in range(6))}
+    added = load_version(ws, bring(ws, write_tree(tmp_path / "ants", more), into=first.dataset))
+    assert len(added.items) == 42 and not added.split("test")
+    assert sum(item.name.startswith("new") or "/new" in item.name for item in added.split("train")) >= 3
+
+
 def test_what_cannot_be_added_changes_nothing(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = bring(ws, table_file(tmp_path, TABLE))
     texts = (ws.dataset(data.dataset) / "texts.parquet").read_bytes()
