@@ -101,7 +101,8 @@ def _leaks(version: Version, facts: Facts) -> Found:
     yield Problem(
         LEAK, "bad" if accepted else "holds", len(found),
         "Near-copies on both sides of the split, accepted: {n}" if accepted else "Near-copies on both sides of the split: {n}",
-        "They were let stand on purpose: the score may look better than it is." if accepted else _between(set(sides)), params, tuple((leak.item, leak.worst[1]) for leak in found[:SHOWN]), fix="Leave them out")
+        "They were let stand on purpose: the score may look better than it is." if accepted else _between(set(sides)),
+        params, tuple((leak.item, leak.worst[1]) for leak in found[:SHOWN]), fix="Leave them out")
 
 
 def _two_labels(version: Version, facts: Facts) -> Found:
