@@ -4,6 +4,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,10 +23,19 @@ PAGE = Path(__file__).parent / "apps" / "collect_app.py"
 NAME = "Name of this label"
 
 
-@pytest.fixture
-def app(serve_app: Callable[..., str], tmp_path: Path) -> App:
-    home = tmp_path / "workspace"
+@pytest.fixture(scope="module")
+def server(serve_app: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> App:
+    home = tmp_path_factory.mktemp("collect") / "workspace"
     return App(serve_app(PAGE, env={"GRAFT_HOME": str(home)}), Workspace.open(home))
+
+
+@pytest.fixture
+def app(server: App) -> App:
+    """One server for all tests, which takes seconds to start; what the test before left behind goes."""
+    for folder in (server.ws.uploads, server.ws.datasets, server.ws.drafts):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+    return server
 
 
 @pytest.fixture

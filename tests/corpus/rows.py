@@ -31,6 +31,8 @@ class Row:
     limits: Limits = LIMITS
     peak_mb: int = 48
     """The most by which the memory of the importing process may grow, in units of a million bytes."""
+    slow: bool = False
+    """Takes many seconds: run by `make test-faults`."""
     skip: str = ""
     """Why it can't be tried on this system; empty: it can."""
 

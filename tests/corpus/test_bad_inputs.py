@@ -59,7 +59,7 @@ def test_the_corpus_has_no_name_twice_and_is_large_enough() -> None:
     assert len(bad_sources.ROWS) >= 50
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id, marks=[pytest.mark.slow] * row.slow) for row in ROWS])
 def test_bad_input_is_refused_or_left_out_and_nothing_else_happens(row: Row, ws: Workspace, tmp_path: Path,
                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     if row.skip:

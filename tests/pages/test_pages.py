@@ -53,7 +53,7 @@ class TestEveryPageOpens:
         shown = visit(page, locale=locale)
         assert trouble(shown) == []
         if page in ("data.py", "model.py", "train.py"):
-            assert {"en": "pets, 10", "zh-CN": "pets，10 张"}[locale] in said(shown)
+            assert {"en": "pets, 10", "zh-CN": "pets，10 项"}[locale] in said(shown)
 
     def test_with_an_ended_run(self, lived_in: Workspace, visit: Visit, page: str, locale: str) -> None:
         shown = visit(page, run=ENDED if page in OF_A_RUN else "", locale=locale)

@@ -27,6 +27,7 @@ from core.errors import DataError
 KINDS = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".parquet": "parquet",
          ".xlsx": "xlsx", ".xlsm": "xlsx"}
 """File endings that are tables."""
+HEAD_BYTES = 1024
 SHEET_ROWS = 1_048_576
 """A spreadsheet has no more, so a higher number is made up."""
 SAMPLE_ROWS = 2000
@@ -267,6 +268,7 @@ def _xlsx_rows(table: Table) -> Iterator[Row]:
 
     with zipfile.ZipFile(table.path) as archive:
         _check_unpacked(table, sum(info.file_size for info in archive.infolist()))
+        _refuse_entities(archive)
     file = table.path.open("rb")  # by its path, it would have to be named .xlsx
     book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
     n_cells = 0
@@ -314,6 +316,14 @@ def _check_unpacked(table: Table, size_bytes: int) -> None:
     if size_bytes > table.limits.table_bytes:
         raise DataError("“{file}” is too large.", "It unpacks into more than {limit} MB.", "Save it as CSV, in parts, and import these.",
                         file=table.name, limit=_megabytes(table.limits.table_bytes))
+
+
+def _refuse_entities(archive: zipfile.ZipFile) -> None:
+    """A workbook's parts declare no document type; one that does is made to unpack into far more (the "billion laughs")."""
+    for info in archive.infolist():
+        with archive.open(info) as part:
+            if b"<!DOCTYPE" in part.read(HEAD_BYTES):
+                raise ValueError("a part of the workbook declares a document type")
 
 
 class _readable:
