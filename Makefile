@@ -9,6 +9,6 @@ app:
 test:
 	@$(PYTHON) tools/start.py test
 
-# Long: workers and supervisors are killed at random, and runs soak.
+# Long: workers and supervisors are killed at random, runs soak, giant cells are read and many copies compared.
 test-faults:
 	@$(PYTHON) tools/start.py test -m slow

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from core.workspace import Workspace
 
@@ -20,6 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Done before any test module is imported, so that nothing read at import sees the user's own folders. Threads are limited
     through the environment and not through torch, which would have to be imported for it.
     """
+    settings.register_profile("steady", derandomize=True, deadline=None)  # the same examples every time: what passed here passes there
+    settings.load_profile("steady")
     folder = tempfile.TemporaryDirectory(prefix="graft-tests-", ignore_cleanup_errors=True)
     patch = pytest.MonkeyPatch()
     for name in ("GRAFT_HOME", "TORCH_HOME", "HF_HOME"):

@@ -56,6 +56,7 @@ def cropped(image: Image.Image) -> Image.Image:
     return image.crop((image.width // 20, 0, image.width, image.height))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     lambda image: encoded(image.resize((image.width // 2, image.height // 2)), "PNG"),
     lambda image: encoded(image.resize((image.width * 2, image.height * 2)), "PNG"),
@@ -74,6 +75,7 @@ def test_a_changed_copy_is_found(change: Callable[[Image.Image], bytes]) -> None
     assert 0.98 < pair.likeness <= 1
 
 
+@pytest.mark.slow
 def test_drawn_flowers_are_no_copies_of_each_other() -> None:
     assert near(data for _, _, data in islice(draw("flowers"), 0, None, 5)) == ()
 
