@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import SettingsError
 
 SplitName = Literal["train", "val", "test"]
+SIDES: tuple[SplitName, ...] = ("train", "val", "test")
 BlockState = Literal["frozen", "trained"]
 PresetKey = Literal["instant", "balanced", "thorough", "custom"]
 OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]

@@ -83,7 +83,7 @@ def _body(data: DataSpec, version: Version) -> None:
     with halves.container():
         st.subheader(_("Health"), anchor=False)
         data_health.section(data, version, found)
-    views = {"items": data_items.heading(version), "split": _("Split and groups"), "doctor": _("Label doctor")}
+    views = {"items": data_view.item_words(version)[0], "split": _("Split and groups"), "doctor": _("Label doctor")}
     if version.table:
         views["columns"] = _("Columns and encoding")
     view = st.segmented_control(_("View"), list(views), format_func=views.get, default="items", required=True, key="data.view",

@@ -27,6 +27,10 @@ class Facts:
     language: dict[str, str] = field(default_factory=dict)
     near: tuple[Near, ...] = ()
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """The hashes of each two near-copies, as a split keeps them together."""
+        return [(pair.a, pair.b) for pair in self.near]
+
 
 def load_facts(ws: Workspace, dataset_id: str) -> Facts:
     """Those of a dataset; without any for one that was made before they were measured."""

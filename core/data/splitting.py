@@ -12,9 +12,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.data.versions import Item, Shares
-from core.specs import SplitName
+from core.specs import SIDES, SplitName
 
-SIDES: tuple[SplitName, ...] = ("train", "val", "test")
 """In the order in which a label with few units gets them."""
 
 

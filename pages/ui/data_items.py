@@ -11,7 +11,7 @@ from core.data.versions import Version
 from core.specs import DataSpec, SplitName
 from pages.ui import state
 from pages.ui.components.item_grid import Cell, item_grid
-from pages.ui.data_view import carry_out, item_words, texts
+from pages.ui.data_view import carry_out, texts
 from pages.ui.i18n import _
 from pages.ui.text import md
 from pages.ui.thumbs import thumbs_url
@@ -100,7 +100,3 @@ def _cell(data: DataSpec, version: Version, position: int) -> Cell:
     if version.task == "text":
         return Cell(position, version.labels[item.label], item.name, note, text=texts(data).get(item.sha, "")[:TEXT_CHARS])
     return Cell(position, version.labels[item.label], item.name, note, url=thumbs_url(data.dataset, data.version).format(sha=item.sha))
-
-
-def heading(version: Version) -> str:
-    return item_words(version)[0]

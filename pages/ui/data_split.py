@@ -26,7 +26,7 @@ PATTERN, NONE = "pattern", "none"
 
 def section(data: DataSpec, version: Version, facts: Facts) -> None:
     """The split as it is, and what can be asked of it. Each button makes a new version of the data."""
-    together = [(pair.a, pair.b) for pair in facts.near]
+    together = facts.pairs()
     _standing(version)
     halves = st.grid(2, min_column_width=400, gap="large")
     with halves.container():

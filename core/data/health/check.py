@@ -10,13 +10,12 @@ from core.data.facts import Facts
 from core.data.health import copies, label_names
 from core.data.intake import entries, foreign
 from core.data.versions import Item, Rejected, Version
-from core.specs import SplitName
+from core.specs import SIDES, SplitName
 
 Severity = Literal["holds", "bad", "minor"]
 """`holds`: training waits until it is settled or overruled."""
 ORDER: tuple[Severity, ...] = ("holds", "bad", "minor")
 SHOWN = 24
-SIDES: tuple[SplitName, ...] = ("train", "val", "test")
 LEAK = "near_copies_across_splits"
 
 FEW = 10

@@ -65,7 +65,7 @@ def _remove_odd(version: Version, facts: Facts) -> Edit:
 
 
 def _split_again(version: Version, facts: Facts) -> Edit:
-    return resplit(version, version.shares, [(pair.a, pair.b) for pair in facts.near])
+    return resplit(version, version.shares, facts.pairs())
 
 
 def _remove_tiny(version: Version, facts: Facts) -> Edit:

@@ -6,10 +6,9 @@ from typing import Any
 
 from core.data.health.check import LEAK, Problem
 from core.data.versions import Version
-from core.specs import SplitName
+from core.specs import SIDES
 
 EXAMPLES = 5
-SIDES: tuple[SplitName, ...] = ("train", "val", "test")
 TWO_LABELS = ("same_item_two_labels", "near_copies_two_labels")
 COPIES = (LEAK, *TWO_LABELS, "exact_duplicates", "near_duplicates")
 MARKS = {"holds": "HOLDS", "bad": "bad", "minor": "minor"}

@@ -26,7 +26,7 @@ def first_version(collected: Collected, left_out: Sequence[Rejected]) -> Version
     if len(labels) < 2:
         _refuse(collected.task, found, rejected, small)
     dropped = [replace(small[one.place.label], name=one.place.name) for one in found if one.place.label in small]
-    items = _with_splits(_items(kept, labels), fixed, together(collected.facts))
+    items = _with_splits(_items(kept, labels), fixed, collected.facts.pairs())
     return Version(labels, items, _sorted([*rejected, *dropped]), fixed, collected.task, table=collected.table)
 
 
@@ -70,7 +70,7 @@ def extended(old: Version, collected: Collected, left_out: Sequence[Rejected], f
     sides: dict[str, SplitName] = {one.sha: one.place.split for one in kept if one.place.split}
     sides |= {item.sha: item.split for item in before}
     added = _items(sorted(kept, key=lambda one: _order(one, old.task)), labels)
-    placed = assign_splits((*before, *added), _shares_of(old), together=together(facts), kept=sides)[len(before):]
+    placed = assign_splits((*before, *added), _shares_of(old), together=facts.pairs(), kept=sides)[len(before):]
     placed = tuple(replace(item, split=sides.get(item.sha, item.split)) for item in placed)
     rejected = _sorted([*old.rejected, *left_out, *collected.rejected, *dropped])
     table = _united(old.table, collected.table)
@@ -93,10 +93,6 @@ def _united(old: TableSource | None, new: TableSource | None) -> TableSource | N
 
 def _stems(names: Iterable[str]) -> set[str]:
     return {PurePosixPath(name.lower()).stem for name in names}
-
-
-def together(facts: Facts) -> list[tuple[str, str]]:
-    return [(pair.a, pair.b) for pair in facts.near]
 
 
 def _order(one: Found, task: str) -> tuple[str, str]:
