@@ -218,3 +218,49 @@ def test_a_browser_that_does_not_start_is_passed_over(no_browser: Path, monkeypa
     works = _program(no_browser / "msedge")
     monkeypatch.setenv("CHROME", str(no_browser / "gone"))
     assert start.find_browser() == str(works)
+
+
+# ---- the calls of pytest
+
+def test_tests_run_side_by_side_and_those_in_a_browser_alone_after_them() -> None:
+    beside, alone = start.pytest_calls([], workers=3)
+    assert beside[:2] == ["-n", "3"] and "--ignore=tests/browser" in beside
+    assert alone == ["tests/browser"] and (ROOT / "tests" / "browser").is_dir()
+
+
+def test_words_of_the_users_are_one_plain_call() -> None:
+    assert start.pytest_calls(["tests/test_start.py", "-k", "port"], workers=3) == [["tests/test_start.py", "-k", "port"]]
+
+
+@pytest.mark.parametrize("codes, code", [
+    ([0, 0], 0), ([1, 0], 1), ([0, 1], 1), ([1, 1], 1),
+    ([5, 0], 0), ([0, 5], 0), ([5, 1], 1), ([5, 5], 5), ([5], 5),
+])
+def test_a_failure_in_any_call_is_one_of_the_whole(codes: list[int], code: int) -> None:
+    ended = iter(codes)
+    assert start.in_turn([["call"]] * len(codes), lambda call: next(ended)) == code
+    assert not list(ended), "every call is made, failures or not"
+
+
+@pytest.mark.parametrize("code", [2, 3, 4, -9])
+def test_nothing_follows_a_call_that_was_interrupted(code: int) -> None:
+    assert start.in_turn([["first"], ["second"]], lambda call: code if call == ["first"] else pytest.fail("went on")) == code
+
+
+def test_failures_further_up_are_told_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    start.in_turn([["first"], ["second"]], lambda call: 1 if call == ["first"] else 0)
+    assert "further up" in capsys.readouterr().out
+
+
+def test_a_call_really_runs_side_by_side(tmp_path: Path) -> None:
+    """The installed plugin understands our words, and each process has a workspace of its own."""
+    names = "GRAFT_HOME", "TORCH_HOME", "HF_HOME"
+    test = ("import os, time, pytest\n@pytest.mark.parametrize('n', range(4))\n"
+            f"def test_it(n):\n    open({str(tmp_path)!r} + f'/{{n}}', 'w').write(' '.join(os.environ[k] for k in {names!r}))\n")
+    (tmp_path / "test_it.py").write_text(test, encoding="utf-8")
+    beside = start.pytest_calls([], workers=2)[0]
+    run = subprocess.run([sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml"), *beside, str(tmp_path)],
+                         cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
+    homes = {(tmp_path / str(n)).read_text(encoding="utf-8") for n in range(4)}
+    assert len(homes) == 2 and len({home for line in homes for home in line.split()}) == 6

@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.request
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,8 @@ NEEDED = (3, 11)
 FIRST_PORT = 8501
 START_TIMEOUT_S = 120
 STOP_GRACE_S = 10
+MOST_TEST_WORKERS = 4  # each loads PyTorch, and some tests start trainings of their own
+TEST_FAILURES, NO_TESTS = 1, 5  # exit codes of pytest; any other says that it could not go on
 
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
 WINDOWS_BROWSERS = (r"Google\Chrome\Application\chrome.exe", r"Chromium\Application\chrome.exe", r"Microsoft\Edge\Application\msedge.exe")
@@ -288,6 +291,36 @@ def provide_browser(python: Path) -> str | None:
     return found
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pytest_calls(words: list[str], workers: int) -> list[list[str]]:
+    """The words for each call of pytest, one call after the other.
+
+    With words of the user's there is one plain call. Without, all that needs no browser runs side by side. What a browser shows
+    comes after it and alone: a Chromium, a server and a training take all cores there are, and a page waits only so long.
+    """
+    if words:
+        return [words]
+    return [["-n", str(workers), "--dist", "worksteal", "--ignore=tests/browser"], ["tests/browser"]]
+
+
+def in_turn(calls: list[list[str]], run: Callable[[list[str]], int]) -> int:
+    """Run all calls of pytest, those after failing tests too, and give back one exit code: a failure anywhere is one of the whole."""
+    codes = []
+    for call in calls:
+        codes.append(run(call))
+        if codes[-1] not in (0, TEST_FAILURES, NO_TESTS):  # interrupted or broken
+            return codes[-1]
+    if len(codes) > 1 and TEST_FAILURES in codes[:-1]:
+        say("Tests failed before those in the browser as well: their summary stands further up.")
+    if TEST_FAILURES in codes:
+        return TEST_FAILURES
+    return NO_TESTS if set(codes) == {NO_TESTS} else 0
+
+
 def run_tests(words: list[str]) -> int:
     install(VENV, ROOT / "requirements.txt")
     install(VENV, ROOT / "requirements-test.txt")
@@ -298,7 +331,8 @@ def run_tests(words: list[str]) -> int:
     else:
         say("No browser could be found or installed: set CHROME to a Chrome, Chromium or Edge. The tests in a browser "
             + ("will fail." if os.environ.get("CI") == "true" else "are skipped."))
-    return result_of(subprocess.Popen([str(python), "-m", "pytest", *words], cwd=ROOT, env=environment))
+    return in_turn(pytest_calls(words, min(cores(), MOST_TEST_WORKERS)),
+                   lambda call: result_of(subprocess.Popen([str(python), "-m", "pytest", *call], cwd=ROOT, env=environment)))
 
 
 COMMANDS = {"app": run_app, "test": run_tests}

@@ -23,6 +23,9 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 SERVER_TIMEOUT_S = 60
 PAGE_TIMEOUT_MS = 20_000
+PORTS = range(18501, 18551)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Which of the pytest processes that run side by side: each keeps to ports of its own."""
 
 ServeApp = Callable[..., str]
 _failed = pytest.StashKey[bool]()
@@ -98,7 +101,8 @@ def serve_app(_servers: dict[str, _Server], tmp_path_factory: pytest.TempPathFac
     """
     def serve(path: Path, env: Mapping[str, str] = {}) -> str:
         folder = tmp_path_factory.mktemp("server")
-        url = f"http://127.0.0.1:{start.choose_port(18501, 18999)}"
+        shift = WORKER * len(PORTS)
+        url = f"http://127.0.0.1:{start.choose_port(PORTS[0] + shift, PORTS[-1] + shift)}"
         server = _Server(path, url, folder / "server.log",
                          {**os.environ, "GRAFT_HOME": str(folder / "workspace"), "PYTHONPATH": str(ROOT), **env})
         _servers[url] = server
