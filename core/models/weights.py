@@ -6,9 +6,6 @@ import http.client
 import os
 import re
 import secrets
-import socket
-import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -22,16 +19,13 @@ from torchvision.models import get_model_weights
 
 from core.errors import ModelError
 from core.models.catalog import ModelRow, on_this_machine, ready, weights_path
+from core.models.network import reachable
 
 Progress = Callable[[int, int], None]
 """Called with (done_bytes, total_bytes)."""
 
-CONNECT_S = 2.5
-REMEMBER_S = 60.0
 READ_S = 20.0
 CHUNK_BYTES = 1 << 18
-_answers: dict[str, tuple[float, bool]] = {}
-"""Host and port -> when it was tried and whether it answered: a dead network is waited for once, not once a model."""
 
 
 def fetch(row: ModelRow, progress: Progress | None = None) -> None:
@@ -101,43 +95,6 @@ def download(row: ModelRow, progress: Progress) -> Path:
 def url_of(row: ModelRow) -> str:
     """Where torchvision publishes the row's file."""
     return get_model_weights(row.builder)[row.weights].url
-
-
-def reachable(url: str) -> bool:
-    """Whether the url's host (or the proxy in between) takes a connection within 3 s; the answer is kept for a minute."""
-    host, port = _door(url)
-    tried, answer = _answers.get(f"{host}:{port}", (-REMEMBER_S, False))
-    if time.monotonic() - tried >= REMEMBER_S:
-        answer = _connects(host, port)
-        _answers[f"{host}:{port}"] = (time.monotonic(), answer)
-    return answer
-
-
-def _door(url: str) -> tuple[str, int]:
-    """The first host on the way to `url`."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(host):
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        host = parts.hostname or host
-    return host, parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _connects(host: str, port: int) -> bool:
-    answered = threading.Event()
-
-    def attempt() -> None:
-        try:
-            socket.create_connection((host, port), timeout=CONNECT_S).close()
-        except OSError:
-            return
-        answered.set()
-
-    attempting = threading.Thread(target=attempt, daemon=True)  # a thread, since looking a name up knows no timeout
-    attempting.start()
-    attempting.join(CONNECT_S)
-    return answered.is_set()
 
 
 def _fetch(url: str, path: Path, size_bytes: int, progress: Progress) -> str:

@@ -16,7 +16,7 @@ import torch
 from torchvision import models
 
 from core.errors import ModelError
-from core.models import weights
+from core.models import network, weights
 from core.models.build import build, build_source
 from core.models.catalog import CATALOG, ModelRow, weights_path
 from core.models.weights import download, fetch, load_into
@@ -30,7 +30,7 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(weights, "_answers", {})
+    monkeypatch.setattr(network, "_answers", {})
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_without_a_network_the_way_out_is_named(attempts: list[object], tmp_path
 
 def test_a_dead_network_is_tried_once_a_minute(attempts: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(weights.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(network.time, "monotonic", lambda: now[0])
     for key in ("vgg16", "resnet18", "swin_t"):
         with pytest.raises(ModelError, match="No network"):
             download(CATALOG[key], lambda done, total: None)
@@ -110,7 +110,7 @@ def test_a_name_that_is_never_resolved_counts_as_no_network(monkeypatch: pytest.
         raise OSError("too late")
 
     monkeypatch.setattr(socket, "create_connection", hang)
-    monkeypatch.setattr(weights, "CONNECT_S", 0.05)
+    monkeypatch.setattr(network, "CONNECT_S", 0.05)
     try:
         with pytest.raises(ModelError, match="No network"):
             download(CATALOG["vgg16"], lambda done, total: None)
