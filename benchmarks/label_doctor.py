@@ -13,7 +13,7 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from core.data.intake.importing import import_path, import_sample
 from core.data.samples.sets import SAMPLES
+from core.data.texts import load_texts
 from core.data.versions import Item, Version, load_version
 from core.evaluation.doctor import Features, chosen, doubts_of, judge, out_of_fold, picture_features, text_features, units_of
 from core.workspace import Workspace
@@ -59,8 +60,20 @@ def sets(ws: Workspace, paths: Sequence[Path], most: int) -> Iterator[tuple[str,
                 ws, str(path), OWNER, lambda *_: None)
             version = fewer(load_version(ws, data), most)
             began = time.perf_counter()
-            features = picture_features(ws, [item.sha for item in version.items], lambda *_: None)
+            features = FEATURES[version.task](ws, data.dataset, [item.sha for item in version.items])
         yield f"{path.parent.name}/{path.name}" if path.suffix else path.name, version, features, time.perf_counter() - began
+
+
+def _picture_features(ws: Workspace, dataset: str, shas: Sequence[str]) -> Features:
+    return picture_features(ws, shas, lambda *_: None)
+
+
+def _text_features(ws: Workspace, dataset: str, shas: Sequence[str]) -> Features:
+    texts = load_texts(ws, dataset)
+    return text_features([texts[sha] for sha in shas])
+
+
+FEATURES: dict[str, Callable[[Workspace, str, Sequence[str]], Features]] = {"image": _picture_features, "text": _text_features}
 
 
 def of_texts(rows: Sequence[tuple[str, str]]) -> Version:

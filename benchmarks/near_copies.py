@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from core.data.facts import Near  # noqa: E402
 from core.data.intake.pictures import PictureError, check_and_thumbnail, to_rgb  # noqa: E402
 from core.data.likeness.near import near_pictures, near_texts  # noqa: E402
-from core.data.samples.sets import SAMPLES, draw  # noqa: E402
+from core.data.samples.sets import SAMPLES, files  # noqa: E402
 
 SEED = 1
 Picture = Image.Image
@@ -36,14 +36,15 @@ def main() -> None:
     args = _arguments()
     sets = args.sets or list(SAMPLES)
     for name in sets:
-        if name.endswith(".csv"):
-            report_texts(name, _texts(Path(name)), args.each, args.list)
+        if name.endswith(".csv") or name in SAMPLES and SAMPLES[name].task == "text":
+            texts = [data.decode() for _, _, data in files(name)] if name in SAMPLES else _texts(Path(name))
+            report_texts(name, texts, args.each, args.list)
         else:
-            files = ((file, data) for _, file, data in draw(name)) if name in SAMPLES else _files(Path(name))
-            report_pictures(name, files, args.each, args.list, args.sheet)
+            pictures = ((file, data) for _, file, data in files(name)) if name in SAMPLES else _files(Path(name))
+            report_pictures(name, pictures, args.each, args.list, args.sheet)
 
 
-def report_pictures(name: str, files: Iterator[tuple[str, bytes]], each: int, listed: int, sheet: str) -> None:
+def report_pictures(name: str, pictures: Iterator[tuple[str, bytes]], each: int, listed: int, sheet: str) -> None:
     names: dict[str, str] = {}
     originals: dict[str, bytes] = {}
     hashes: dict[str, str] = {}
@@ -54,7 +55,7 @@ def report_pictures(name: str, files: Iterator[tuple[str, bytes]], each: int, li
         hashes[sha], thumbnails[sha] = picture.phash, picture.thumb_jpeg
         return sha
 
-    for file, data in files:
+    for file, data in pictures:
         try:
             sha = take(data)
         except PictureError as error:

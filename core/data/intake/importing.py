@@ -25,7 +25,7 @@ from core.data.intake.sources import Entry, Limits, Listing, Source, path_source
 from core.data.likeness.languages import languages
 from core.data.likeness.near import near_pictures, near_texts
 from core.data.limits import load_limits
-from core.data.samples.sets import SAMPLES, draw
+from core.data.samples.sets import SAMPLES, files
 from core.data.texts import NAME as TEXTS
 from core.data.texts import load_texts, read_texts, write_texts
 from core.data.versions import Rejected, TableChoice, TableSource, Version, list_datasets, load_dataset, load_version, spec_of, version_key
@@ -113,13 +113,13 @@ def import_sample(ws: Workspace, key: str, owner: str, progress: Progress, *, na
     present = next((dataset for dataset in list_datasets(ws, owner) if dataset.sample == key), None)
     if present:
         return spec_of(ws, present)
-    drawn: list[Entry] = []
-    for label, file, data in draw(key):
-        drawn.append(Entry(f"{label}/{file}", len(data), partial(io.BytesIO, data)))
-        progress(len(drawn), 2 * SAMPLES[key].n_items)  # drawing is one half of the way, reading the other
+    made: list[Entry] = []
+    for label, file, data in files(key):
+        made.append(Entry(f"{label}/{file}", len(data), partial(io.BytesIO, data)))
+        progress(len(made), 2 * SAMPLES[key].n_items)  # making them is one half of the way, reading them the other
     name = name or SAMPLES[key].title
-    return import_source(ws, Listing(name, tuple(drawn)), name=name, owner=owner, sample=key, staging=staging, on_stage=on_stage,
-                         progress=lambda done, total: progress(len(drawn) + done, len(drawn) + total))
+    return import_source(ws, Listing(name, tuple(made)), name=name, owner=owner, sample=key, staging=staging, on_stage=on_stage,
+                         progress=lambda done, total: progress(len(made) + done, len(made) + total))
 
 
 def _add(ws: Workspace, staging: Path, base: DataSpec, owner: str, collected: Collected, left_out: Sequence[Rejected],

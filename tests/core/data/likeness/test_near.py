@@ -19,14 +19,14 @@ from core.data.intake.pictures import check_and_thumbnail
 from core.data.likeness.linked import PAIRS_EACH
 from core.data.likeness.near import is_gray, near_pictures, near_texts, phash
 from core.data.likeness.near_hashes import BITS, MIRROR, NEAREST, near_hashes
-from core.data.samples.sets import draw
+from core.data.samples.sets import files
 from tests.core.data.picture_files import encoded
 
 ROOT = Path(__file__).parents[4]
 
 
 def flower(number: int = 7) -> Image.Image:
-    data = next(islice(draw("flowers"), number, None))[2]
+    data = next(islice(files("flowers"), number, None))[2]
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
@@ -77,11 +77,11 @@ def test_a_changed_copy_is_found(change: Callable[[Image.Image], bytes]) -> None
 
 @pytest.mark.slow
 def test_drawn_flowers_are_no_copies_of_each_other() -> None:
-    assert near(data for _, _, data in islice(draw("flowers"), 0, None, 5)) == ()
+    assert near(data for _, _, data in islice(files("flowers"), 0, None, 5)) == ()
 
 
 def test_handwritten_digits_are_hardly_copies_of_each_other() -> None:
-    assert len(near(data for _, _, data in islice(draw("digits"), 0, 180))) <= 1
+    assert len(near(data for _, _, data in islice(files("digits"), 0, 180))) <= 1
 
 
 @pytest.mark.parametrize("size", [8, 16, 32])

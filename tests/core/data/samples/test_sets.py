@@ -17,55 +17,55 @@ from sklearn.preprocessing import StandardScaler
 
 from core.data.samples.flower_pictures import SIDE, picture
 from core.data.samples.flowers import KINDS, disc, outline, turned
-from core.data.samples.sets import SAMPLES, draw
+from core.data.samples.sets import SAMPLES, File, files
 from core.errors import NotFound
 
 ROOT = Path(__file__).parents[4]
-Row = tuple[str, str, bytes]
 
 
 @pytest.fixture(scope="module")
-def drawn() -> dict[str, list[Row]]:
-    return {key: list(draw(key)) for key in SAMPLES}
+def made() -> dict[str, list[File]]:
+    return {key: list(files(key)) for key in SAMPLES}
 
 
 @pytest.mark.parametrize("key", sorted(SAMPLES))
-def test_a_sample_set_is_what_its_card_says(drawn: dict[str, list[Row]], key: str) -> None:
-    sample, rows = SAMPLES[key], drawn[key]
+def test_a_sample_set_is_what_its_card_says(made: dict[str, list[File]], key: str) -> None:
+    sample, rows = SAMPLES[key], made[key]
     assert len(rows) == sample.n_items
     labels = [label for label, _, _ in rows]
     assert tuple(dict.fromkeys(labels)) == sample.labels
-    assert {labels.count(label) for label in sample.labels} == {60}
+    assert {labels.count(label) for label in sample.labels} == {sample.n_items // len(sample.labels)}
     assert len({name for _, name, _ in rows}) == len(rows)
     assert str(sample.n_items) in sample.description
 
 
 @pytest.mark.parametrize(("key", "kind", "side"), [("flowers", "JPEG", SIDE), ("digits", "PNG", 64)])
-def test_every_picture_decodes_and_none_is_there_twice(drawn: dict[str, list[Row]], key: str, kind: str, side: int) -> None:
-    for _, name, data in drawn[key]:
+def test_every_picture_decodes_and_none_is_there_twice(made: dict[str, list[File]], key: str, kind: str, side: int) -> None:
+    for _, name, data in made[key]:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             image.load()
             assert (image.mode, image.size) == ("RGB", (side, side)), name
             assert np.asarray(image).std() > 5, f"{name} is nearly blank"
-    assert len({hashlib.sha256(data).digest() for _, _, data in drawn[key]}) == len(drawn[key])
+    assert len({hashlib.sha256(data).digest() for _, _, data in made[key]}) == len(made[key])
 
 
-def test_the_same_bytes_come_out_of_another_process(drawn: dict[str, list[Row]]) -> None:
-    script = ("import hashlib\nfrom core.data.samples.sets import draw\nfrom core.data.samples.flower_pictures import picture\n"
-              "digits = b''.join(data for _, _, data in draw('digits'))\n"
+def test_the_same_bytes_come_out_of_another_process(made: dict[str, list[File]]) -> None:
+    script = ("import hashlib\nfrom core.data.samples.sets import files\nfrom core.data.samples.flower_pictures import picture\n"
+              "digits = b''.join(data for _, _, data in files('digits'))\n"
+              "messages = b''.join(data for _, _, data in files('messages'))\n"
               "flowers = b''.join(picture(kind, number) for kind in (4, 0, 2, 1, 3) for number in (59, 7))\n"
-              "print(hashlib.sha256(digits + flowers).hexdigest())")
+              "print(hashlib.sha256(digits + messages + flowers).hexdigest())")
     other = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    digits = b"".join(data for _, _, data in drawn["digits"])
-    flowers = b"".join(drawn["flowers"][60 * kind + number][2] for kind in (4, 0, 2, 1, 3) for number in (59, 7))
-    assert other == hashlib.sha256(digits + flowers).hexdigest()
+    digits, messages = (b"".join(data for _, _, data in made[key]) for key in ("digits", "messages"))
+    flowers = b"".join(made["flowers"][60 * kind + number][2] for kind in (4, 0, 2, 1, 3) for number in (59, 7))
+    assert other == hashlib.sha256(digits + messages + flowers).hexdigest()
 
 
-def test_colours_and_coarse_layout_do_not_tell_the_flowers_apart(drawn: dict[str, list[Row]]) -> None:
+def test_colours_and_coarse_layout_do_not_tell_the_flowers_apart(made: dict[str, list[File]]) -> None:
     small = np.stack([np.asarray(Image.open(io.BytesIO(data)).resize((6, 6), Image.Resampling.BOX)).ravel()
-                      for _, _, data in drawn["flowers"]])
+                      for _, _, data in made["flowers"]])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    labels = [label for label, _, _ in drawn["flowers"]]
+    labels = [label for label, _, _ in made["flowers"]]
     assert cross_val_score(model, small.astype(float), labels, cv=5).mean() < 0.6
 
 
@@ -75,8 +75,8 @@ def test_every_kind_can_have_the_colours_of_others() -> None:
         assert len(set(kind.colours) & others) >= 4, kind.label
 
 
-def test_digits_are_dark_ink_inside_a_white_margin(drawn: dict[str, list[Row]]) -> None:
-    for _, name, data in drawn["digits"]:
+def test_digits_are_dark_ink_inside_a_white_margin(made: dict[str, list[File]]) -> None:
+    for _, name, data in made["digits"]:
         pixels = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
         edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         assert edge.min() > 200 and pixels.min() < 80, name
@@ -100,7 +100,7 @@ def test_turning_goes_from_x_toward_y() -> None:
 
 def test_an_unknown_sample_set_is_named_with_the_nearest_one() -> None:
     with pytest.raises(NotFound, match="There is no such sample set. “flower” is not among them. Try “flowers”."):
-        draw("flower")
+        files("flower")
 
 
 def test_listing_the_sample_sets_loads_neither_torch_nor_scikit_learn() -> None:
@@ -112,5 +112,6 @@ def test_listing_the_sample_sets_loads_neither_torch_nor_scikit_learn() -> None:
 def test_cards_and_labels_have_a_chinese_text() -> None:
     chinese = json.loads((ROOT / "assets" / "translations" / "zh-CN" / "samples.json").read_text(encoding="utf-8"))
     for sample in SAMPLES.values():
-        for text in (sample.title, sample.description, *(label for label in sample.labels if not label.isdigit())):
+        labels = [label for label in sample.labels if not label.isdigit()]
+        for text in (sample.title, sample.description, sample.licence, sample.source, *labels):
             assert chinese.get(text), text
