@@ -13,9 +13,12 @@ _answers: dict[str, tuple[float, bool]] = {}
 """Host and port -> when it was tried and whether it answered: a dead network is waited for once, not once a model."""
 
 
-def reachable(url: str) -> bool:
-    """Whether the url's host (or the proxy in between) takes a connection within 3 s; the answer is kept for a minute."""
-    host, port = _door(url)
+def reachable(url: str, all_proxy: bool = False) -> bool:
+    """Whether the url's host (or the proxy in between) takes a connection within 3 s; the answer is kept for a minute.
+
+    `all_proxy`: whether the library that will fetch it heeds ALL_PROXY, as Python's own does not.
+    """
+    host, port = _door(url, all_proxy)
     tried, answer = _answers.get(f"{host}:{port}", (-REMEMBER_S, False))
     if time.monotonic() - tried >= REMEMBER_S:
         answer = _connects(host, port)
@@ -23,11 +26,12 @@ def reachable(url: str) -> bool:
     return answer
 
 
-def _door(url: str) -> tuple[str, int]:
+def _door(url: str, all_proxy: bool) -> tuple[str, int]:
     """The first host on the way to `url`."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    proxy = urllib.request.getproxies().get(parts.scheme)
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or (proxies.get("all") if all_proxy else None)
     if proxy and not urllib.request.proxy_bypass(host):
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         host = parts.hostname or host
