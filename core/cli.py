@@ -115,8 +115,8 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
-    began, ws, row = time.monotonic(), Workspace.open(), find(options.model)
-    preset = preset_config(options.preset)
+    began, ws, row = time.monotonic(), Workspace.open(), find(options.model, Workspace.open())
+    preset = preset_config(row, options.preset)
     changed = options.plan is not None or options.epochs is not None
     config = replace(preset, preset="custom" if changed else options.preset, seed=options.seed,
                      epochs=preset.epochs if options.epochs is None else options.epochs)

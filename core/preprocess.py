@@ -8,8 +8,8 @@ Interpolation = Literal["bilinear", "bicubic"]
 Channels = tuple[float, float, float]
 
 
-class PreprocessRow(Protocol):
-    """The facts about preprocessing that a row of the model catalog states."""
+class PictureFacts(Protocol):
+    """What a row of the model catalog states of the pictures that a network takes."""
     @property
     def resize_size(self) -> int: ...
     @property
@@ -51,8 +51,8 @@ class Preprocess:
         return cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
 
 
-def from_row(row: PreprocessRow, input_size: int | None = None) -> Preprocess:
-    """The preprocessing of a catalog row; another input size scales the resized picture in proportion, so as much is cropped away."""
-    side = input_size or row.input_size
-    resized = max(side, round(row.resize_size * side / row.input_size))
-    return Preprocess(resized, side, tuple(row.mean), tuple(row.std), row.interpolation)
+def of_input(facts: PictureFacts, input_size: int | None = None) -> Preprocess:
+    """The preprocessing for a network; another input size scales the resized picture in proportion, so as much is cropped away."""
+    side = input_size or facts.input_size
+    resized = max(side, round(facts.resize_size * side / facts.input_size))
+    return Preprocess(resized, side, tuple(facts.mean), tuple(facts.std), facts.interpolation)

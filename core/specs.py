@@ -17,6 +17,8 @@ OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleKey = Literal["constant", "cosine", "step"]
 Precision = Literal["fp32", "bf16"]
 FillKey = Literal["reflect", "edge", "black", "white"]
+LongTexts = Literal["start", "ends", "windows"]
+"""What is read of a text with more tokens than the network takes: its start, its start and end, or all of it, window by window."""
 
 T = TypeVar("T")
 
@@ -98,6 +100,9 @@ class TrainConfig:
     batch_size: int = 32
     input_size: int | None = None
     """Side of the square the network sees, in pixels; None: the model's own."""
+    max_tokens: int | None = None
+    """Most tokens that are read of a text (of a window, where long texts are read so); None: as the model's row says."""
+    long_texts: LongTexts = "start"
     label_smoothing: float = 0.0
     class_weights: bool = False
     """Weigh each class by the inverse of its count, so that rare classes matter as much as common ones."""
@@ -112,7 +117,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _check(self, epochs=(1, 1000), learning_rate=(1e-8, 10), momentum=(0, 0.999), weight_decay=(0, 1), batch_size=(1, 1024),
-               input_size=(32, 1024), label_smoothing=(0, 0.5), patience=(0, 1000), seed=(0, 2**31 - 1))
+               input_size=(32, 1024), max_tokens=(4, 8192), label_smoothing=(0, 0.5), patience=(0, 1000), seed=(0, 2**31 - 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.models.catalog import CATALOG
+from core.models.catalog import find
 from pages.ui import recipe, state
 from pages.ui.i18n import _
 from pages.ui.run_pages import ended_run
@@ -28,5 +28,5 @@ with halves.container(border=True):
     st.caption(_("Score (95 % range)"))
     st.subheader(score_range(report.score, report.low, report.high), anchor=False)
     st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=recipe.model_text(run.model)))
-    st.caption(_("Licence of the weights it started from: {licence}", licence=_(CATALOG[run.model.key].licence)))
+    st.caption(_("Licence of the weights it started from: {licence}", licence=_(find(run.model.key, ws).licence)))
 recipe.fill_download(bar, run)

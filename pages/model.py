@@ -13,7 +13,7 @@ from pages.ui.i18n import _
 from pages.ui.plan import map_rows, states, with_states
 
 ws, draft, version = state.workspace(), state.draft(), state.version()
-row, n_classes = find(draft.model), len(version.labels) if version else 5
+row, n_classes = find(draft.model, ws), len(version.labels) if version else 5
 st.title(_("Model"), anchor=False)
 bar, rows = recipe.place(), model_cards.rows_for(version)
 if rows:
@@ -24,7 +24,7 @@ if rows:
         st.markdown(f"**{row.title}**")
         plan, config = draft.actual_plan(), draft.actual_config()
         n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
-        seconds = Seconds(everything_seconds(row, config, n_train, n_val, speed(ws, row.key)[0]), n_train) if n_train else None
+        seconds = Seconds(everything_seconds(row, n_train, n_val, speed(ws, row.key)[0], state.item_cost(row, config)), n_train) if n_train else None
         chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
                             epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
                             stores=config.store_activations and not config.augmentation.active)

@@ -32,12 +32,12 @@ def prepare() -> None:
     held = data_view.holds(draft.data)
     if held:
         data_view.show_hold(held)
-    row, n_train, n_val = find(draft.model), len(version.split("train")), len(version.split("val"))
+    row, n_train, n_val = find(draft.model, ws), len(version.split("train")), len(version.split("val"))
     if not on_this_machine(row):
         model_cards.missing_weights(row, "train")
     presets.cards(row, draft, n_train, n_val, speed(ws, row.key))
     config = settings_form.advanced(row, draft)
-    expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key))
+    expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key), state.item_cost(row, config))
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
              once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
     st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your pictures."))

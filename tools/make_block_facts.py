@@ -28,7 +28,7 @@ def facts_of(row: ModelRow) -> list[BlockFacts]:
     """The blocks of the row's network with as many outputs as its source had, in order."""
     with torch.device("meta"):
         model = rebuild(architecture(row, row.source_classes))
-        x = torch.zeros(1, 3, row.input_size, row.input_size)
+        x = torch.zeros(1, 3, row.input.input_size, row.input.input_size)
     network = Network(model, blocks_of(row, model)).eval()
     groups = list(dict.fromkeys(block.group for block in network.blocks))
     facts = []

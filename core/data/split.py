@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.models.blocks import State
+
 
 class Split(Protocol):
     """One side of a dataset, ready for a network. Indices are positions, 0 to len - 1."""
 
-    labels: Tensor
-    """Label indices (n,), int64."""
+    targets: Tensor
+    """What each item should be answered with, as its objective has it: label indices (n,) int64; 0 and 1 for each label, (n, n_labels)
+    float32; numbers (n,) float32."""
     shas: tuple[str, ...]
+    lengths: Tensor | None
+    """Tokens of each item, (n,) int64; None where all items are of one shape."""
 
     def __len__(self) -> int: ...
 
-    def inputs(self, idx: Tensor) -> Tensor:
-        """Items as evaluation and prediction see them, (B, C, H, W) float32."""
+    def inputs(self, idx: Tensor) -> State:
+        """Items as evaluation and prediction see them: pictures (B, C, H, W) float32, or token ids (B, L) with their lengths."""
 
-    def augmented(self, idx: Tensor, epoch: int) -> Tensor:
+    def augmented(self, idx: Tensor, epoch: int) -> State:
         """Items as training sees them in this epoch: a pure function of (seed, epoch, index)."""

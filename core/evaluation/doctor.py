@@ -153,22 +153,22 @@ def picture_features(ws: Workspace, shas: Sequence[str], progress: Callable[[int
     import torch
 
     from core.bundle import predict
-    from core.models.build import build_source
+    from core.models.blocks import State
+    from core.models.torchvision_build import build_source
     from core.models.catalog import DEFAULT, find
     from core.models.shares import outputs
-    from core.preprocess import from_row
-    from core.specs import ModelSpec
+    from core.preprocess import of_input
     from core.tasks.pixels import decoded
 
-    preprocess = from_row(find(DEFAULT))
+    preprocess = of_input(find(DEFAULT).input)
     order = sorted(set(shas))
     steps = 2 * len(order)
     pixels = torch.from_numpy(decoded(ws, order, preprocess, lambda done, _: progress(done, steps)))
-    network = build_source(ModelSpec(DEFAULT)).eval()
+    network = build_source(find(DEFAULT), 0, True, None).eval()
     found = []
     for idx in torch.arange(len(order)).split(BATCH):
         x = predict.normalise(predict.centre(pixels[idx], preprocess), preprocess)
-        found.append(outputs(network, x, stop=len(network.blocks) - 1))  # (B, 512): everything but the head
+        found.append(outputs(network, State(x), stop=len(network.blocks) - 1).x)  # (B, 512): everything but the head
         progress(len(order) + int(idx[-1]) + 1, steps)
     place = {sha: i for i, sha in enumerate(order)}
     return torch.cat(found).numpy()[[place[sha] for sha in shas]]

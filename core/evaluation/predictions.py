@@ -8,15 +8,18 @@ from core.data.split import Split
 from core.models.blocks import Network
 from core.models.shares import outputs
 from core.objectives import objective
+from core.training.order import batches_by_length
 
 BATCH = 32
 
 
 def probabilities(network: Network, side: Split, objective_key: str) -> list[list[float]]:
     """One list of probabilities an item, computed in float32 exactly as the bundle does."""
-    activation, rows = ACTIVATIONS[objective(objective_key).activation], []
+    activation = ACTIVATIONS[objective(objective_key).activation]
+    rows: list[list[float]] = [[]] * len(side)
     network.eval()
     with torch.inference_mode():
-        for idx in torch.arange(len(side)).split(BATCH):
-            rows += activation(outputs(network, side.inputs(idx))).tolist()
+        for idx in batches_by_length(side, BATCH):
+            for i, row in zip(idx.tolist(), activation(outputs(network, side.inputs(idx)).x).tolist()):
+                rows[i] = row
     return rows

@@ -15,13 +15,14 @@ from core.events import Preparing, Step, read
 from core.models.blocks import Network
 from core.models.build import architecture, build
 from core.models.catalog import find
-from core.preprocess import Preprocess, from_row
+from core.models.shares import SHARE
 from core.specs import Precision, RunSpec, SplitName
-from core.tasks.registry import TASKS
+from core.tasks.registry import TASKS, Preprocess
 from core.training.machine import load_machine, record_precision, record_speed
 from core.training.precision import faster_precision, forward_items_per_s
 from core.workspace import Workspace
 
+PROBE_ITEMS = 2 * SHARE
 ENOUGH_BATCHES = 5
 """So many batches tell the machine's pace."""
 
@@ -45,10 +46,11 @@ class Progress(Protocol):
 
 def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     """Read the data and build the network of a run. Raises `UserError` when either is not to be had."""
-    row, version = find(run.model.key), load_version(ws, run.data)
-    network = build(run.model, len(version.labels), run.config.seed, progress.fetching)
-    preprocess = from_row(row, run.config.input_size)
-    splits = TASKS[run.data.task].load().splits(ws, version, preprocess, run.config.augmentation, run.config.seed, progress.reading)
+    row, version = find(run.model.key, ws), load_version(ws, run.data)
+    network = build(row, len(version.labels), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
+    info = TASKS[run.data.task]
+    preprocess = info.facts().preprocess(row, run.config)
+    splits = info.load().splits(ws, run.data, version, preprocess, run.config, progress.reading)
     return Parts(version, preprocess, network, splits, _measured(ws, run, network, preprocess))
 
 
@@ -60,16 +62,17 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
         record_precision(ws, faster_precision())
     precision = load_machine(ws).precision if run.config.precision == "auto" else run.config.precision
     if run.model.key not in known.macs_per_s:
-        side, row = preprocess.input_size, find(run.model.key)
-        macs = sum(block.macs for block in row.blocks) * (side / row.input_size) ** 2
-        record_speed(ws, row.key, macs * forward_items_per_s(network, (3, side, side), precision))
+        row, task = find(run.model.key, ws), TASKS[run.data.task].load()
+        batch = task.probe(row, preprocess, PROBE_ITEMS)
+        macs = sum(block.macs for block in row.blocks) * task.work(row, preprocess, batch)
+        record_speed(ws, row.key, macs * forward_items_per_s(network, batch, precision))
     return precision
 
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:
     """Judge the trained network and write `report.json` and `bundle.zip`. Where no item was held back there is no report."""
-    _learn_speed(ws, run, folder, parts.preprocess)
-    row, report = find(run.model.key), _judge(run, parts)
+    _learn_speed(ws, run, folder, parts)
+    row, report = find(run.model.key, ws), _judge(run, parts)
     write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, len(parts.version.labels)),
                  labels=parts.version.labels, preprocess=parts.preprocess, objective=run.data.objective, run=run,
                  scores=report.scores() if report else {}, source=row)
@@ -79,15 +82,15 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
     return report
 
 
-def _learn_speed(ws: Workspace, run: RunSpec, folder: Path, preprocess: Preprocess) -> None:
+def _learn_speed(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> None:
     """What the log says of the pace at which the frozen part was computed is worth more than the short probe: it replaces it."""
     log = itertools.takewhile(lambda event: not isinstance(event, Step), read(folder / "events.jsonl"))
     stored = [event for event in log if isinstance(event, Preparing) and event.what == "storing"]
     if len(stored) < ENOUGH_BATCHES or stored[-1].t <= stored[0].t:
         return
-    row = find(run.model.key)
+    row = find(run.model.key, ws)
     frozen = itertools.takewhile(lambda pair: not pair[0].trains_at(0), zip(run.plan.blocks, row.blocks))
-    macs = sum(block.macs for _, block in frozen) * (preprocess.input_size / row.input_size) ** 2
+    macs = sum(block.macs for _, block in frozen) * TASKS[run.data.task].load().work(row, parts.preprocess, parts.splits["train"])
     record_speed(ws, row.key, macs * (stored[-1].done - stored[0].done) / (stored[-1].t - stored[0].t))
 
 
@@ -98,6 +101,6 @@ def _judge(run: RunSpec, parts: Parts) -> Report | None:
     if not items:
         return None
     answers = probabilities(parts.network, side, run.data.objective)
-    return evaluate(answers, side.labels.tolist(), parts.version.labels, split=name,
+    return evaluate(answers, side.targets.tolist(), parts.version.labels, split=name,
                     shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective,
                     overruled=parts.version.overruled)

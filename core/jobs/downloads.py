@@ -39,7 +39,7 @@ def start(ws: Workspace, key: str) -> None:
     with _starting(ws, key):
         now = status(ws, key)
         if now is None or now.state != "running":
-            child = start_module("core.jobs.downloads", [str(ws.root), find(key).key], log=ws.root / "downloads.log")
+            child = start_module("core.jobs.downloads", [str(ws.root), find(key, ws).key], log=ws.root / "downloads.log")
             _children.append(child)  # kept, so that it can be waited for and does not stay behind as a zombie
             write_atomic(_path(ws, key), to_json(Download(process=process_id(child.pid))))
 
@@ -66,7 +66,7 @@ def forget(ws: Workspace, key: str) -> None:
 
 
 def _path(ws: Workspace, key: str) -> Path:
-    return ws.root / "downloads" / f"{find(key).key}.json"
+    return ws.root / "downloads" / f"{find(key, ws).key}.json"
 
 
 def _starting(ws: Workspace, key: str) -> FileLock:
@@ -80,7 +80,7 @@ def main() -> None:
     """The child: fetch and report. Here torch is imported."""
     from core.models.weights import download
 
-    ws, row, me, last = Workspace.open(sys.argv[1]), find(sys.argv[2]), this_process(), 0.0
+    ws, row, me, last = Workspace.open(sys.argv[1]), find(sys.argv[2], Workspace.open(sys.argv[1])), this_process(), 0.0
 
     def report(done: int, total: int) -> None:
         nonlocal last

@@ -17,8 +17,9 @@ from core.data.health.check import holds
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
-from core.models.catalog import check_input_size, find, torch_home
+from core.models.catalog import find, torch_home
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
+from core.tasks.registry import TASKS
 from core.workspace import Workspace, new_id, write_atomic
 
 RunState = Literal["queued", "preparing", "running", "finished", "stopped", "discarded", "failed", "interrupted"]
@@ -43,13 +44,13 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     Raises `NotAllowed` for somebody else's dataset or request, `NotFound` when the data is gone, `DataError` while copies cross its
     split, `ModelError` for a model that is unknown or made for other data, and `SettingsError` when plan or input size don't fit it.
     """
-    row, dataset = find(model.key), load_dataset(ws, data.dataset, owner)
+    row, dataset = find(model.key, ws), load_dataset(ws, data.dataset, owner)
     version = load_version(ws, data)
     if row.task != version.task:
         raise ModelError("{model} can't learn from this data.", "It is made for another kind of data.", "Choose a model for this kind, or other data.",
                          model=row.title)
     _check_leaks(version, load_facts(ws, data.dataset))
-    check_input_size(row, config.input_size)
+    TASKS[version.task].facts().check(row, config)
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
         raise SettingsError("The freeze map is that of another model.", "Its blocks are not those of {model}.",
                             "Choose the model again, then what may change.", model=row.title)

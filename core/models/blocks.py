@@ -13,21 +13,36 @@ from core.specs import Precision
 
 @dataclass(slots=True)
 class State:
-    """What flows from block to block. `x`: one row an item, may be stored; `derived`: masks and the like, recomputed, never stored."""
+    """A batch of items on its way from block to block.
+
+    `x` (B, …): one row an item, what may be stored. `lengths` (B,): where items differ in length; `x` is then (B, L, …) and what lies
+    behind an item's length is padding that no block may look at. None: all are alike. `derived`: masks and the like, made anew
+    wherever a batch enters the network, never stored.
+    """
     x: Tensor
+    lengths: Tensor | None = None
     derived: dict[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def then(self, x: Tensor) -> State:
+        """The same items after a block that leaves their lengths as they are."""
+        return State(x, self.lengths, self.derived)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """`modules` are paths inside the original network (their parameters, buffers and training mode are the block's);
     `tensors` are parameters that hang on no such module (a class token). Every parameter is in exactly one block;
-    a block may have none (pooling)."""
+    a block may have none (pooling). `lookup`: it only looks vectors up in a table, so that storing what it gives would cost more
+    than computing it again."""
     name: str
     group: str
     modules: tuple[str, ...]
     forward: Callable[[State], State]
     tensors: tuple[str, ...] = ()
+    lookup: bool = False
 
 
 class Network(nn.Module):
@@ -43,12 +58,16 @@ class Network(nn.Module):
         self._resting: tuple[str, ...] = ()
 
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """Run blocks `start` to `stop` (excluded) on x, the output of block `start - 1` (or the pictures, (B, C, H, W))."""
-        state = State(x)
-        with torch.autocast(x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
+        """As `run`, for items of one length: tensors in, tensor out."""
+        return self.run(State(x), start, stop).x
+
+    def run(self, batch: State, start: int = 0, stop: int | None = None) -> State:
+        """Blocks `start` to `stop` (excluded) on what block `start - 1` gave (or on the items: pictures (B, C, H, W), token ids (B, L))."""
+        state = State(batch.x, batch.lengths)
+        with torch.autocast(batch.x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             for block in self.blocks[start:stop]:
                 state = block.forward(state)
-        return state.x.float()
+        return State(state.x.float() if state.x.is_floating_point() else state.x, state.lengths)
 
     def parameters_of(self, block: Block) -> dict[str, nn.Parameter]:
         """The block's parameters by their names in the original network."""
@@ -79,8 +98,7 @@ class Network(nn.Module):
         return self
 
     def frozen_prefix(self) -> int:
-        """How many leading blocks have no trained parameter: their outputs can be stored."""
-        for i, block in enumerate(self.blocks):
-            if any(parameter.requires_grad for parameter in self.parameters_of(block).values()):
-                return i
-        return len(self.blocks)
+        """How many leading blocks have no trained parameter: their outputs can be stored. None where these only look vectors up."""
+        n = next((i for i, block in enumerate(self.blocks)
+                  if any(parameter.requires_grad for parameter in self.parameters_of(block).values())), len(self.blocks))
+        return 0 if all(block.lookup for block in self.blocks[:n]) else n

@@ -1,92 +1,42 @@
 """From a row of the catalog to a network that is ready to be fine-tuned."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
 
-import torch
-from torch import nn
-
-from core.models.architecture import put_head, source_module
 from core.models.blocks import Network
-from core.models.catalog import ModelRow, find
-from core.models.rows import Family
-from core.models.torchvision_family import blocks_of
-from core.models.weights import Progress, fetch, load_into
-from core.specs import ModelSpec
+from core.models.rows import Adapter, ModelRow
+from core.models.weights import Progress
 
-HEAD_PATH: dict[Family, str] = {
-    "ResNet": "fc", "VGG": "classifier.6", "Inception": "fc", "MobileNet v2": "classifier.1", "MobileNet v3": "classifier.3",
-    "SqueezeNet": "classifier", "EfficientNet": "classifier.1", "ConvNeXt": "classifier.2", "ViT": "heads.head", "Swin": "head",
-}
-HEAD_STD = 0.001
-"""Small, so that the first predictions are nearly even, also where features are large (SqueezeNet has no normalisation), and the
-first gradients into trained blocks are gentle; not zero, or those blocks would not learn in the first step."""
+ADAPTERS: dict[Adapter, str] = {"torchvision": "core.models.torchvision_build", "words": "core.models.word_build",
+                                "transformers": "core.models.transformers_build"}
 
 
-def build(spec: ModelSpec, n_outputs: int, seed: int, progress: Progress | None = None) -> Network:
-    """The source's trunk with a new head of `n_outputs` logits: (B, 3, H, W) -> (B, n_outputs), in fp32 on the CPU, all blocks trainable.
+class _Adapter(Protocol):
+    """What a family of models answers. To add one: a module with these two functions, and rows that name it."""
+
+    def build(self, row: ModelRow, n_outputs: int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network: ...
+
+    def architecture(self, row: ModelRow, n_outputs: int) -> dict[str, Any]: ...
+
+
+def build(row: ModelRow, n_outputs: int, seed: int, *, pretrained: bool = True, progress: Progress | None = None,
+          store: Path | None = None) -> Network:
+    """The source's trunk with a new head of `n_outputs` logits: a batch of items -> (B, n_outputs), in fp32 on the CPU, all blocks
+    trainable.
 
     All randomness comes from `seed`; the global generator is left as it was. `progress(done_bytes, total_bytes)` is told of a
-    download. Raises `ModelError` when the model is unknown or its weights can't be had, read or fitted.
+    download. `store` is a folder for weights that have to be converted first (`Workspace.models`). Raises `ModelError` when the weights
+    can't be had, read or fitted.
     """
-    row = find(spec.key)
-    plan = architecture(row, n_outputs)
-    with own_randomness(seed):
-        model = _source(spec, row, plan, progress)
-        put_head(model, plan["head"])
-    _start_head(model.get_submodule(plan["head"]["path"]), seed)
-    return Network(model, blocks_of(row, model))
-
-
-def build_source(spec: ModelSpec, seed: int = 0, progress: Progress | None = None) -> Network:
-    """The network with the head it was published with (auxiliary heads left out). Raises as `build`."""
-    row = find(spec.key)
-    with own_randomness(seed):
-        model = _source(spec, row, architecture(row, row.source_classes), progress)
-    return Network(model, blocks_of(row, model, source=True))
-
-
-def _source(spec: ModelSpec, row: ModelRow, plan: dict[str, Any], progress: Progress | None) -> nn.Module:
-    if spec.pretrained:
-        fetch(row, progress)  # first: laying out a large network takes seconds, and would be in vain without its weights
-    model = source_module(plan)
-    if spec.pretrained:
-        load_into(model, row)
-    return model
+    return _adapter(row).build(row, n_outputs, seed, pretrained, progress, store)
 
 
 def architecture(row: ModelRow, n_outputs: int) -> dict[str, Any]:
-    """What `core.models.architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them)."""
-    if n_outputs < 1:
-        raise ValueError(f"n_outputs must be at least 1, got {n_outputs}")
-    layers: list[list[Any]] = [["Linear", row.feature_width, n_outputs]]
-    if row.family == "SqueezeNet":  # the source ends in a rectified convolution: logits could not become negative
-        layers = [["AdaptiveAvgPool2d", 1], ["Flatten", 1], ["Dropout", 0.5], *layers]
-    return {**_builder(row), "head": {"path": HEAD_PATH[row.family], "layers": layers}}
+    """What makes this network again from a bundle, in plain JSON values."""
+    return _adapter(row).architecture(row, n_outputs)
 
 
-def _builder(row: ModelRow) -> dict[str, Any]:
-    if row.built_in:
-        return {"builder": "ResNet", "kwargs": {"block": "BasicBlock", "layers": [1, 1, 1, 1], "num_classes": row.source_classes}}
-    if row.family == "Inception":
-        return {"builder": row.builder, "kwargs": {"aux_logits": False, "transform_input": True, "init_weights": False}}
-    return {"builder": row.builder, "kwargs": {}}
-
-
-def _start_head(head: nn.Module, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in head.modules():
-            if isinstance(module, nn.Linear):
-                module.weight.normal_(0.0, HEAD_STD, generator=generator)
-                module.bias.zero_()
-
-
-@contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """Constructors draw from torch's global CPU generator: give them a seeded one and put the caller's back."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
+def _adapter(row: ModelRow) -> _Adapter:
+    return import_module(ADAPTERS[row.adapter])  # type: ignore[return-value]

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from core.errors import ModelError, SettingsError
+from core.errors import ModelError
+from core.models.own import own_rows
 from core.models.rows import ROWS, BlockFacts, ModelRow
+from core.workspace import Workspace
 
-__all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "check_input_size", "find", "on_this_machine", "phrase", "ready",
+__all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "models", "on_this_machine", "phrase", "ready",
            "torch_home", "weights_folder", "weights_path"]
 
 DEFAULT = "graft-resnet10"
@@ -44,11 +46,19 @@ _facts = block_facts()
 CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=_facts.get(row.key, ())) for row in ROWS)
 
 
-def find(key: str) -> ModelRow:
-    """The row with that key. Raises `ModelError` with near names when there is none."""
+def models(ws: Workspace) -> dict[str, ModelRow]:
+    """Every model that can be chosen in a workspace by its key: those of the catalog, then those that were added."""
+    return CATALOG | own_rows(ws)
+
+
+def find(key: str, ws: Workspace | None = None) -> ModelRow:
+    """The row with that key, of the catalog or (`ws`) of the workspace. Raises `ModelError` with near names when there is none."""
     if key in CATALOG:
         return CATALOG[key]
-    near = difflib.get_close_matches(key.lower(), CATALOG, n=3, cutoff=0.5) or [DEFAULT]
+    known = models(ws) if ws else CATALOG
+    if key in known:
+        return known[key]
+    near = difflib.get_close_matches(key.lower(), known, n=3, cutoff=0.5) or [DEFAULT]
     raise ModelError("There is no model called “{key}”.", "The nearest names are: {near}.", "Choose one of the models in the list.",
                      key=key[:80], near=", ".join(near))
 
@@ -58,18 +68,6 @@ def phrase(name: str) -> tuple[str, dict[str, int]]:
     values = {chr(ord("a") + i): int(number) for i, number in enumerate(re.findall(r"\d+", name))}
     places = iter(values)
     return re.sub(r"\d+", lambda _: "{" + next(places) + "}", name), values
-
-
-def check_input_size(row: ModelRow, side: int | None) -> None:
-    """Raise `SettingsError` when the model can't work with pictures of `side` x `side` pixels (None: its own size, which always works)."""
-    if side is None or side == row.input_size:
-        return
-    if row.fixed_size:
-        raise SettingsError("{model} takes pictures of {size} px only.", "", "Set the input size to {size}.", model=row.title,
-                            size=row.input_size)
-    if side < row.min_size:
-        raise SettingsError("{model} needs pictures of {size} px or more.", "", "Set the input size to {size} or more.", model=row.title,
-                            size=row.min_size)
 
 
 def torch_home() -> Path:

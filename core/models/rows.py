@@ -7,9 +7,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.preprocess import Interpolation
+from core.preprocess import Channels, Interpolation
 
-Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "SqueezeNet", "EfficientNet", "ConvNeXt", "ViT", "Swin"]
+Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "SqueezeNet", "EfficientNet", "ConvNeXt", "ViT", "Swin",
+                 "Word vectors", "Transformer"]
+Adapter = Literal["torchvision", "words", "transformers"]
+"""Which module of `core.models` turns a row into a network."""
+Pooling = Literal["first", "mean", "last"]
+"""How the tokens' vectors become one: the first token's, their mean, or the last token's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureInput:
+    """What a network of pictures is shown. Its work grows with the number of pixels."""
+    resize_size: int = 256
+    """The shorter side is brought to this many pixels, then the middle square of `input_size` is taken."""
+    input_size: int = 224
+    min_size: int = 32
+    """Smallest picture side the network works with, in pixels."""
+    fixed_size: bool = False
+    """It works at `input_size` only."""
+    interpolation: Interpolation = "bilinear"
+    mean: Channels = (0.485, 0.456, 0.406)
+    std: Channels = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class TextInput:
+    """What a network of texts reads. Its work grows with the number of tokens."""
+    max_tokens: int = 512
+    """Most tokens that it can read at once."""
+    tokens: int = 128
+    """Most tokens that are read unless somebody asks for more."""
+    counted_tokens: int = 32
+    """Tokens of the text for which the blocks' multiplications are stated."""
+    pooling: Pooling = "first"
+    languages: str = "English"
+    """A key of the translation catalogue."""
+    pipeline: bool = False
+    """What is taken home is a folder that `transformers.pipeline("text-classification")` opens; else it brings its own `predict.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +55,11 @@ class BlockFacts:
     group: str
     parameters: int
     macs: int
-    """Multiplications for one picture at the row's input size."""
+    """Multiplications for one item: a picture at the row's input size, a text of `counted_tokens`."""
     note: str
     """In plain words, what the group sees; one of the texts in `NOTES_BY_DEPTH` and `NOTES_BY_GROUP`."""
+    new: bool = False
+    """It has not been pretrained and knows nothing yet: it always trains."""
 
 
 NOTES_BY_DEPTH = ("edges and colours", "corners and stripes", "patterns, textures", "parts of things", "whole things")
@@ -40,30 +78,24 @@ class ModelRow:
     title: str
     family: Family
     builder: str
-    """Name in `torchvision.models`; empty for the built-in network."""
+    """Name in `torchvision.models`; empty for networks from elsewhere."""
     weights: str
-    """Member of that builder's weights enum; empty for the built-in network."""
+    """Member of that builder's weights enum; empty for networks from elsewhere."""
     weights_file: str
     size_bytes: int
     parameters: int
     """With the source head, without auxiliary heads."""
     feature_width: int
     """Numbers that enter the head. A new linear head for n classes has n * (feature_width + 1) parameters."""
-    score: float
-    """Published top-1 accuracy, %."""
+    score: float | None
+    """Published accuracy, % (`score_source` says on what); None where nothing comparable is published."""
     limits: str
     task: str = "image"
+    adapter: Adapter = "torchvision"
+    input: PictureInput | TextInput = PictureInput()
+    repo: str = ""
+    """Where the weights come from: an id of the Hugging Face hub, or a folder on this machine."""
     source_classes: int = 1000
-    resize_size: int = 256
-    """The shorter side is brought to this many pixels, then the middle square of `input_size` is taken."""
-    input_size: int = 224
-    min_size: int = 32
-    """Smallest picture side the network works with, in pixels."""
-    fixed_size: bool = False
-    """It works at `input_size` only."""
-    interpolation: Interpolation = "bilinear"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     score_source: str = "ImageNet-1k validation, 1,000 classes, as published by torchvision"
     licence: str = "BSD-3-Clause (torchvision). The ImageNet pictures it learned from are for research use."
     learnt_from: str = "ImageNet-1k: 1.28 million photos of 1,000 kinds of things"
@@ -74,14 +106,15 @@ class ModelRow:
 
     @property
     def built_in(self) -> bool:
-        return not self.weights
+        return not self.weights and not self.repo
 
 
 ROWS: tuple[ModelRow, ...] = (
     ModelRow(
         key="graft-resnet10", title="Graft ResNet-10", family="ResNet", builder="", weights="",
-        weights_file="graft-resnet10.safetensors", size_bytes=10_035_040, parameters=5_008_392, feature_width=512, source_classes=200,
-        resize_size=182, input_size=160, score=49.6, score_source="Tiny ImageNet validation, 200 classes, at 96 px, measured by Graft",
+        weights_file="graft-resnet10.safetensors", size_bytes=10_035_040, parameters=5_008_392,
+        input=PictureInput(resize_size=182, input_size=160), feature_width=512, source_classes=200, score=49.6,
+        score_source="Tiny ImageNet validation, 200 classes, at 96 px, measured by Graft",
         licence="Made for Graft. The Tiny ImageNet pictures it learned from are for research use.",
         learnt_from="Tiny ImageNet: 100,000 small photos (64 px) of 200 kinds of things",
         limits="Small pictures and few classes were its world: official ImageNet weights are clearly better where they can be had. "
@@ -109,8 +142,8 @@ ROWS: tuple[ModelRow, ...] = (
     ),
     ModelRow(
         key="inception_v3", title="Inception v3", family="Inception", builder="inception_v3", weights="IMAGENET1K_V1",
-        weights_file="inception_v3_google-0cc3c7bd.pth", size_bytes=108_950_192, parameters=23_834_568, feature_width=2048,
-        resize_size=342, input_size=299, min_size=75, score=77.294, dropped="AuxLogits.",
+        weights_file="inception_v3_google-0cc3c7bd.pth", size_bytes=108_950_192, parameters=23_834_568,
+        input=PictureInput(resize_size=342, input_size=299, min_size=75), feature_width=2048, score=77.294, dropped="AuxLogits.",
         limits="Wants large pictures (299 px). Its auxiliary head is left out for fine-tuning.",
     ),
     ModelRow(
@@ -136,23 +169,26 @@ ROWS: tuple[ModelRow, ...] = (
     ),
     ModelRow(
         key="efficientnet_b0", title="EfficientNet B0", family="EfficientNet", builder="efficientnet_b0", weights="IMAGENET1K_V1",
-        weights_file="efficientnet_b0_rwightman-7f5810bc.pth", size_bytes=21_444_428, parameters=5_288_548, feature_width=1280,
-        interpolation="bicubic", score=77.692,
+        weights_file="efficientnet_b0_rwightman-7f5810bc.pth", size_bytes=21_444_428, parameters=5_288_548,
+        input=PictureInput(interpolation="bicubic"), feature_width=1280, score=77.692,
         limits="Accurate for its size; on a processor slower than its size suggests.",
     ),
     ModelRow(
         key="convnext_tiny", title="ConvNeXt tiny", family="ConvNeXt", builder="convnext_tiny", weights="IMAGENET1K_V1",
-        weights_file="convnext_tiny-983f1562.pth", size_bytes=114_419_564, parameters=28_589_128, feature_width=768, resize_size=236,
+        weights_file="convnext_tiny-983f1562.pth", size_bytes=114_419_564, parameters=28_589_128,
+        input=PictureInput(resize_size=236), feature_width=768,
         score=82.52, limits="The most accurate here; slow to train in full without a GPU.",
     ),
     ModelRow(
         key="vit_b_16", title="ViT B/16", family="ViT", builder="vit_b_16", weights="IMAGENET1K_V1",
-        weights_file="vit_b_16-c867db91.pth", size_bytes=346_328_924, parameters=86_567_656, feature_width=768, min_size=224,
-        fixed_size=True, score=81.072, limits="Large and slow without a GPU. It takes pictures of 224 px only.",
+        weights_file="vit_b_16-c867db91.pth", size_bytes=346_328_924, parameters=86_567_656,
+        input=PictureInput(min_size=224, fixed_size=True), feature_width=768, score=81.072,
+        limits="Large and slow without a GPU. It takes pictures of 224 px only.",
     ),
     ModelRow(
         key="swin_t", title="Swin tiny", family="Swin", builder="swin_t", weights="IMAGENET1K_V1",
-        weights_file="swin_t-704ceda3.pth", size_bytes=113_445_438, parameters=28_288_354, feature_width=768, resize_size=232,
-        interpolation="bicubic", score=81.474, limits="Accurate, but slow to train in full without a GPU.",
+        weights_file="swin_t-704ceda3.pth", size_bytes=113_445_438, parameters=28_288_354,
+        input=PictureInput(resize_size=232, interpolation="bicubic"), feature_width=768, score=81.474,
+        limits="Accurate, but slow to train in full without a GPU.",
     ),
 )

@@ -2,29 +2,53 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import torch
 from torch import Tensor
 
-from core.models.blocks import Network
+from core.models.blocks import Network, State
 
 SHARE = 8
 
 
-def outputs(network: Network, x: Tensor, stop: int | None = None, start: int = 0) -> Tensor:
-    """Outputs (B, …) of blocks `start` to `stop` (excluded), float32, without gradients. The blocks must be in `eval()`.
+def outputs(network: Network, batch: State, stop: int | None = None, start: int = 0) -> State:
+    """What blocks `start` to `stop` (excluded) give for a batch, float32, without gradients. The blocks must be in `eval()`.
 
     Every core takes shares of the batch for itself: threads that work on one batch together wait for each other at every layer, on a
     busy machine for most of the time. Shares always have `SHARE` items (the last one is filled up), since libraries choose their
-    kernels by size: an item's output then has the same bits whatever batch it came in."""
-    def compute(share: Tensor) -> Tensor:
+    kernels by size: an item's output then has the same bits whatever batch it came in. Items of different lengths are padded within
+    their share only; there the last bits may differ."""
+    def compute(share: State) -> State:
         with torch.inference_mode():
-            return network(share, start, stop)
-    missing = -len(x) % SHARE
-    filled = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
-    return torch.cat(list(_cores().map(compute, filled.split(SHARE))))[:len(x)]
+            return network.run(share, start, stop)
+    return _joined(list(_cores().map(compute, _shares(batch))), len(batch))
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    """Rows (L_i, …) of different lengths as one (B, L, …), with zeros behind each."""
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+
+
+def _shares(batch: State) -> list[State]:
+    if batch.lengths is None:
+        missing = -len(batch) % SHARE
+        filled = torch.cat([batch.x, batch.x[-1:].expand(missing, *batch.x.shape[1:])]) if missing else batch.x
+        return [State(x) for x in filled.split(SHARE)]
+    return [State(x[:, :int(lengths.max())], lengths) for x, lengths in zip(batch.x.split(SHARE), batch.lengths.split(SHARE))]
+
+
+def _joined(shares: list[State], n_items: int) -> State:
+    lengths = [share.lengths for share in shares if share.lengths is not None]
+    if not lengths:
+        return State(torch.cat([share.x for share in shares])[:n_items])
+    longest = max(share.x.shape[1] for share in shares)
+    x = shares[0].x.new_zeros(n_items, longest, *shares[0].x.shape[2:])
+    for i, share in enumerate(shares):
+        x[i * SHARE:i * SHARE + len(share), :share.x.shape[1]] = share.x
+    return State(x, torch.cat(lengths))
 
 
 @cache

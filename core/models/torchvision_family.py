@@ -27,7 +27,7 @@ class Chain:
         x = state.x
         for step in self.steps:
             x = self.model.get_submodule(step)(x) if isinstance(step, str) else step(self.model, x)
-        return State(x, state.derived)
+        return state.then(x)
 
 
 def flatten(model: nn.Module, x: Tensor) -> Tensor:

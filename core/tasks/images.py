@@ -11,10 +11,14 @@ from PIL import Image
 from torch import Tensor
 
 from core.bundle import predict
+from core.data.split import Split
 from core.data.versions import Item, Version
+from core.models.blocks import State
+from core.models.rows import ModelRow
 from core.preprocess import Preprocess
-from core.specs import Augmentation, SplitName
+from core.specs import Augmentation, DataSpec, SplitName, TrainConfig
 from core.tasks.augment import augment
+from core.tasks.picture_facts import relative
 from core.tasks.pixels import decoded
 from core.workspace import Workspace
 
@@ -25,29 +29,34 @@ class Pictures:
     which are this side's. Evaluation sees their centre, input_size wide."""
     pixels: Tensor
     rows: Tensor
-    labels: Tensor
+    targets: Tensor
     shas: tuple[str, ...]
     preprocess: Preprocess
     augmentation: Augmentation
     seed: int
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
-    def inputs(self, idx: Tensor) -> Tensor:
+    @property
+    def lengths(self) -> None:
+        """All pictures are of one size."""
+        return None
+
+    def inputs(self, idx: Tensor) -> State:
         return self._seen(self.pixels[self.rows[idx]])
 
-    def augmented(self, idx: Tensor, epoch: int) -> Tensor:
+    def augmented(self, idx: Tensor, epoch: int) -> State:
         if not self.augmentation.active:
             return self.inputs(idx)
         seeds = [self.seed * 1_000_003 + epoch * 7_919_777 + int(i) for i in idx]
         return self._seen(augment(self.pixels[self.rows[idx]], self.augmentation, seeds))
 
-    def _seen(self, squares: Tensor) -> Tensor:
-        return predict.normalise(predict.centre(squares, self.preprocess), self.preprocess)
+    def _seen(self, squares: Tensor) -> State:
+        return State(predict.normalise(predict.centre(squares, self.preprocess), self.preprocess))
 
 
-def splits(ws: Workspace, version: Version, preprocess: Preprocess, augmentation: Augmentation, seed: int,
+def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: Preprocess, config: TrainConfig,
            progress: Callable[[int, int], None]) -> dict[SplitName, Pictures]:
     """The three sides, decoded once for each (pictures, size) and kept in the workspace's cache."""
     order = sorted({item.sha for item in version.items})
@@ -56,9 +65,17 @@ def splits(ws: Workspace, version: Version, preprocess: Preprocess, augmentation
 
     def side(items: tuple[Item, ...]) -> Pictures:
         rows = torch.tensor([place[item.sha] for item in items], dtype=torch.long)
-        labels = torch.tensor([item.label for item in items], dtype=torch.long)
-        return Pictures(pixels, rows, labels, tuple(item.sha for item in items), preprocess, augmentation, seed)
+        targets = torch.tensor([item.label for item in items], dtype=torch.long)
+        return Pictures(pixels, rows, targets, tuple(item.sha for item in items), preprocess, config.augmentation, config.seed)
     return {name: side(version.split(name)) for name in ("train", "val", "test")}
+
+
+def probe(row: ModelRow, preprocess: Preprocess, n_items: int) -> State:
+    return State(torch.rand(n_items, 3, preprocess.input_size, preprocess.input_size))
+
+
+def work(row: ModelRow, preprocess: Preprocess, items: Split | State) -> float:
+    return relative(row, preprocess)
 
 
 def preview(files: Sequence[Path], preprocess: Preprocess, augmentation: Augmentation) -> list[bytes]:

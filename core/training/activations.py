@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from torch import Tensor
 
 from core.data.split import Split
 from core.events import Preparing
-from core.models.blocks import Network
-from core.models.shares import outputs
+from core.models.blocks import Network, State
+from core.models.shares import outputs, padded
 from core.specs import SplitName
+from core.training.order import batches_by_length
 
 BATCH = 32
 BUDGET_BYTES = 8 << 30
@@ -26,33 +27,50 @@ SPARE_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Outputs of the first `boundary` blocks for one side of a dataset, (n, …) float32, mapped from disk."""
+    """Outputs of the first `boundary` blocks for one side of a dataset, float32, mapped from disk: (n, …), or where they keep the
+    items' lengths (sum of lengths, …), one item behind the other without padding; `starts` says where each begins."""
     outputs: Tensor
-    labels: Tensor
+    targets: Tensor
     boundary: int
+    lengths: Tensor | None = None
+    starts: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
-    def inputs(self, idx: Tensor) -> Tensor:
-        return self.outputs[idx]
-
-
-def item_shape(network: Network, split: Split, boundary: int) -> tuple[int, ...]:
-    """Shape of one item's output of the first `boundary` blocks."""
-    return tuple(outputs(network, split.inputs(torch.tensor([0])), boundary).shape[1:])
+    def inputs(self, idx: Tensor) -> State:
+        if self.lengths is None or self.starts is None:
+            return State(self.outputs[idx])
+        lengths = self.lengths[idx]
+        return State(padded([self.outputs[start:start + n] for start, n in zip(self.starts[idx].tolist(), lengths.tolist())]), lengths)
 
 
-def fits(shape: tuple[int, ...], n_items: int, folder: Path) -> bool:
-    """Whether so many outputs stay within the budget, and within what is free on the disk of `folder`."""
-    needed = 4 * math.prod(shape) * n_items
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is stored of one item: a tensor of `item`, or (`ragged`) one of `item` for each of its tokens."""
+    item: tuple[int, ...]
+    ragged: bool
+
+    def rows(self, split: Split) -> int:
+        return int(split.lengths.sum()) if self.ragged and split.lengths is not None else len(split)
+
+
+def shape_of(network: Network, split: Split, boundary: int) -> Shape:
+    """What the first `boundary` blocks give, found out with one item."""
+    first = outputs(network, split.inputs(torch.tensor([0])), boundary)
+    return Shape(tuple(first.x.shape[1 if first.lengths is None else 2:]), first.lengths is not None)
+
+
+def fits(shape: Shape, sides: Mapping[SplitName, Split], folder: Path) -> bool:
+    """Whether the outputs of training and validation items stay within the budget, and within what is free on the disk of `folder`."""
+    needed = 4 * math.prod(shape.item) * sum(shape.rows(sides[name]) for name in ("train", "val"))
     return needed <= BUDGET_BYTES and needed + SPARE_BYTES <= shutil.disk_usage(folder).free
 
 
-def store(network: Network, splits: dict[SplitName, Split], boundary: int, shape: tuple[int, ...],
+def store(network: Network, splits: Mapping[SplitName, Split], boundary: int, shape: Shape,
           folder: Path) -> Iterator[Preparing | dict[SplitName, Stored]]:
     """Run blocks 0 … boundary - 1 once over training and validation items. Yields progress, then the two `Stored` sides.
-    `shape` is one item's output; `folder` holds what is stored, and nothing else.
+    `folder` holds what is stored, and nothing else.
 
     The blocks must be frozen (in `eval()`): then what is stored is what the plain loop would compute in every epoch.
     """
@@ -62,14 +80,32 @@ def store(network: Network, splits: dict[SplitName, Split], boundary: int, shape
     total, done = sum(len(splits[name]) for name in ("train", "val")), 0
     for name in ("train", "val"):
         split = splits[name]
-        rows = _mapped(folder / f"{name}-{boundary}.npy", (len(split), *shape))
-        for idx in torch.arange(len(split)).split(BATCH):
-            rows[idx] = outputs(network, split.inputs(idx), boundary)
+        side = _empty_side(split, boundary, shape, folder / f"{name}-{boundary}.npy")
+        for idx in batches_by_length(split, BATCH):
+            _put(side, idx, outputs(network, split.inputs(idx), boundary))
             done += len(idx)
             yield Preparing("storing", done, total)
-        stored[name] = Stored(rows, split.labels, boundary)
+        stored[name] = side
     yield stored
 
 
+def _empty_side(split: Split, boundary: int, shape: Shape, path: Path) -> Stored:
+    rows = _mapped(path, (shape.rows(split), *shape.item))
+    if not shape.ragged:
+        return Stored(rows, split.targets, boundary)
+    assert split.lengths is not None, "a network can't give items of different lengths for such of one"
+    return Stored(rows, split.targets, boundary, split.lengths, split.lengths.cumsum(0) - split.lengths)
+
+
+def _put(side: Stored, idx: Tensor, given: State) -> None:
+    if side.starts is None or given.lengths is None:
+        side.outputs[idx] = given.x
+        return
+    for start, n, row in zip(side.starts[idx].tolist(), given.lengths.tolist(), given.x):
+        side.outputs[start:start + n] = row[:n]
+
+
 def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
+    if not shape[0]:
+        return torch.zeros(shape)  # an empty file can't be mapped
     return torch.from_numpy(np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape))

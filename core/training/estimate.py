@@ -13,8 +13,14 @@ GUESS_MACS_PER_S = 2e10
 """Used until the first measurement; a slow laptop core does about this."""
 STEP_S = 0.004
 """Cost of a training step that does not depend on the network: optimizer, loss, reporting."""
-DECODE_S = 0.006
-"""One picture read, decoded and resized, with all cores at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCost:
+    """What a mean item of the data costs. `work`: multiplications, as a multiple of what the model's row states; `read_s`: seconds to read
+    it and bring it to the network's form, with all cores at work."""
+    work: float = 1.0
+    read_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +40,31 @@ def speed(ws: Workspace, model: str) -> tuple[float, bool]:
     return (min(speeds.values()) if speeds else GUESS_MACS_PER_S), False
 
 
-def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, speed: tuple[float, bool]) -> Estimate:
-    """A forward pass costs a block its multiplications; the gradient to its input, and the gradient to its weights, as much again.
+def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, speed: tuple[float, bool],
+             item: ItemCost) -> Estimate:
+    """What a run will take; `item` is what its task says of the data (`core.tasks.registry.Facts`).
+
+    A forward pass costs a block its multiplications; the gradient to its input, and the gradient to its weights, as much again.
     What lies before the first trained block is paid for once, unless augmentation changes the pictures in every epoch."""
     macs_per_s, measured = speed
-    macs, boundaries = _macs(row, config), _boundaries(plan, config)
+    macs, boundaries = _macs(row, item.work), _boundaries(plan, config)
     stored = [boundary for before, boundary in zip([0, *boundaries], boundaries) if boundary != before]
-    once = DECODE_S * (n_train + n_val) + (n_train + n_val) * sum(sum(macs[:boundary]) for boundary in stored) / macs_per_s
-    epochs = sum(epoch_costs(row, plan, config, n_train, n_val, macs_per_s))
+    once = item.read_s * (n_train + n_val) + (n_train + n_val) * sum(sum(macs[:boundary]) for boundary in stored) / macs_per_s
+    epochs = sum(epoch_costs(row, plan, config, n_train, n_val, macs_per_s, item))
     return Estimate(once, epochs / config.epochs, once + epochs, measured)
 
 
-def epoch_costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, macs_per_s: float) -> list[float]:
+def epoch_costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, macs_per_s: float,
+                item: ItemCost) -> list[float]:
     """Seconds of each epoch, what is paid for once left out."""
-    macs, steps_s = _macs(row, config), STEP_S * n_train / config.batch_size
+    macs, steps_s = _macs(row, item.work), STEP_S * n_train / config.batch_size
     return [epoch_seconds(macs, [block.trains_at(epoch) for block in plan.blocks], boundary, n_train, n_val, macs_per_s) + steps_s
             for epoch, boundary in enumerate(_boundaries(plan, config))]
 
 
-def everything_seconds(row: ModelRow, config: TrainConfig, n_train: int, n_val: int, macs_per_s: float) -> float:
+def everything_seconds(row: ModelRow, n_train: int, n_val: int, macs_per_s: float, item: ItemCost) -> float:
     """Seconds of one epoch with every block trained: what freezing is measured against."""
-    return epoch_seconds(_macs(row, config), [True] * len(row.blocks), 0, n_train, n_val, macs_per_s)
+    return epoch_seconds(_macs(row, item.work), [True] * len(row.blocks), 0, n_train, n_val, macs_per_s)
 
 
 def _boundaries(plan: FreezePlan, config: TrainConfig) -> list[int]:
@@ -64,9 +74,8 @@ def _boundaries(plan: FreezePlan, config: TrainConfig) -> list[int]:
     return [next((i for i, block in enumerate(plan.blocks) if block.trains_at(epoch)), len(plan.blocks)) for epoch in range(config.epochs)]
 
 
-def _macs(row: ModelRow, config: TrainConfig) -> list[float]:
-    scale = ((config.input_size or row.input_size) / row.input_size) ** 2
-    return [block.macs * scale for block in row.blocks]
+def _macs(row: ModelRow, work: float) -> list[float]:
+    return [block.macs * work for block in row.blocks]
 
 
 def epoch_seconds(macs: Sequence[float], trained: Sequence[bool], boundary: int, n_train: int, n_val: int, macs_per_s: float) -> float:

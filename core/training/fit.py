@@ -16,11 +16,13 @@ from core.errors import UserError
 from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started, Step
 from core.models.blocks import Network
 from core.models.shares import outputs
+from core.objectives import objective
 from core.specs import FreezePlan, Precision, RunSpec, SplitName
 from core.training import activations
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss
 from core.training.optim import build_optimizer, rate_at, set_rate, trained_parameters
+from core.training.order import batches_by_length, epoch_batches
 
 Control = Callable[[], Literal["go", "keep", "discard"]]
 REPORT_SECONDS = 0.1
@@ -31,19 +33,37 @@ EVALUATION_BATCH = 64
 
 @dataclass(slots=True)
 class _Progress:
-    """Where the run stands. `best` orders epochs: the higher score first, then the lower loss. Patience is counted from epoch index
+    """Where the run stands. `best` orders epochs: the better score first, then the lower loss. Patience is counted from epoch index
     `patience_from` on, when every block that is to train does."""
     patience_from: int
     step: int = 0
     best: tuple[float, float] = (float("-inf"), float("-inf"))
     best_epoch: int = 0
+    best_score: float | None = None
     best_tensors: dict[str, Tensor] = field(default_factory=dict)
     waited: int = 0
     saved_at: float = 0.0
     stop: Literal["", "keep", "discard", "early"] = ""
 
 
-def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control,
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What a score is made of, over some batches. `loss`: sum over items; tensors, so that nothing waits for a device in each step."""
+    loss: Tensor = field(default_factory=lambda: torch.zeros(()))
+    counts: Tensor = field(default_factory=lambda: torch.zeros(1))
+    n: int = 0
+
+    def plus(self, mean_loss: Tensor, counts: Tensor, n: int) -> _Sums:
+        return _Sums(self.loss + mean_loss * n, self.counts + counts, self.n + n)
+
+    def joined(self, other: _Sums) -> _Sums:
+        return _Sums(self.loss + other.loss, self.counts + other.counts, self.n + other.n)
+
+    def mean_loss(self) -> float:
+        return float(self.loss) / self.n
+
+
+def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, folder: Path, control: Control,
         precision: Precision = "fp32") -> Iterator[Event]:
     """Train by the run's plan and settings; afterwards the network holds the best epoch, and so does `folder/best.safetensors`.
 
@@ -53,22 +73,23 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classe
     threads, network.precision = torch.get_num_threads(), precision
     network.to(memory_format=torch.channels_last)  # the order in which convolutions read fastest, here and on GPUs
     try:
-        last = yield from _fit(run, network, splits, n_classes, folder, control, threads)
+        last = yield from _fit(run, network, splits, n_outputs, folder, control, threads)
     finally:
         torch.set_num_threads(threads)
         network.precision = "fp32"
     yield last  # only now: whoever hears of the end goes on with the network
 
 
-def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_classes: int, folder: Path, control: Control,
+def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, folder: Path, control: Control,
          threads: int) -> Generator[Event, None, Done | Discarded]:
     """Everything but the last event, which it returns."""
     began, plan, config = time.monotonic(), run.plan, run.config
     _check_learns(network, plan)
-    steps_per_epoch = len(_batches(torch.arange(len(splits["train"])), config.batch_size))
-    yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_classes, trained_parameters(network),
+    steps_per_epoch = len(epoch_batches(splits["train"], config.batch_size, config.seed, 0))
+    yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
                   sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu", network.precision)
-    loss, weights = LOSSES[run.data.objective], _class_weights(splits["train"].labels, n_classes) if config.class_weights else None
+    loss = LOSSES[run.data.objective]
+    weights = loss.weigh(splits["train"].targets, n_outputs) if loss.weigh and config.class_weights else None
     optimizer = build_optimizer(network, plan, config)
     at = _Progress(max(block.from_epoch for block in plan.blocks if block.state == "trained" and block.from_epoch < config.epochs))
     sides, boundary = splits, 0
@@ -95,8 +116,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_class
     yield _save(at, folder)
     restore_trained(network, at.best_tensors)
     network.freeze(())
-    score = at.best[0] if len(splits["val"]) else None
-    return Done(at.best_epoch, epoch + 1, score, time.monotonic() - began, early=at.stop == "early" and epoch + 1 < config.epochs,
+    return Done(at.best_epoch, epoch + 1, at.best_score, time.monotonic() - began, early=at.stop == "early" and epoch + 1 < config.epochs,
                 stopped=at.stop == "keep")
 
 
@@ -118,8 +138,8 @@ def _store(network: Network, splits: dict[SplitName, Split], prefix: int, folder
     Sets `at.stop` when asked to end and there is nothing left to do for it."""
     if not prefix:
         return splits, 0
-    shape = activations.item_shape(network, splits["train"], prefix)
-    if not activations.fits(shape, len(splits["train"]) + len(splits["val"]), folder):
+    shape = activations.shape_of(network, splits["train"], prefix)
+    if not activations.fits(shape, splits, folder):
         yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
         return splits, 0
     for stored in activations.store(network, splits, prefix, shape, folder / "activations"):
@@ -136,34 +156,33 @@ def _store(network: Network, splits: dict[SplitName, Split], prefix: int, folder
 def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: torch.optim.Optimizer, loss: Loss,
                  weights: Tensor | None, epoch: int, at: _Progress, control: Control) -> Generator[Event, None, list[float]]:
     """One pass over the training items; returns (mean loss, mean score). Sets `at.stop` when asked to end."""
-    config, order = run.config, torch.randperm(len(side), generator=torch.Generator().manual_seed(run.config.seed * 100_003 + epoch))
-    batches, frozen = _batches(order, config.batch_size), network.frozen_prefix()
-    total, window, reported = torch.zeros(3), torch.zeros(3), time.monotonic()  # sums of (loss, score, items)
+    config, frozen = run.config, network.frozen_prefix()
+    batches = epoch_batches(side, config.batch_size, config.seed, epoch)
+    total, window, reported = _Sums(), _Sums(), time.monotonic()
     for position, idx in enumerate(batches):
         rate = rate_at(config.schedule, config.learning_rate, at.step, config.epochs * len(batches))
         set_rate(optimizer, rate)
         torch.default_generator.manual_seed(config.seed * 1_000_003 + at.step)
-        x, y = side.augmented(idx, epoch) if boundary == 0 else side.inputs(idx), side.labels[idx]
+        batch, targets = side.augmented(idx, epoch) if boundary == 0 else side.inputs(idx), side.targets[idx]
         if frozen > boundary:
-            x = outputs(network, x, frozen)
-        logits = network(x, start=frozen)
-        value = loss.loss(logits, y, config.label_smoothing, weights)
+            batch = outputs(network, batch, frozen)
+        logits = network.run(batch, start=frozen).x
+        value = loss.loss(logits, targets, config.label_smoothing, weights)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         optimizer.step()
         at.step += 1
-        window += torch.stack([value.detach() * len(idx), loss.correct(logits.detach(), y).sum(), torch.tensor(float(len(idx)))])
+        window = window.plus(value.detach(), loss.counts(logits.detach(), targets), len(idx))
         last = position == len(batches) - 1
         if last or time.monotonic() - reported > REPORT_SECONDS or (position + 1) % max(1, len(batches) // REPORTS_PER_EPOCH) == 0:
-            mean_loss, mean_score, _ = (window / window[2]).tolist()
-            _refuse_nan(mean_loss, config.learning_rate)
-            yield Step(epoch + 1, at.step, mean_loss, mean_score, rate)
-            total, window, reported = total + window, torch.zeros(3), time.monotonic()
+            _refuse_nan(window.mean_loss(), config.learning_rate)
+            yield Step(epoch + 1, at.step, window.mean_loss(), loss.score(window.counts), rate)
+            total, window, reported = total.joined(window), _Sums(), time.monotonic()
         at.stop = _asked(control)
         if at.stop:
             break
-    total += window
-    return (total / total[2]).tolist()[:2]
+    total = total.joined(window)
+    return [total.mean_loss(), loss.score(total.counts)]
 
 
 def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, epoch: int,
@@ -172,10 +191,11 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     val_loss, val_score = _evaluate(network, sides["val"], boundary, loss) if len(sides["val"]) else (None, None)
     if val_loss is not None:
         _refuse_nan(val_loss, run.config.learning_rate)
-    rank = (float(epoch), 0.0) if val_score is None else (val_score, -val_loss)
+    rank = (float(epoch), 0.0) if val_score is None else (_better(run, val_score), -val_loss)
     best = rank > at.best
     if best:
-        at.best, at.best_epoch, at.best_tensors, at.waited = rank, epoch + 1, copy_trained(network, run.plan), 0
+        at.best, at.best_epoch, at.best_score, at.waited = rank, epoch + 1, val_score, 0
+        at.best_tensors = copy_trained(network, run.plan)
         if not all(tensor.isfinite().all() for tensor in at.best_tensors.values()):  # seen by no loss where there is no validation
             _refuse_nan(float("nan"), run.config.learning_rate)
     elif epoch >= at.patience_from:
@@ -188,18 +208,17 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
 
 
 def _evaluate(network: Network, side: Split, boundary: int, loss: Loss) -> tuple[float, float]:
-    """Mean loss (without smoothing and weights) and mean score, everything in `eval()`."""
+    """Mean loss (without smoothing and weights) and score, everything in `eval()`."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    sums = torch.zeros(2)
+    sums = _Sums()
     with torch.inference_mode():
-        for idx in torch.arange(len(side)).split(EVALUATION_BATCH):
-            logits, y = outputs(network, side.inputs(idx), start=boundary), side.labels[idx]
-            sums += torch.stack([loss.loss(logits, y, 0.0, None) * len(idx), loss.correct(logits, y).sum()])
+        for idx in batches_by_length(side, EVALUATION_BATCH):
+            logits, targets = outputs(network, side.inputs(idx), start=boundary).x, side.targets[idx]
+            sums = sums.plus(loss.loss(logits, targets, 0.0, None), loss.counts(logits, targets), len(idx))
     for module, training in modes.items():
         module.training = training
-    mean_loss, mean_score = (sums / len(side)).tolist()
-    return mean_loss, mean_score
+    return sums.mean_loss(), loss.score(sums.counts)
 
 
 def _is_small(network: Network, boundary: int) -> bool:
@@ -207,18 +226,9 @@ def _is_small(network: Network, boundary: int) -> bool:
     return boundary >= len(network.blocks) - 1
 
 
-def _batches(order: Tensor, size: int) -> list[Tensor]:
-    """Batches of `size`; a single item left over joins the batch before it, since BatchNorm can't learn from one item alone."""
-    batches = list(order.split(size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
-def _class_weights(labels: Tensor, n_classes: int) -> Tensor:
-    """Inverse frequency, scaled to a mean of one over the items."""
-    counts = torch.bincount(labels, minlength=n_classes).clamp(min=1).float()
-    return counts.sum() / (n_classes * counts)
+def _better(run: RunSpec, score: float) -> float:
+    """The score so that more is better, whatever the objective measures."""
+    return score if objective(run.data.objective).higher_is_better else -score
 
 
 def _refuse_nan(loss: float, rate: float) -> None:

@@ -6,14 +6,13 @@ import time
 import torch
 from torch import nn
 
-from core.models.blocks import Network
+from core.models.blocks import Network, State
 from core.models.shares import SHARE, outputs
 from core.specs import Precision
 
 WORTH = 1.25
 """bfloat16 keeps 8 bits of a number's precision: it has to be clearly faster to be chosen."""
 TRIES = 3
-ITEMS = 2 * SHARE
 
 
 def faster_precision() -> Precision:
@@ -30,14 +29,14 @@ def faster_precision() -> Precision:
     return "bf16" if times["fp32"] > WORTH * times["bf16"] else "fp32"
 
 
-def forward_items_per_s(network: Network, shape: tuple[int, ...], precision: Precision) -> float:
-    """How many items (of `shape`, without the batch) a second the whole network computes, every core at work."""
-    x, network.precision = torch.rand(ITEMS, *shape), precision
+def forward_items_per_s(network: Network, batch: State, precision: Precision) -> float:
+    """How many items of the batch a second the whole network computes, every core at work."""
+    network.precision = precision
     network.freeze(())
-    outputs(network, x[:SHARE])
+    outputs(network, State(batch.x[:SHARE], None if batch.lengths is None else batch.lengths[:SHARE]))
     began = time.perf_counter()
-    outputs(network, x)
-    return ITEMS / (time.perf_counter() - began)
+    outputs(network, batch)
+    return len(batch) / (time.perf_counter() - began)
 
 
 def _best(layers: nn.Module, x: torch.Tensor, precision: Precision) -> float:

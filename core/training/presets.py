@@ -1,13 +1,44 @@
 """Ready settings. Torch-free: pages and the command line read them."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from core.models.catalog import ModelRow
+from core.models.rows import Adapter
 from core.specs import Augmentation, BlockPlan, FreezePlan, PresetKey, TrainConfig
 
 PlanKind = Literal["head", "last-stage", "all"]
-PRESETS: dict[PresetKey, PlanKind] = {"instant": "head", "balanced": "last-stage", "thorough": "all"}
+PRESETS: tuple[PresetKey, ...] = ("instant", "balanced", "thorough")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A preset for one kind of network: what trains, when what is pretrained joins and at which share of the rate, and all settings."""
+    kind: PlanKind
+    config: TrainConfig
+    head_first_epochs: int = 0
+    lr_scale: float = 1.0
+
+
+PICTURES: dict[PresetKey, Recipe] = {
+    "instant": Recipe("head", TrainConfig("instant", epochs=40)),
+    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=12, learning_rate=3e-3, patience=5), head_first_epochs=4, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=20, learning_rate=2e-3, patience=6, label_smoothing=0.05, augmentation=Augmentation(
+        flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour=0.3)), lr_scale=0.1),
+}
+TRANSFORMERS: dict[PresetKey, Recipe] = {
+    "instant": Recipe("head", TrainConfig("instant", epochs=40)),
+    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=8, learning_rate=1e-3, patience=3), head_first_epochs=2, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=5, learning_rate=5e-4, patience=2), lr_scale=0.1),
+}
+"""Few epochs with small steps, as published for such networks (Devlin et al. 2019, arXiv:1810.04805)."""
+WORDS: dict[PresetKey, Recipe] = {
+    "instant": Recipe("head", TrainConfig("instant", epochs=20, learning_rate=1e-2, patience=4)),
+    "balanced": Recipe("all", TrainConfig("balanced", epochs=20, learning_rate=5e-3, patience=4), head_first_epochs=2, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=30, learning_rate=3e-3, patience=6, label_smoothing=0.05), lr_scale=0.3),
+}
+RECIPES: dict[Adapter, dict[PresetKey, Recipe]] = {"torchvision": PICTURES, "transformers": TRANSFORMERS, "words": WORDS}
 
 
 def groups(row: ModelRow) -> tuple[str, ...]:
@@ -16,34 +47,26 @@ def groups(row: ModelRow) -> tuple[str, ...]:
 
 
 def plan_for(row: ModelRow, kind: PlanKind, *, head_first_epochs: int = 0, lr_scale: float = 1.0) -> FreezePlan:
-    """Train the head, the head and the last stage, or everything. The pretrained blocks may join after `head_first_epochs`
-    and learn at `lr_scale` of the rate: the new head's first large gradients then don't reach them
+    """Train the head, the head and the last stage, or everything; what is new and knows nothing yet always trains. The pretrained blocks
+    may join after `head_first_epochs` and learn at `lr_scale` of the rate: the new head's first large gradients then don't reach them
     (Howard and Ruder 2018, arXiv:1801.06146)."""
     names = groups(row)
-    trained = {"head": names[-1:], "last-stage": names[-2:], "all": names}[kind]
+    new = {block.group for block in row.blocks if block.new} | {names[-1]}
+    pretrained = [name for name in names if name not in new]
+    trained = {"head": [], "last-stage": pretrained[-1:], "all": pretrained}[kind]
     return FreezePlan(tuple(
-        BlockPlan(block.name, "frozen") if block.group not in trained
-        else BlockPlan(block.name, "trained") if block.group == names[-1]
-        else BlockPlan(block.name, "trained", lr_scale, head_first_epochs) for block in row.blocks))
+        BlockPlan(block.name, "trained") if block.group in new
+        else BlockPlan(block.name, "trained", lr_scale, head_first_epochs) if block.group in trained
+        else BlockPlan(block.name, "frozen") for block in row.blocks))
 
 
-def preset_config(key: PresetKey) -> TrainConfig:
-    """The settings of a preset, its freezing apart."""
-    match key:
-        case "balanced":
-            return TrainConfig("balanced", epochs=12, learning_rate=3e-3, patience=5)
-        case "thorough":
-            return TrainConfig("thorough", epochs=20, learning_rate=2e-3, patience=6, label_smoothing=0.05,
-                               augmentation=Augmentation(flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour=0.3))
-        case _:
-            return TrainConfig(key, epochs=40)
+def preset_config(row: ModelRow, key: PresetKey) -> TrainConfig:
+    """The settings of a preset for this model, its freezing apart."""
+    return RECIPES[row.adapter][key].config if key in PRESETS else TrainConfig(key)
 
 
 def preset_plan(row: ModelRow, key: PresetKey) -> FreezePlan:
-    match key:
-        case "balanced":
-            return plan_for(row, "last-stage", head_first_epochs=4, lr_scale=0.1)
-        case "thorough":
-            return plan_for(row, "all", lr_scale=0.1)
-        case _:
-            return plan_for(row, "head")
+    if key not in PRESETS:
+        return plan_for(row, "head")
+    recipe = RECIPES[row.adapter][key]
+    return plan_for(row, recipe.kind, head_first_epochs=recipe.head_first_epochs, lr_scale=recipe.lr_scale)

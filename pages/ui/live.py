@@ -53,8 +53,9 @@ def watch(run_id: str) -> None:
 
 def _costs(run: RunSpec) -> list[float]:
     version = state.read_version(run.data)
-    return epoch_costs(find(run.model.key), run.plan, run.config, len(version.split("train")), len(version.split("val")),
-                       speed(state.workspace(), run.model.key)[0])
+    row = find(run.model.key, state.workspace())
+    return epoch_costs(row, run.plan, run.config, len(version.split("train")), len(version.split("val")),
+                       speed(state.workspace(), row.key)[0], state.item_cost(row, run.config, run.data))
 
 
 def _leads_on(run_id: str) -> bool:

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.data.versions import Version
 from core.errors import UserError
 from core.jobs import downloads
-from core.models.catalog import CATALOG, ModelRow, on_this_machine, ready, weights_folder
+from core.models.catalog import ModelRow, models, on_this_machine, ready, weights_folder
 from pages.ui import state
 from pages.ui.empty import empty
 from pages.ui.errors import show_error
@@ -22,7 +22,7 @@ COLUMNS = 3
 
 def rows_for(version: Version | None) -> list[ModelRow]:
     """The models that can learn from this data; all of them while there is none."""
-    return [row for row in CATALOG.values() if version is None or row.task == version.task]
+    return [row for row in models(state.workspace()).values() if version is None or row.task == version.task]
 
 
 def no_models(version: Version) -> None:
@@ -83,7 +83,7 @@ def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
                                             else f":orange-badge[:material/download: {size(row.size_bytes)}]"))
         st.caption("  \n".join((
             _("{n} parameters, {size}", n=count(row.parameters), size=size(row.size_bytes)),
-            _("takes pictures of {n} × {n} pixels", n=row.input_size),
+            _("takes pictures of {n} × {n} pixels", n=row.input.input_size),
             _("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source)))))
         with st.container(horizontal=True, vertical_alignment="center"):
             if chosen:

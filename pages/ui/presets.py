@@ -19,7 +19,7 @@ def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[fl
     for key in PRESETS:
         chosen = draft.preset == key
         with grid.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{key}"):
-            cost = estimate(row, preset_plan(row, key), preset_config(key), n_train, n_val, speed)
+            cost = estimate(row, preset_plan(row, key), preset_config(row, key), n_train, n_val, speed, state.item_cost(row, preset_config(row, key)))
             st.markdown(f"**{preset_text(key)}**  :gray-badge[:material/timer: {duration(cost.total)}]")
             st.caption(_what(key))
             if chosen:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.jobs.predictor_client import client
 from core.models.catalog import find
-from core.preprocess import from_row
+from core.preprocess import of_input
 from core.specs import Augmentation, DataSpec
 from pages.ui import state
 from pages.ui.i18n import _
@@ -26,4 +26,4 @@ def augmented(data: DataSpec, model: str, augmentation: Augmentation) -> None:
 def _pictures(data: DataSpec, model: str, augmentation: Augmentation) -> list[bytes]:
     ws = state.workspace()
     items = sorted(state.read_version(data).split("train"), key=lambda item: item.sha)[:SHOWN]
-    return client().preview([ws.blob(item.sha) for item in items], from_row(find(model)), augmentation)
+    return client().preview([ws.blob(item.sha) for item in items], of_input(find(model).input), augmentation)

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.data.versions import load_dataset
-from core.models.catalog import CATALOG, find
+from core.models.catalog import find, models
 from core.specs import DataSpec, FreezePlan, ModelSpec, PresetKey, RunSpec
 from core.training.presets import groups
 from pages.routes.tokens import mint
@@ -62,9 +62,9 @@ def download_link(label: str, url: str) -> None:
 
 def trained_text(model: str, plan: FreezePlan) -> str:
     """“head”, “stage 4 to head”, “everything”, or the groups by name."""
-    if model not in CATALOG:
+    row = models(state.workspace()).get(model)
+    if row is None:
         return "–"
-    row = CATALOG[model]
     names, trained = groups(row), set(plan.trained())
     live = [name for name in names if any(block.group == name and block.name in trained for block in row.blocks)]
     if len(live) == len(names):
@@ -80,7 +80,8 @@ def trained_text(model: str, plan: FreezePlan) -> str:
 
 def model_text(model: ModelSpec) -> str:
     """The model's title, and that its weights are random where they are: such a run shows what pretraining is worth."""
-    title = CATALOG[model.key].title if model.key in CATALOG else model.key
+    row = models(state.workspace()).get(model.key)
+    title = row.title if row else model.key
     return title if model.pretrained else _("{model}, random weights", model=title)
 
 
@@ -93,7 +94,7 @@ def _chips(data: DataSpec | None, model: ModelSpec, plan: FreezePlan, preset: Pr
     what = _("none yet")
     if data:
         what = _("{data}, {n}", data=md(load_dataset(ws, data.dataset, state.me()).name), n=len(state.read_version(data).items))
-    fits = data is None or find(model.key).task == data.task
+    fits = data is None or find(model.key, ws).task == data.task
     chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), model_text(model) if fits else _("none yet"), "model.py"),
              ("model", _("Trains"), trained_text(model.key, plan) if fits else "–", "model.py"),
              ("train", _("Preset"), preset_text(preset), "train.py"))

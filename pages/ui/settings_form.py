@@ -56,9 +56,10 @@ def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
     with two:
         st.markdown(f"**{_('Pictures')}**")
         batch = st.number_input(_("Batch size"), 1, 1024, given.batch_size, key=f"train.batch.{rev}", help=_("How many pictures make one step."))
-        least, most = (row.input_size, row.input_size) if row.fixed_size else (row.min_size, 1024)
-        size = st.number_input(_("Input size (pixels)"), least, most, min(max(given.input_size or row.input_size, least), most), step=32,
-                               disabled=row.fixed_size, key=f"train.size.{rev}.{row.key}",
+        own = row.input
+        least, most = (own.input_size, own.input_size) if own.fixed_size else (own.min_size, 1024)
+        size = st.number_input(_("Input size (pixels)"), least, most, min(max(given.input_size or own.input_size, least), most), step=32,
+                               disabled=own.fixed_size, key=f"train.size.{rev}.{row.key}",
                                help=_("Larger shows finer detail and costs more time."))
         weights = st.toggle(_("Rare labels count more"), given.class_weights, key=f"train.weights.{rev}",
                             help=_("Class weights: every label counts equally, however many pictures it has."))
@@ -73,7 +74,7 @@ def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
                               help=_("Asks for a little less certainty; helps when some labels may be wrong."))
     augmentation = _augmentation(given.augmentation, rev)
     return replace(given, epochs=int(epochs), learning_rate=float(rate), optimizer=optimizer, momentum=float(momentum), schedule=schedule,
-                   batch_size=int(batch), input_size=None if int(size) == row.input_size else int(size), class_weights=weights, seed=int(seed),
+                   batch_size=int(batch), input_size=None if int(size) == own.input_size else int(size), class_weights=weights, seed=int(seed),
                    patience=int(patience), weight_decay=float(decay), label_smoothing=float(smoothing), augmentation=augmentation)
 
 

@@ -8,9 +8,12 @@ import streamlit as st
 
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import UserError
-from core.models.catalog import CATALOG, DEFAULT
+from core.models.catalog import DEFAULT, find, models
+from core.models.rows import ModelRow
 from core.owners import owner_of
 from core.specs import DataSpec, FreezePlan, PresetKey, TrainConfig, from_json, to_json
+from core.tasks.registry import TASKS
+from core.training.estimate import ItemCost
 from core.training.presets import preset_config, preset_plan
 from core.workspace import Workspace, new_id, write_atomic
 
@@ -34,10 +37,10 @@ class Draft:
     """The id that the next run will get: pressing the button twice makes one run."""
 
     def actual_plan(self) -> FreezePlan:
-        return self.plan or preset_plan(CATALOG[self.model], self.preset)
+        return self.plan or preset_plan(find(self.model, workspace()), self.preset)
 
     def actual_config(self) -> TrainConfig:
-        return self.config or preset_config(self.preset)
+        return self.config or preset_config(find(self.model, workspace()), self.preset)
 
 
 def workspace() -> Workspace:
@@ -65,11 +68,19 @@ def draft() -> Draft:
 
 def update(**changes: Any) -> Draft:
     """Change the draft here and on disk."""
-    new = replace(draft(), **changes)
+    new = _fitting(replace(draft(), **changes))
     if new != draft():
         st.session_state["draft"] = new
         write_atomic(workspace().draft(me()), to_json(new))
     return new
+
+
+def _fitting(new: Draft) -> Draft:
+    """A draft whose model learns from its kind of data: other data than before may want another model, with settings of its own."""
+    if new.data is None or find(new.model, workspace()).task == new.data.task:
+        return new
+    return replace(new, model=TASKS[new.data.task].default_model, pretrained=True, plan=None, config=None,
+                   preset="instant" if new.preset == "custom" else new.preset)
 
 
 def _stored_draft() -> Draft:
@@ -87,15 +98,18 @@ def _stored_draft() -> Draft:
             read_version(stored.data)
     except UserError:  # the data is gone: begin anew
         return replace(fresh, language=stored.language)
-    if stored.model not in CATALOG:  # its plan went with it
+    if stored.model not in models(workspace()):  # its plan went with it
         stored = replace(stored, model=DEFAULT, plan=None)
     return replace(stored, request=stored.request or new_id())
 
 
 def choose_model(key: str) -> None:
-    """Another model has blocks and an input size of its own; all other settings stay."""
-    config = draft().config
-    update(model=key, pretrained=True, plan=None, config=replace(config, input_size=None) if config else None)
+    """Another model has blocks and an input size of its own; settings changed by hand stay where it is of the same kind, else they are
+    its preset's."""
+    now, ws = draft(), workspace()
+    kept = now.config if find(key, ws).adapter == find(now.model, ws).adapter else None
+    update(model=key, pretrained=True, plan=None, config=replace(kept, input_size=None, max_tokens=None) if kept else None,
+           preset="instant" if now.preset == "custom" and kept is None else now.preset)
 
 
 def choose_preset(preset: PresetKey) -> None:
@@ -114,6 +128,17 @@ def version() -> Version | None:
 def read_version(spec: DataSpec) -> Version:
     """A version never changes, so all sessions share the one that was read; a copy for each would cost as much as reading."""
     return load_version(workspace(), spec)
+
+
+def item_cost(row: ModelRow, config: TrainConfig, data: DataSpec | None = None) -> ItemCost:
+    """What an item of the data (else of the draft's data) costs with a model; nothing is known of it without data."""
+    data = data or draft().data
+    return _item_cost(row.key, config, data) if data and data.task == row.task else ItemCost()
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _item_cost(key: str, config: TrainConfig, data: DataSpec) -> ItemCost:
+    return TASKS[data.task].facts().cost(workspace(), find(key, workspace()), config, data, read_version(data))
 
 
 def run_id() -> str | None:

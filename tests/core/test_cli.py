@@ -118,7 +118,7 @@ def test_the_plan_overrides_that_of_the_preset(ws: Workspace, data: Path, capsys
     row = find(MODEL)
     everything = sum(block.parameters for block in row.blocks[:-1]) + HEAD
     assert run.plan == plan_for(row, "all")
-    assert run.config.preset == "custom" and run.config.patience == preset_config("balanced").patience
+    assert run.config.preset == "custom" and run.config.patience == preset_config(find(MODEL), "balanced").patience
     assert run.model.pretrained is False and not run.plan.blocks[0].from_epoch
     assert "1/1" in text and f"{everything:,} parameters trained" in text and "accuracy" in text and run.name in text
 

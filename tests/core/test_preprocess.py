@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from core.preprocess import Preprocess, from_row
+from core.preprocess import Preprocess, of_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +18,22 @@ class Row:
 
 
 def test_a_row_gives_its_own_sizes() -> None:
-    assert from_row(Row()) == Preprocess(232, 224, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2), "bicubic")
+    assert of_input(Row()) == Preprocess(232, 224, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2), "bicubic")
 
 
 @pytest.mark.parametrize("input_size, resized", [(112, 116), (448, 464), (32, 33)])
 def test_another_input_size_crops_in_proportion(input_size: int, resized: int) -> None:
-    made = from_row(Row(), input_size)
+    made = of_input(Row(), input_size)
     assert (made.resize_size, made.input_size) == (resized, input_size)
 
 
 def test_it_survives_json() -> None:
-    made = from_row(Row())
+    made = of_input(Row())
     assert Preprocess.from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 
 def test_fields_can_be_read_by_name_like_a_dict() -> None:
-    made = from_row(Row())
+    made = of_input(Row())
     assert {key: made[key] for key in asdict(made)} == asdict(made)
 
 

@@ -79,7 +79,7 @@ def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, vis
     page.run()
     draft = stored(ws)
     assert states(ROW, draft.actual_plan()) == browser.plan and draft.plan == plan_for(ROW, "last-stage")
-    assert (draft.preset, draft.config) == ("custom", replace(preset_config("instant"), preset="custom"))
+    assert (draft.preset, draft.config) == ("custom", replace(preset_config(find(DEFAULT), "instant"), preset="custom"))
     assert "stage 4 to head" in page.button(key="recipe.2").label
 
 
@@ -136,6 +136,6 @@ def test_the_search_finds_by_title_and_family(ws: Workspace, visit: Visit) -> No
 def test_every_card_tells_size_input_score_licence_and_limits(ws: Workspace, visit: Visit) -> None:
     text = said(visit("model.py"))
     for row in CATALOG.values():
-        for fact in (f"{row.score:.1f} % accuracy", f"{row.input_size} × {row.input_size} pixels", row.licence, row.limits,
+        for fact in (f"{row.score:.1f} % accuracy", f"{row.input.input_size} × {row.input.input_size} pixels", row.licence, row.limits,
                      row.learnt_from):
             assert fact in text, (row.key, fact)

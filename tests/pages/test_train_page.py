@@ -49,11 +49,11 @@ def test_without_data_the_way_leads_back_to_it(ws: Workspace, visit: Visit) -> N
 def test_a_preset_sets_freezing_and_all_settings(ws: Workspace, pets: DataSpec, visit: Visit, key: str) -> None:
     page = visit("train.py")
     page.number_input(key="train.epochs.0").set_value(3).run()
-    assert stored(ws).preset == "custom" and stored(ws).config == replace(preset_config("instant"), preset="custom", epochs=3)
+    assert stored(ws).preset == "custom" and stored(ws).config == replace(preset_config(ROW, "instant"), preset="custom", epochs=3)
     page.button(key=f"train.preset.{key}").click().run()
     draft = stored(ws)
-    assert (draft.preset, draft.actual_config(), draft.actual_plan()) == (key, preset_config(key), preset_plan(ROW, key))
-    assert {field.label: field.value for field in page.number_input}["Epochs"] == preset_config(key).epochs
+    assert (draft.preset, draft.actual_config(), draft.actual_plan()) == (key, preset_config(ROW, key), preset_plan(ROW, key))
+    assert {field.label: field.value for field in page.number_input}["Epochs"] == preset_config(ROW, key).epochs
     assert f"train.preset.{key}" not in [button.key for button in page.button] and trouble(page) == []
 
 
@@ -85,7 +85,7 @@ def test_starting_makes_one_run_with_what_was_chosen_and_leads_to_its_address(ws
     page.button(key="train.preset.balanced").click().run()
     page.button(key="recipe.next").click().run()
     (run,) = list_runs(ws, LOCAL_OWNER)
-    assert (run.data, run.config, run.plan) == (pets, preset_config("balanced"), preset_plan(ROW, "balanced"))
+    assert (run.data, run.config, run.plan) == (pets, preset_config(ROW, "balanced"), preset_plan(ROW, "balanced"))
     assert page.query_params["run"] == run.id and title_of(page).startswith("# pets\\-1 ")
     assert stored(ws).request not in ("", run.id)  # the next start makes another run
 
@@ -101,7 +101,7 @@ def test_two_tabs_with_the_same_draft_make_one_run(ws: Workspace, pets: DataSpec
 
 @pytest.mark.parametrize("model", ["inception_v3", "vit_b_16"])
 def test_an_input_size_that_the_model_cannot_take_is_not_kept(ws: Workspace, pets: DataSpec, visit: Visit, model: str) -> None:
-    small = replace(preset_config("instant"), input_size=64, epochs=3)
+    small = replace(preset_config(ROW, "instant"), input_size=64, epochs=3)
     write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=pets, preset="custom", config=small)))
     visit("model.py").button(key=f"model.choose.{model}").click().run()
     assert stored(ws).config == replace(small, input_size=None)

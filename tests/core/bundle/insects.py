@@ -14,14 +14,14 @@ from core.bundle.predict import normalise, prepare
 from core.bundle.write import write_bundle
 from core.models.architecture import rebuild
 from core.models.catalog import find
-from core.preprocess import from_row
+from core.preprocess import of_input
 from core.specs import BlockPlan, DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig
 
 LABELS = ("ant", "hover fly", "b*e|e", "猫")
 ARCHITECTURE: dict[str, Any] = {"builder": "mobilenet_v3_small", "kwargs": {},
                                 "head": {"path": "classifier.3", "layers": [["Linear", 1024, len(LABELS)]]}}
 SOURCE = find("mobilenet_v3_small")
-PREPROCESS = from_row(SOURCE, input_size=96)
+PREPROCESS = of_input(SOURCE.input, 96)
 RUN = RunSpec("run1", "Insects ![x](http://example.org/x.png)", "owner-secret", 1.7e9, DataSpec("insects", "v1"), ModelSpec(SOURCE.key),
               FreezePlan((BlockPlan("stem", "frozen"), BlockPlan("head", "trained"))), TrainConfig())
 SCORES = {"metric": "accuracy", "score": 0.93, "low": 0.8625, "high": 0.9657, "n": 100, "k": 93, "split": "test",

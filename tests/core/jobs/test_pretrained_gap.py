@@ -22,7 +22,7 @@ class Silent:
 def judged(ws: Workspace, pretrained: bool) -> Report:
     """Instant on the drawn flowers, as the app does it."""
     data = import_sample(ws, "flowers", LOCAL_OWNER, lambda done, total: None)
-    run = submit(ws, LOCAL_OWNER, data, ModelSpec(DEFAULT, pretrained), preset_plan(find(DEFAULT), "instant"), preset_config("instant"))
+    run = submit(ws, LOCAL_OWNER, data, ModelSpec(DEFAULT, pretrained), preset_plan(find(DEFAULT), "instant"), preset_config(find(DEFAULT), "instant"))
     parts = assemble(ws, run, Silent())
     list(fit(run, parts.network, parts.splits, len(parts.version.labels), ws.run(run.id), lambda: "go", parts.precision))
     report = finish(ws, run, ws.run(run.id), parts)

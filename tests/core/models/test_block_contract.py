@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from core.models.architecture import rebuild
 from core.models.blocks import Block, Network
-from core.models.build import architecture, build, build_source
+from core.models.build import architecture, build
 from core.models.catalog import CATALOG, ModelRow
-from core.specs import ModelSpec
+from core.models.torchvision_build import build_source
 from tools.make_block_facts import facts_of
 
 N_OUTPUTS = 3
@@ -28,18 +28,18 @@ def row(request: pytest.FixtureRequest) -> ModelRow:
 @pytest.fixture(scope="module")
 def network(row: ModelRow) -> Iterator[Network]:
     """Shared by the tests of one row, which leave it as it is."""
-    yield build(ModelSpec(row.key, pretrained=False), N_OUTPUTS, seed=7).eval()
+    yield build(row, N_OUTPUTS, 7, pretrained=False).eval()
 
 
 @pytest.fixture(scope="module")
 def source(row: ModelRow) -> Iterator[Network]:
-    yield build_source(ModelSpec(row.key, pretrained=False)).eval()
+    yield build_source(row, 0, False, None).eval()
 
 
 @pytest.fixture(scope="module")
 def pictures(row: ModelRow) -> Tensor:
     """The smallest that the row says it takes; without BatchNorm one is enough."""
-    return torch.rand(1 if row.fixed_size else 4, 3, row.min_size, row.min_size, generator=torch.Generator().manual_seed(1))
+    return torch.rand(1 if row.input.fixed_size else 4, 3, row.input.min_size, row.input.min_size, generator=torch.Generator().manual_seed(1))
 
 
 def parameters_by_block(network: Network) -> dict[str, dict[str, nn.Parameter]]:

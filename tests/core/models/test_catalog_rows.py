@@ -10,7 +10,9 @@ from torchvision.models import get_model_weights
 
 from core.errors import ModelError, SettingsError
 from core.models import catalog
-from core.models.catalog import CATALOG, DEFAULT, NAMES, ModelRow, check_input_size, find, on_this_machine, phrase, ready, weights_path
+from core.models.catalog import CATALOG, DEFAULT, NAMES, ModelRow, find, on_this_machine, phrase, ready, weights_path
+from core.specs import TrainConfig
+from core.tasks.picture_facts import check
 
 PUBLISHED = [row for row in CATALOG.values() if not row.built_in]
 AUXILIARY = {"inception_v3": 3_326_696}
@@ -26,8 +28,8 @@ def test_facts_are_those_torchvision_publishes(row: ModelRow) -> None:
     assert row.parameters == weights.meta["num_params"] - AUXILIARY.get(row.key, 0)
     assert row.score == weights.meta["_metrics"]["ImageNet-1K"]["acc@1"]
     assert row.source_classes == len(weights.meta["categories"])
-    assert ([row.resize_size], [row.input_size]) == (transforms.resize_size, transforms.crop_size)
-    assert (row.interpolation, list(row.mean), list(row.std)) == (transforms.interpolation.value, transforms.mean, transforms.std)
+    assert ([row.input.resize_size], [row.input.input_size]) == (transforms.resize_size, transforms.crop_size)
+    assert (row.input.interpolation, list(row.input.mean), list(row.input.std)) == (transforms.interpolation.value, transforms.mean, transforms.std)
     if row.key != "squeezenet1_0":  # its head is ours and does less
         assert sum(block.macs for block in row.blocks) / 1e9 == pytest.approx(weights.meta["_ops"], abs=6e-4)
 
@@ -71,11 +73,11 @@ def test_a_wrong_key_is_answered_with_near_ones(typed: str, meant: str) -> None:
 
 def test_sizes_a_model_cannot_take_are_refused() -> None:
     with pytest.raises(SettingsError, match="224"):
-        check_input_size(CATALOG["vit_b_16"], 128)
+        check(CATALOG["vit_b_16"], TrainConfig(input_size=128))
     with pytest.raises(SettingsError, match="75"):
-        check_input_size(CATALOG["inception_v3"], 64)
+        check(CATALOG["inception_v3"], TrainConfig(input_size=64))
     for row, side in ((CATALOG["vit_b_16"], 224), (CATALOG["vit_b_16"], None), (CATALOG["inception_v3"], 75), (CATALOG["resnet18"], 64)):
-        check_input_size(row, side)
+        check(row, TrainConfig(input_size=side))
 
 
 def test_names_of_blocks_and_groups_have_a_template() -> None:

@@ -17,10 +17,10 @@ from torchvision import models
 
 from core.errors import ModelError
 from core.models import network, weights
-from core.models.build import build, build_source
-from core.models.catalog import CATALOG, ModelRow, weights_path
+from core.models.build import build
+from core.models.catalog import CATALOG, ModelRow, find, weights_path
 from core.models.weights import download, fetch, load_into
-from core.specs import ModelSpec
+from core.models.torchvision_build import build_source
 
 SQUEEZENET = CATALOG["squeezenet1_0"]
 
@@ -81,7 +81,7 @@ def publish(site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, content: by
 
 def test_without_a_network_the_way_out_is_named(attempts: list[object], tmp_path: Path) -> None:
     with pytest.raises(ModelError) as error:
-        build(ModelSpec("vgg16"), 2, seed=0)
+        build(find("vgg16"), 2, 0)
     assert "No network" in str(error.value)
     assert error.value.params["file"] == "vgg16-397923af.pth"
     assert error.value.params["dir"] == str(tmp_path / "cache" / "hub" / "checkpoints")
@@ -136,10 +136,10 @@ def test_a_download_reports_its_bytes_and_lands_in_the_cache(site: tuple[Path, s
 
 
 def test_a_fetched_file_makes_the_model(site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    source = build_source(ModelSpec("squeezenet1_0", pretrained=False), seed=4)
+    source = build_source(find("squeezenet1_0"), 4, False, None)
     torch.save(source.model.state_dict(), tmp_path / "net.pth")
     row = publish(site, monkeypatch, (tmp_path / "net.pth").read_bytes())
-    other = build_source(ModelSpec("squeezenet1_0", pretrained=False), seed=5).model
+    other = build_source(find("squeezenet1_0"), 5, False, None).model
     fetch(row)
     load_into(other, row)
     assert all(torch.equal(a, b) for a, b in zip(other.state_dict().values(), source.model.state_dict().values()))
@@ -172,21 +172,21 @@ def test_giving_up_leaves_nothing_behind(site: tuple[Path, str], monkeypatch: py
 def test_a_damaged_file_is_named(content: object) -> None:
     put(SQUEEZENET, content)
     with pytest.raises(ModelError, match="can't be read") as error:
-        build(ModelSpec("squeezenet1_0"), 2, seed=0)
+        build(find("squeezenet1_0"), 2, 0)
     assert error.value.params["file"] == "squeezenet1_0-b66bff10.pth"
 
 
 def test_a_cut_off_file_is_named() -> None:
-    path = put(SQUEEZENET, build_source(ModelSpec("squeezenet1_0", pretrained=False)).model.state_dict())
+    path = put(SQUEEZENET, build_source(find("squeezenet1_0"), 0, False, None).model.state_dict())
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(ModelError, match="can't be read"):
-        build(ModelSpec("squeezenet1_0"), 2, seed=0)
+        build(find("squeezenet1_0"), 2, 0)
 
 
 def test_weights_of_another_network_are_named() -> None:
     put(SQUEEZENET, {"fc.weight": torch.zeros(2, 2)})
     with pytest.raises(ModelError, match="don't fit") as error:
-        build(ModelSpec("squeezenet1_0"), 2, seed=0)
+        build(find("squeezenet1_0"), 2, 0)
     assert error.value.params["file"] == "squeezenet1_0-b66bff10.pth"
 
 
@@ -203,10 +203,10 @@ class Trap:
 def test_code_in_a_file_is_never_run(tmp_path: Path) -> None:
     put(SQUEEZENET, pickle.dumps(Trap(tmp_path / "sprung"), protocol=2))
     with pytest.raises(ModelError, match="can't be read"):
-        build(ModelSpec("squeezenet1_0"), 2, seed=0)
+        build(find("squeezenet1_0"), 2, 0)
     put(SQUEEZENET, {"fc.weight": Trap(tmp_path / "sprung")})
     with pytest.raises(ModelError, match="can't be read"):
-        build(ModelSpec("squeezenet1_0"), 2, seed=0)
+        build(find("squeezenet1_0"), 2, 0)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -218,4 +218,4 @@ def test_inception_is_what_torchvision_makes_of_its_file(monkeypatch: pytest.Mon
     theirs = models.inception_v3(weights="IMAGENET1K_V1").eval()
     x = torch.rand(2, 3, 80, 80)
     with torch.no_grad():
-        assert torch.equal(build_source(ModelSpec("inception_v3")).eval()(x), theirs(x))
+        assert torch.equal(build_source(find("inception_v3"), 0, True, None).eval()(x), theirs(x))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.events import Event, Step
-from core.models.blocks import Network
+from core.models.blocks import Network, State
 from core.models.build import build
 from core.models.catalog import find
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, SplitName, TrainConfig
@@ -25,20 +25,24 @@ SIDE = 64
 class Given:
     """Inputs that are there already. Training sees them as they are."""
     x: Tensor
-    labels: Tensor
+    targets: Tensor
 
     @property
     def shas(self) -> tuple[str, ...]:
-        return tuple(str(i) for i in range(len(self.labels)))
+        return tuple(str(i) for i in range(len(self.targets)))
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
-    def inputs(self, idx: Tensor) -> Tensor:
-        return self.x[idx]
+    @property
+    def lengths(self) -> None:
+        return None
 
-    def augmented(self, idx: Tensor, epoch: int) -> Tensor:
-        return self.x[idx]
+    def inputs(self, idx: Tensor) -> State:
+        return State(self.x[idx])
+
+    def augmented(self, idx: Tensor, epoch: int) -> State:
+        return State(self.x[idx])
 
 
 def pictures(labels: Sequence[int], seed: int = 0, side: int = SIDE) -> Given:
@@ -56,13 +60,13 @@ def sides(n_train: int = 32, n_val: int = 12, n_classes: int = 3, side: int = SI
 
 def contradicting(splits: dict[SplitName, Given]) -> dict[SplitName, Given]:
     """The validation items bear wrong labels: the more is learnt, the worse they are answered."""
-    labels = splits["val"].labels
+    labels = splits["val"].targets
     return splits | {"val": Given(splits["val"].x, (labels + 1) % (int(labels.max()) + 1))}
 
 
 def network(key: str = "graft-resnet10", n_classes: int = 3) -> Network:
     """With random weights. Its BatchNorm statistics come from pictures: else what random blocks put out is next to nothing."""
-    made = build(ModelSpec(key, False), n_classes, seed=5)
+    made = build(find(key), n_classes, 5, pretrained=False)
     norms = [part for part in made.modules() if isinstance(part, nn.BatchNorm2d)]
     if norms:
         for norm in norms:
@@ -86,7 +90,7 @@ def train(run: RunSpec, folder: Path, splits: dict[SplitName, Given] | None = No
           control: Callable[[], str] = lambda: "go") -> tuple[list[Event], Network]:
     """All events of a run, and the network it leaves."""
     splits = splits or sides()
-    n_classes = int(splits["train"].labels.max()) + 1
+    n_classes = int(splits["train"].targets.max()) + 1
     net = net or network(run.model.key, n_classes)
     return list(training.fit(run, net, splits, n_classes, folder, control)), net  # type: ignore[arg-type]
 

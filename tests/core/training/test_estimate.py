@@ -7,7 +7,8 @@ import pytest
 
 from core.models.catalog import CATALOG, find
 from core.specs import Augmentation, TrainConfig
-from core.training.estimate import Estimate, estimate, everything_seconds, speed
+from core.tasks.picture_facts import DECODE_S, preprocess, relative
+from core.training.estimate import Estimate, ItemCost, estimate, everything_seconds, speed
 from core.training.machine import record_precision, record_speed
 from core.training.presets import plan_for, preset_config, preset_plan
 from core.workspace import Workspace
@@ -16,13 +17,18 @@ ROW = find("graft-resnet10")
 SPEED = (1e10, True)
 
 
+def item(config: TrainConfig) -> ItemCost:
+    return ItemCost(relative(ROW, preprocess(ROW, config)), DECODE_S)
+
+
 def of(kind: str = "head", n: int = 200, config: TrainConfig = TrainConfig(epochs=10), **settings: object) -> Estimate:
-    return estimate(ROW, plan_for(ROW, kind), replace(config, **settings), n, n // 5, SPEED)  # type: ignore[arg-type]
+    changed = replace(config, **settings)  # type: ignore[arg-type]
+    return estimate(ROW, plan_for(ROW, kind), changed, n, n // 5, SPEED, item(changed))
 
 
 def test_larger_pictures_cost_more_where_everything_trains() -> None:
-    side = 2 * ROW.input_size
-    small, large = (everything_seconds(ROW, TrainConfig(input_size=size), 100, 20, 1e10) for size in (None, side))
+    side = 2 * ROW.input.input_size
+    small, large = (everything_seconds(ROW, 100, 20, 1e10, item(TrainConfig(input_size=size))) for size in (None, side))
     assert large == pytest.approx(4 * small)
 
 
@@ -59,20 +65,20 @@ def test_larger_pictures_take_longer() -> None:
 
 def test_a_stage_that_joins_later_costs_less_than_one_that_trains_all_along() -> None:
     config = TrainConfig(epochs=10)
-    later, always = (estimate(ROW, plan_for(ROW, "last-stage", head_first_epochs=n), config, 200, 40, SPEED) for n in (5, 0))
+    later, always = (estimate(ROW, plan_for(ROW, "last-stage", head_first_epochs=n), config, 200, 40, SPEED, ItemCost()) for n in (5, 0))
     assert later.epoch < always.epoch and later.once > always.once
 
 
 def test_a_faster_machine_is_sooner_done() -> None:
-    slow, fast = (estimate(ROW, plan_for(ROW, "all"), TrainConfig(), 100, 20, (pace, True)) for pace in (1e10, 4e10))
+    slow, fast = (estimate(ROW, plan_for(ROW, "all"), TrainConfig(), 100, 20, (pace, True), ItemCost()) for pace in (1e10, 4e10))
     assert fast.total < slow.total < 4 * fast.total
 
 
 @pytest.mark.parametrize("key", CATALOG)
 @pytest.mark.parametrize("preset", ["instant", "balanced", "thorough"])
 def test_every_model_and_preset_has_one(key: str, preset) -> None:
-    row, config = CATALOG[key], preset_config(preset)
-    told = estimate(row, preset_plan(row, preset), config, 100, 20, SPEED)
+    row, config = CATALOG[key], preset_config(CATALOG[key], preset)
+    told = estimate(row, preset_plan(row, preset), config, 100, 20, SPEED, ItemCost())
     assert 0 < told.once and 0 < told.epoch and told.total == pytest.approx(told.once + config.epochs * told.epoch)
 
 

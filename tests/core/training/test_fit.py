@@ -42,7 +42,7 @@ def judged(net: Network, side: Given) -> tuple[float, float]:
     """Loss and accuracy, computed here and not by what is tested."""
     with torch.no_grad():
         logits = net.eval()(side.x)
-    return torch.nn.functional.cross_entropy(logits, side.labels).item(), (logits.argmax(1) == side.labels).float().mean().item()
+    return torch.nn.functional.cross_entropy(logits, side.targets).item(), (logits.argmax(1) == side.targets).float().mean().item()
 
 
 # ---- what is reported ----

@@ -20,7 +20,7 @@ def test_a_plan_names_the_blocks_of_the_row_in_order(row: ModelRow, key) -> None
     plan = preset_plan(row, key)
     assert [block.name for block in plan.blocks] == [block.name for block in row.blocks]
     assert plan.blocks[-1].state == "trained" and plan.blocks[-1].from_epoch == 0 and plan.blocks[-1].lr_scale == 1.0
-    assert preset_config(key).preset == key
+    assert preset_config(row, key).preset == key
 
 
 def test_what_the_presets_train(row: ModelRow) -> None:
@@ -32,16 +32,16 @@ def test_what_the_presets_train(row: ModelRow) -> None:
 
 
 def test_balanced_lets_the_head_begin_and_the_stage_follow_with_small_steps(row: ModelRow) -> None:
-    plan, config = preset_plan(row, "balanced"), preset_config("balanced")
+    plan, config = preset_plan(row, "balanced"), preset_config(row, "balanced")
     assert trained_groups(row, plan.trained_at(0)) == ["head"]
     stage = [block for block in plan.blocks if block.state == "trained" and block.from_epoch]
     assert stage and {block.lr_scale for block in stage} == {0.1}
     assert all(0 < block.from_epoch < config.epochs for block in stage)
 
 
-def test_instant_stays_without_augmentation_so_that_the_frozen_part_is_computed_once() -> None:
-    assert not preset_config("instant").augmentation.active and preset_config("instant").store_activations
-    assert preset_config("thorough").augmentation.active and preset_config("thorough").schedule == "cosine"
+def test_instant_stays_without_augmentation_so_that_the_frozen_part_is_computed_once(row: ModelRow) -> None:
+    assert not preset_config(row, "instant").augmentation.active and preset_config(row, "instant").store_activations
+    assert preset_config(row, "thorough").augmentation.active and preset_config(row, "thorough").schedule == "cosine"
 
 
 @pytest.mark.parametrize("kind, n_groups", [("head", 1), ("last-stage", 2), ("all", None)])

@@ -1,0 +1,45 @@
+"""Models that were added to a workspace: rows like those of the catalog, each in a file of its own. Torch-free."""
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+from core.errors import SettingsError
+from core.models.rows import ModelRow
+from core.specs import from_json, to_json
+from core.workspace import Workspace, write_atomic
+
+ENDING = ".row.json"
+log = logging.getLogger(__name__)
+
+
+def own_rows(ws: Workspace) -> dict[str, ModelRow]:
+    """The rows by key, newest first. One that can't be read is left out and logged."""
+    files = sorted(ws.models.glob(f"*{ENDING}"), key=lambda path: -path.stat().st_mtime)
+    rows = [row for path in files if (row := _read(path, path.stat().st_mtime_ns)) is not None]
+    return {row.key: row for row in rows}
+
+
+def save_row(ws: Workspace, row: ModelRow) -> None:
+    """Add a model, or replace the one with its key. `row.blocks` must be filled in."""
+    write_atomic(_path(ws, row.key), to_json(row, indent=1))
+
+
+def forget_row(ws: Workspace, key: str) -> None:
+    _path(ws, key).unlink(missing_ok=True)
+
+
+def _path(ws: Workspace, key: str) -> Path:
+    """Keys may hold slashes and other letters: every byte that a file name might not carry is written as a number."""
+    name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else f"%{ord(letter):x}" for letter in key)
+    return ws.models / f"{name}{ENDING}"
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, changed_ns: int) -> ModelRow | None:
+    try:
+        return from_json(ModelRow, path.read_bytes())
+    except (SettingsError, FileNotFoundError) as error:
+        log.warning("the model in %s is left out: %s", path.name, error)
+        return None

@@ -1,0 +1,76 @@
+"""torchvision's networks, and the built-in one, as networks that are ready to be fine-tuned."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.models.architecture import put_head, source_module
+from core.models.blocks import Network
+from core.models.randomness import own_randomness
+from core.models.rows import Family, ModelRow
+from core.models.torchvision_family import blocks_of
+from core.models.weights import Progress, fetch, load_into
+
+HEAD_PATH: dict[Family, str] = {
+    "ResNet": "fc", "VGG": "classifier.6", "Inception": "fc", "MobileNet v2": "classifier.1", "MobileNet v3": "classifier.3",
+    "SqueezeNet": "classifier", "EfficientNet": "classifier.1", "ConvNeXt": "classifier.2", "ViT": "heads.head", "Swin": "head",
+}
+HEAD_STD = 0.001
+"""Small, so that the first predictions are nearly even, also where features are large (SqueezeNet has no normalisation), and the
+first gradients into trained blocks are gentle; not zero, or those blocks would not learn in the first step."""
+
+
+def build(row: ModelRow, n_outputs: int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:
+    """As `core.models.build.build`; pictures (B, 3, H, W). Nothing is kept in `store`: the files are used as they are published."""
+    plan = architecture(row, n_outputs)
+    with own_randomness(seed):
+        model = _source(row, pretrained, plan, progress)
+        put_head(model, plan["head"])
+    _start_head(model.get_submodule(plan["head"]["path"]), seed)
+    return Network(model, blocks_of(row, model))
+
+
+def build_source(row: ModelRow, seed: int, pretrained: bool, progress: Progress | None) -> Network:
+    """The network with the head it was published with (auxiliary heads left out). Raises as `build`."""
+    with own_randomness(seed):
+        model = _source(row, pretrained, architecture(row, row.source_classes), progress)
+    return Network(model, blocks_of(row, model, source=True))
+
+
+def _source(row: ModelRow, pretrained: bool, plan: dict[str, Any], progress: Progress | None) -> nn.Module:
+    if pretrained:
+        fetch(row, progress)  # first: laying out a large network takes seconds, and would be in vain without its weights
+    model = source_module(plan)
+    if pretrained:
+        load_into(model, row)
+    return model
+
+
+def architecture(row: ModelRow, n_outputs: int) -> dict[str, Any]:
+    """What `core.models.architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them)."""
+    if n_outputs < 1:
+        raise ValueError(f"n_outputs must be at least 1, got {n_outputs}")
+    layers: list[list[Any]] = [["Linear", row.feature_width, n_outputs]]
+    if row.family == "SqueezeNet":  # the source ends in a rectified convolution: logits could not become negative
+        layers = [["AdaptiveAvgPool2d", 1], ["Flatten", 1], ["Dropout", 0.5], *layers]
+    return {**_builder(row), "head": {"path": HEAD_PATH[row.family], "layers": layers}}
+
+
+def _builder(row: ModelRow) -> dict[str, Any]:
+    if row.built_in:
+        return {"builder": "ResNet", "kwargs": {"block": "BasicBlock", "layers": [1, 1, 1, 1], "num_classes": row.source_classes}}
+    if row.family == "Inception":
+        return {"builder": row.builder, "kwargs": {"aux_logits": False, "transform_input": True, "init_weights": False}}
+    return {"builder": row.builder, "kwargs": {}}
+
+
+def _start_head(head: nn.Module, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in head.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.normal_(0.0, HEAD_STD, generator=generator)
+                module.bias.zero_()
