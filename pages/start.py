@@ -28,8 +28,8 @@ for sample in SAMPLES.values():
             importer.begin_sample(sample.key)
 with cards.container(border=True, height="stretch"):
     st.markdown(f"**{_('What happens then?')}**")
-    st.caption(_("Graft keeps what a pretrained network already sees, and teaches it your labels. You watch it learn, try it on "
-                 "new pictures and take it home as a file."))
+    st.caption(_("Graft keeps what a pretrained network already knows, and teaches it your labels. You watch it learn, try it on "
+                 "new pictures or texts and take it home as a file."))
 recent = list_runs(ws, who)[:RECENT]
 if recent:
     st.subheader(_("Recent runs"), anchor=False)
