@@ -16,11 +16,13 @@ class State:
     """A batch of items on its way from block to block.
 
     `x` (B, …): one row an item, what may be stored. `lengths` (B,): where items differ in length; `x` is then (B, L, …) and what lies
-    behind an item's length is padding that no block may look at. None: all are alike. `derived`: masks and the like, made anew
-    wherever a batch enters the network, never stored.
+    behind an item's length is padding that no block may look at. None: all are alike. `window`: so many tokens are read together; a
+    longer item is read window by window, and what was understood of them is averaged (0: there are no windows). `derived`: masks and
+    the like, made anew wherever a batch enters the network, never stored.
     """
     x: Tensor
     lengths: Tensor | None = None
+    window: int = 0
     derived: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -28,7 +30,7 @@ class State:
 
     def then(self, x: Tensor) -> State:
         """The same items after a block that leaves their lengths as they are."""
-        return State(x, self.lengths, self.derived)
+        return State(x, self.lengths, self.window, self.derived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,11 @@ class Network(nn.Module):
 
     def run(self, batch: State, start: int = 0, stop: int | None = None) -> State:
         """Blocks `start` to `stop` (excluded) on what block `start - 1` gave (or on the items: pictures (B, C, H, W), token ids (B, L))."""
-        state = State(batch.x, batch.lengths)
+        state = State(batch.x, batch.lengths, batch.window)
         with torch.autocast(batch.x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             for block in self.blocks[start:stop]:
                 state = block.forward(state)
-        return State(state.x.float() if state.x.is_floating_point() else state.x, state.lengths)
+        return State(state.x.float() if state.x.is_floating_point() else state.x, state.lengths, state.window)
 
     def parameters_of(self, block: Block) -> dict[str, nn.Parameter]:
         """The block's parameters by their names in the original network."""

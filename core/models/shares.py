@@ -37,7 +37,7 @@ def _shares(batch: State) -> list[State]:
         missing = -len(batch) % SHARE
         filled = torch.cat([batch.x, batch.x[-1:].expand(missing, *batch.x.shape[1:])]) if missing else batch.x
         return [State(x) for x in filled.split(SHARE)]
-    return [State(x[:, :int(lengths.max())], lengths) for x, lengths in zip(batch.x.split(SHARE), batch.lengths.split(SHARE))]
+    return [State(x[:, :int(lengths.max())], lengths, batch.window) for x, lengths in zip(batch.x.split(SHARE), batch.lengths.split(SHARE))]
 
 
 def _joined(shares: list[State], n_items: int) -> State:
@@ -48,7 +48,7 @@ def _joined(shares: list[State], n_items: int) -> State:
     x = shares[0].x.new_zeros(n_items, longest, *shares[0].x.shape[2:])
     for i, share in enumerate(shares):
         x[i * SHARE:i * SHARE + len(share), :share.x.shape[1]] = share.x
-    return State(x, torch.cat(lengths))
+    return State(x, torch.cat(lengths), shares[0].window)
 
 
 @cache

@@ -34,6 +34,7 @@ class Stored:
     boundary: int
     lengths: Tensor | None = None
     starts: Tensor | None = None
+    window: int = 0
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -42,7 +43,8 @@ class Stored:
         if self.lengths is None or self.starts is None:
             return State(self.outputs[idx])
         lengths = self.lengths[idx]
-        return State(padded([self.outputs[start:start + n] for start, n in zip(self.starts[idx].tolist(), lengths.tolist())]), lengths)
+        return State(padded([self.outputs[start:start + n] for start, n in zip(self.starts[idx].tolist(), lengths.tolist())]),
+                     lengths, self.window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Shape:
     """What is stored of one item: a tensor of `item`, or (`ragged`) one of `item` for each of its tokens."""
     item: tuple[int, ...]
     ragged: bool
+    window: int = 0
 
     def rows(self, split: Split) -> int:
         return int(split.lengths.sum()) if self.ragged and split.lengths is not None else len(split)
@@ -58,7 +61,7 @@ class Shape:
 def shape_of(network: Network, split: Split, boundary: int) -> Shape:
     """What the first `boundary` blocks give, found out with one item."""
     first = outputs(network, split.inputs(torch.tensor([0])), boundary)
-    return Shape(tuple(first.x.shape[1 if first.lengths is None else 2:]), first.lengths is not None)
+    return Shape(tuple(first.x.shape[1 if first.lengths is None else 2:]), first.lengths is not None, first.window)
 
 
 def fits(shape: Shape, sides: Mapping[SplitName, Split], folder: Path) -> bool:
@@ -94,7 +97,7 @@ def _empty_side(split: Split, boundary: int, shape: Shape, path: Path) -> Stored
     if not shape.ragged:
         return Stored(rows, split.targets, boundary)
     assert split.lengths is not None, "a network can't give items of different lengths for such of one"
-    return Stored(rows, split.targets, boundary, split.lengths, split.lengths.cumsum(0) - split.lengths)
+    return Stored(rows, split.targets, boundary, split.lengths, split.lengths.cumsum(0) - split.lengths, shape.window)
 
 
 def _put(side: Stored, idx: Tensor, given: State) -> None:

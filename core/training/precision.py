@@ -33,7 +33,7 @@ def forward_items_per_s(network: Network, batch: State, precision: Precision) ->
     """How many items of the batch a second the whole network computes, every core at work."""
     network.precision = precision
     network.freeze(())
-    outputs(network, State(batch.x[:SHARE], None if batch.lengths is None else batch.lengths[:SHARE]))
+    outputs(network, State(batch.x[:SHARE], None if batch.lengths is None else batch.lengths[:SHARE], batch.window))
     began = time.perf_counter()
     outputs(network, batch)
     return len(batch) / (time.perf_counter() - began)
