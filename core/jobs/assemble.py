@@ -49,7 +49,7 @@ def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     row, version = find(run.model.key, ws), load_version(ws, run.data)
     network = build(row, len(version.labels), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
     info = TASKS[run.data.task]
-    preprocess = info.facts().preprocess(row, run.config)
+    preprocess = info.facts().preprocess(ws, row, run.config)
     splits = info.load().splits(ws, run.data, version, preprocess, run.config, progress.reading)
     return Parts(version, preprocess, network, splits, _measured(ws, run, network, preprocess))
 

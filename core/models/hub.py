@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from core.errors import ModelError
 from core.models.hub_checkpoint import Checkpoint, checkpoint, size_bytes
 
-__all__ = ["Checkpoint", "check_id", "checkpoint", "endpoint", "hub_folder", "near_ids", "offline", "ready_ids", "repo_folder",
+__all__ = ["Checkpoint", "check_id", "checkpoint", "endpoint", "hub_folder", "located", "near_ids", "offline", "ready_ids", "repo_folder",
            "size_bytes", "snapshot", "snapshots"]
 
 MAIN = "main"
@@ -99,6 +99,15 @@ def snapshots(repo: str, home: Path | None = None) -> list[Path]:
 def snapshot(repo: str, home: Path | None = None) -> Path | None:
     """The copy of a model in the cache that `checkpoint` accepts; None when there is no such copy."""
     return next((path for path in snapshots(repo, home) if _is_complete(path)), None)
+
+
+def located(repo: str) -> Checkpoint:
+    """The checkpoint of a hub id in the cache, or of a folder on this machine (an absolute path). Raises `ModelError`."""
+    folder = Path(repo) if os.path.isabs(repo) else snapshot(repo)
+    if folder is None:
+        raise ModelError("{model} is not on this machine.", "It has not been downloaded yet.", "Download it on the Model page, or choose a ready model.",
+                         model=repo)
+    return checkpoint(folder)
 
 
 def ready_ids(home: Path | None = None) -> list[str]:

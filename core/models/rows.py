@@ -42,6 +42,8 @@ class TextInput:
     counted_tokens: int = 32
     """Tokens of the text for which the blocks' multiplications are stated."""
     pooling: Pooling = "first"
+    ngram_buckets: int = 0
+    """Rows of a table of hashed character n-grams that the network reads besides its tokens; 0: it reads tokens alone."""
     languages: str = "English"
     """A key of the translation catalogue."""
     pipeline: bool = False

@@ -19,12 +19,13 @@ from tokenizers import Tokenizer
 
 from core.errors import ModelError
 from core.models.catalog import ASSETS
+from core.models.rows import ModelRow
 from core.workspace import write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["BUILT_IN", "Precision", "load_tokenizer", "load_vectors", "read_metadata", "shape_of", "tokenizer_path", "vectors_path",
+__all__ = ["BUILT_IN", "Precision", "load_tokenizer", "load_vectors", "read_metadata", "shape_of", "stem_of", "tokenizer_path", "vectors_path",
            "write_vectors"]
 
 BUILT_IN = ASSETS / "graft-words"
@@ -32,6 +33,11 @@ Precision = Literal["int8", "float16", "float32"]
 Result = TypeVar("Result")
 DTYPES = ("I8", "F16", "F32")
 """What `vectors` may be, by safetensors' name."""
+
+
+def stem_of(row: ModelRow) -> Path:
+    """Where the set of a model of word vectors lies: the built-in one, or the one that its row names."""
+    return Path(row.repo) if row.repo else BUILT_IN
 
 
 def vectors_path(stem: Path) -> Path:

@@ -20,7 +20,7 @@ def input_of(row: ModelRow) -> PictureInput:
     return row.input
 
 
-def preprocess(row: ModelRow, config: TrainConfig) -> Preprocess:
+def preprocess(ws: Workspace, row: ModelRow, config: TrainConfig) -> Preprocess:
     return of_input(input_of(row), config.input_size)
 
 
@@ -38,7 +38,7 @@ def check(row: ModelRow, config: TrainConfig) -> None:
 
 def cost(ws: Workspace, row: ModelRow, config: TrainConfig, data: DataSpec, version: Version) -> ItemCost:
     """All pictures are brought to one size."""
-    return ItemCost(relative(row, preprocess(row, config)), DECODE_S)
+    return ItemCost(relative(row, preprocess(ws, row, config)), DECODE_S)
 
 
 def relative(row: ModelRow, preprocess: Preprocess) -> float:

@@ -23,7 +23,7 @@ Preprocess = Any
 class Facts(Protocol):
     """What pages and the queue ask about a task, without torch."""
 
-    def preprocess(self, row: ModelRow, config: TrainConfig) -> Preprocess:
+    def preprocess(self, ws: Workspace, row: ModelRow, config: TrainConfig) -> Preprocess:
         """How an item becomes what the network is given."""
 
     def check(self, row: ModelRow, config: TrainConfig) -> None:
@@ -70,4 +70,6 @@ TASKS: dict[str, TaskInfo] = {row.key: row for row in (
     TaskInfo("image", "Pictures", "picture", "pictures",
              (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"), "graft-resnet10",
              "core.tasks.picture_facts", "core.tasks.images"),
+    TaskInfo("text", "Texts", "text", "texts", (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx", ".txt"), "graft-words",
+             "core.tasks.text_facts", "core.tasks.texts"),
 )}

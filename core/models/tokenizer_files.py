@@ -1,0 +1,23 @@
+"""Where a model's tokenizer lies, as a file of the tokenizers library. Torch-free."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from core.models import hub, word_vectors
+from core.models.hub_convert import fast_tokenizer
+from core.models.rows import Adapter, ModelRow
+from core.workspace import Workspace
+
+FILES: dict[Adapter, Callable[[Workspace, ModelRow], Path]] = {
+    "words": lambda ws, row: word_vectors.tokenizer_path(word_vectors.stem_of(row)),
+    "transformers": lambda ws, row: fast_tokenizer(hub.located(row.repo), ws.models),
+}
+
+
+def tokenizer_file(ws: Workspace, row: ModelRow) -> Path:
+    """The tokenizer of a model of texts that is on this machine, converted once where it is published in an older form.
+
+    Raises `ModelError` when it is missing or can't be converted.
+    """
+    return FILES[row.adapter](ws, row)

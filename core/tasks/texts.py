@@ -1,0 +1,72 @@
+"""Text classification: texts become token ids once, then are served as batches of like length."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.bundle.reading import batch_of, read
+from core.data.split import Split
+from core.data.texts import load_texts
+from core.data.versions import Item, Version
+from core.models.blocks import State
+from core.models.rows import ModelRow
+from core.specs import DataSpec, SplitName, TrainConfig
+from core.tasks.text_facts import input_of, opened
+from core.text_preprocess import TextPreprocess
+from core.workspace import Workspace
+
+AT_ONCE = 1000
+"""Texts between two reports of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """One side of a dataset. `rows` holds what the network reads of each text."""
+    rows: tuple[tuple[int, ...], ...]
+    lengths: Tensor
+    targets: Tensor
+    shas: tuple[str, ...]
+    window: int
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def inputs(self, idx: Tensor) -> State:
+        ids, lengths = batch_of([self.rows[i] for i in idx.tolist()])
+        return State(ids, lengths, self.window)
+
+    def augmented(self, idx: Tensor, epoch: int) -> State:
+        """Texts are shown as they are in every epoch."""
+        return self.inputs(idx)
+
+
+def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: TextPreprocess, config: TrainConfig,
+           progress: Callable[[int, int], None]) -> dict[SplitName, Texts]:
+    """The three sides; each different text is read once."""
+    texts, tokenizer = load_texts(ws, data.dataset), opened(preprocess.tokenizer)
+    order, rows = sorted({item.sha for item in version.items}), dict[str, tuple[int, ...]]()
+    for start in range(0, len(order), AT_ONCE):
+        part = order[start:start + AT_ONCE]
+        rows |= dict(zip(part, map(tuple, read(tokenizer, [texts[sha] for sha in part], preprocess))))
+        progress(len(rows), len(order))
+
+    def side(items: tuple[Item, ...]) -> Texts:
+        own = tuple(rows[item.sha] for item in items)
+        return Texts(own, torch.tensor([len(row) for row in own], dtype=torch.int64), torch.tensor([item.label for item in items], dtype=torch.long),
+                     tuple(item.sha for item in items), preprocess.window)
+    return {name: side(version.split(name)) for name in ("train", "val", "test")}
+
+
+def probe(row: ModelRow, preprocess: TextPreprocess, n_items: int) -> State:
+    """Texts of the length for which the row states its multiplications, or as long as they may be."""
+    n_tokens = min(input_of(row).counted_tokens, preprocess.max_tokens)
+    return State(torch.full((n_items, n_tokens), preprocess.empty), torch.full((n_items,), n_tokens))
+
+
+def work(row: ModelRow, preprocess: TextPreprocess, items: Split | State) -> float:
+    """Work grows with the number of tokens."""
+    assert items.lengths is not None, "texts have lengths"
+    return float(items.lengths.float().mean()) / input_of(row).counted_tokens
