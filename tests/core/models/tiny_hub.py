@@ -1,0 +1,144 @@
+"""A tiny model as it lies on the Hugging Face Hub, and a server that answers as the hub does."""
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import torch
+from safetensors.torch import save
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+
+COMMIT = "c0ffee0123456789c0ffee0123456789c0ffee01"
+CONFIG = {"model_type": "bert", "vocab_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+          "intermediate_size": 16, "max_position_embeddings": 8}
+VOCABULARY = {word: i for i, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cat", "dog", "##s"))}
+
+
+def tiny_files() -> dict[str, bytes]:
+    """The files of a small BERT as they are named there; the weights are only a few, which nothing but loading would notice."""
+    return {
+        "config.json": json.dumps(CONFIG).encode(),
+        "model.safetensors": save({"embeddings.word_embeddings.weight": torch.rand(8, 5000)}, {"format": "pt"}),
+        "tokenizer.json": Tokenizer(WordPiece(VOCABULARY, unk_token="[UNK]")).to_str().encode(),
+        "tokenizer_config.json": b'{"do_lower_case": true}',
+    }
+
+
+def put(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@dataclass
+class Hub:
+    """`models`: id -> files. `broken`: file -> what is sent in its place. `cuts`: file -> how often the connection breaks after
+    1000 bytes. `gated`, `refused`: ids. `down`: every answer is a 503. `asked`: method and path of each request."""
+    url: str = ""
+    models: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    broken: dict[str, bytes] = field(default_factory=dict)
+    cuts: dict[str, int] = field(default_factory=dict)
+    down: bool = False
+    gated: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def sent(self) -> list[str]:
+        """Names of the files that were fetched."""
+        return [path.rpartition("/")[2] for method, path in self.asked if method == "GET" and ("/resolve/" in path or "/cdn/" in path)]
+
+
+def is_large(name: str) -> bool:
+    return name.endswith((".safetensors", ".bin", ".model", ".onnx", ".h5", ".gguf"))
+
+
+def git_id(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+@contextmanager
+def serving(hub: Hub) -> Iterator[Hub]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None: ...
+
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def answer(self) -> None:
+            path = unquote(urlsplit(self.path).path)
+            hub.asked.append((self.command, path))
+            if hub.down:
+                return self.say(503, {})
+            if path.startswith("/api/models/"):
+                return self.info(path.removeprefix("/api/models/"))
+            if path.startswith("/cdn/"):
+                repo, _, name = path.removeprefix("/cdn/").rpartition("/")
+                return self.content(repo, name, {})
+            repo, _, rest = path.removeprefix("/").partition("/resolve/")
+            self.file(repo, rest.partition("/")[2])
+
+        def info(self, repo: str) -> None:
+            if repo in hub.refused:
+                return self.say(401, {"X-Error-Message": "Invalid credentials in Authorization header"})
+            if repo not in hub.models:
+                return self.say(404, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+            rows = []
+            for name, content in hub.models[repo].items():
+                row: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": git_id(content)}
+                if is_large(name):
+                    row["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
+                rows.append(row)
+            body = json.dumps({"id": repo, "modelId": repo, "sha": COMMIT, "siblings": rows, "tags": [], "downloads": 1}).encode()
+            self.say(200, {"Content-Type": "application/json"}, body)
+
+        def file(self, repo: str, name: str) -> None:
+            if repo in hub.gated:
+                return self.say(401, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to this model is restricted."})
+            content = hub.models[repo][name]
+            headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{git_id(content)}"'}
+            if is_large(name):
+                headers |= {"X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Linked-Size": str(len(content)),
+                            "Location": f"{hub.url}/cdn/{repo}/{name}".replace("127.0.0.1", "localhost")}  # another host, as theirs is
+                return self.say(302, headers)
+            self.content(repo, name, headers)
+
+        def content(self, repo: str, name: str, headers: dict[str, str]) -> None:
+            content = hub.broken.get(name, hub.models[repo][name])
+            if self.command == "GET" and hub.cuts.get(name, 0):
+                hub.cuts[name] -= 1
+                self.close_connection = True
+                return self.say(200, headers, content[:1000], len(content))
+            self.say(200, headers, content)
+
+        def say(self, status: int, headers: dict[str, str], body: bytes = b"", promised: int | None = None) -> None:
+            self.send_response(status)
+            for key, value in {**headers, "Content-Length": str(len(body) if promised is None else promised)}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # a client that gives up is no news
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
