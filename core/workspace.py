@@ -2,7 +2,8 @@
 
     datasets/<id>/dataset.json, <version>.json     blobs/ab/<sha256>      uploads/<id>/      thumbs/<sha256>.jpg
     runs/<id>/run.json torch_home events.jsonl control worker.json exit.json report.json best/ bundle.zip worker.log
-    models/<key>/model.safetensors tokenizer.json      activations/  downloads/  drafts/<owner>.json
+    models/<key>/model.safetensors tokenizer.json
+           <key>.safetensors <key>.tokenizer.json <key>.json importing/<key>.json incoming/      activations/  downloads/  drafts/<owner>.json
     owners.json  settings.json  machine.json  secret  supervisor.lock  *.log
 """
 from __future__ import annotations
@@ -68,7 +69,8 @@ class Workspace:
 
     @property
     def models(self) -> Path:
-        """What was converted once: weights and tokenizers of downloaded text models in the form that Graft reads."""
+        """What was converted once: weights and tokenizers of downloaded text models, and people's own word vectors, in the form that Graft
+        reads."""
         return self.root / "models"
 
     def dataset(self, dataset_id: str) -> Path:

@@ -148,7 +148,7 @@ def upload_source(folder: Path, limits: Limits = LIMITS) -> Listing:
 
     A name that came twice counts once, as it came last. Raises `DataError` as `archive_source` does, and when nothing arrived.
     """
-    rows = [row for row in _staged(folder, limits) if not ignored(clean_name(row[0]))]
+    rows = [row for row in staged(folder, limits) if not ignored(clean_name(row[0]))]
     if not rows:
         raise DataError("No file arrived.", "The upload was empty or broke off.", "Choose the files again.")
     if len(rows) == 1:
@@ -183,7 +183,7 @@ def _staged_entry(row: tuple[str, Path, int], limits: Limits) -> Entry:
     return entry(name, size, partial(open, path, "rb"), limits, "" if _size_on_disk(path) == size else NOT_WHOLE)
 
 
-def _staged(folder: Path, limits: Limits) -> list[tuple[str, Path, int]]:
+def staged(folder: Path, limits: Limits) -> list[tuple[str, Path, int]]:
     """(name, place, size in bytes) of every file; a name that came twice counts as it came last."""
     rows: dict[str, tuple[str, Path, int]] = {}
     try:
