@@ -1,6 +1,7 @@
-"""What every test stands on: a workspace of its own, no machine-wide caches, two threads."""
+"""What every test stands on: a workspace of its own, no machine-wide caches, few threads."""
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -18,8 +19,9 @@ _own = pytest.StashKey[tuple[tempfile.TemporaryDirectory[str], pytest.MonkeyPatc
 def pytest_configure(config: pytest.Config) -> None:
     """Point everything that a test could read from or leave on the machine at an empty folder, also for processes it starts.
 
-    Done before any test module is imported, so that nothing read at import sees the user's own folders. Threads are limited
-    through the environment and not through torch, which would have to be imported for it.
+    Done before any test module is imported, so that nothing read at import sees the user's own folders, and once in each of the
+    pytest processes that run side by side. Threads are limited through the environment and not through torch, which would have
+    to be imported for it.
     """
     settings.register_profile("steady", derandomize=True, deadline=None)  # the same examples every time: what passed here passes there
     settings.load_profile("steady")
@@ -28,8 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("GRAFT_HOME", "TORCH_HOME", "HF_HOME"):
         patch.setenv(name, str(Path(folder.name) / name.lower()))
     patch.setenv("HF_HUB_OFFLINE", "1")
+    threads = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"  # side by side each has one core
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        patch.setenv(name, "2")
+        patch.setenv(name, threads)
     patch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait by spinning take the cores from everything else
     patch.setenv("PYTHONUTF8", "1")
     patch.setenv("STREAMLIT_CLIENT_SHOW_ERROR_DETAILS", "full")  # a redacted exception tells a failing test nothing
@@ -40,6 +43,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     folder, patch = config.stash[_own]
     patch.undo()
     folder.cleanup()
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes stand in a test's name by their length: packed ones may hold the time of day, and processes that run side by side
+    must find the same names."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
 
 
 @pytest.fixture
