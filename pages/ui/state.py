@@ -33,6 +33,8 @@ class Draft:
     """The id of the upload that is being filled: one that broke off goes on in a new session."""
     collect: str = ""
     """The same for pictures that are collected label by label."""
+    vectors: str = ""
+    """The same for a file of word vectors."""
     request: str = ""
     """The id that the next run will get: pressing the button twice makes one run."""
 

@@ -51,7 +51,7 @@ def _from_here(place: str) -> None:
     allowed = roots(state.workspace())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         root = st.selectbox(_("Folder"), allowed, format_func=str, key=f"{place}.root", width=380)
-        below = st.selectbox(_("Folder inside it"), ["", *_names(root)], key=f"{place}.below", accept_new_options=True, width=300,
+        below = st.selectbox(_("Folder inside it"), ["", *names_in(root)], key=f"{place}.below", accept_new_options=True, width=300,
                              format_func=lambda name: name or _("(the whole folder)"))
         if st.button(_("Use this folder"), type="primary", key=f"{place}.here.use"):
             try:
@@ -62,7 +62,7 @@ def _from_here(place: str) -> None:
                 importer.begin_path(path)
 
 
-def _names(root: Path) -> list[str]:
+def names_in(root: Path) -> list[str]:
     """What lies right in a folder, folders first; of a very large one only a part."""
     try:
         with os.scandir(root) as entries:

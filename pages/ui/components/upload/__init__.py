@@ -29,15 +29,16 @@ class UploadResult:
     """Files that were never sent."""
 
 
-def upload(ws_token: str, *, key: str, text: dict[str, str] | None = None) -> UploadResult | None:
+def upload(ws_token: str, *, key: str, text: dict[str, str] | None = None, single: bool = False) -> UploadResult | None:
     """Draw the drop zone; the result in the one run of the page that follows the last file, else None.
 
     `ws_token` is of scope "upload" with the claim `upload`, the id of a folder in the workspace. One id takes one upload: after a
     result the component rests until it is given a token with another id. The page also runs when an upload got stuck, so that it may
-    give another token. `text` replaces single texts of `_texts`.
+    give another token. `text` replaces single texts of `_texts`. `single`: one file of any kind is asked for; more may still be dropped.
     """
     limits = load_limits(state.workspace()).upload
-    data = {"token": ws_token, "text": _texts() | (text or {}), "lang": language(), "limits": asdict(limits), "piece_bytes": PIECE_BYTES}
+    data = {"token": ws_token, "text": _texts() | (text or {}), "lang": language(), "limits": asdict(limits), "piece_bytes": PIECE_BYTES,
+            "single": single}
     return _result(_component(key=key, data=data, on_done_change=lambda: None, on_stuck_change=lambda: None).get("done"), limits)
 
 

@@ -179,9 +179,10 @@ class Upload {
   }
 
   pickers() {
-    const { text } = this.data, row = make('div', 'row');
-    row.append(...this.picker('folder primary', text.folder, { webkitdirectory: true, multiple: true }),
-      ...this.picker('files', text.files, { accept: ACCEPT, multiple: true }));
+    const { text, single } = this.data, row = make('div', 'row');
+    row.append(...(single ? this.picker('files primary', text.files, {}) : [
+      ...this.picker('folder primary', text.folder, { webkitdirectory: true, multiple: true }),
+      ...this.picker('files', text.files, { accept: ACCEPT, multiple: true })]));
     return row;
   }
 
