@@ -105,8 +105,8 @@ def located(repo: str) -> Checkpoint:
     """The checkpoint of a hub id in the cache, or of a folder on this machine (an absolute path). Raises `ModelError`."""
     folder = Path(repo) if os.path.isabs(repo) else snapshot(repo)
     if folder is None:
-        raise ModelError("{model} is not on this machine.", "It has not been downloaded yet.", "Download it on the Model page, or choose a ready model.",
-                         model=repo)
+        raise ModelError("{model} is not on this machine.", "It has not been downloaded yet.",
+                         "Download it on the Model page, or choose a ready model.", model=repo)
     return checkpoint(folder)
 
 
