@@ -252,6 +252,7 @@ def test_failures_further_up_are_told_at_the_end(capsys: pytest.CaptureFixture[s
     assert "further up" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_call_really_runs_side_by_side(tmp_path: Path) -> None:
     """The installed plugin understands our words, and each process has a workspace of its own."""
     names = "GRAFT_HOME", "TORCH_HOME", "HF_HOME"
