@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from core.models.adaptable import unit
 from core.models.architecture import rebuild
 from core.models.blocks import Network
 from core.models.build import architecture
@@ -36,7 +37,8 @@ def facts_of(row: ModelRow) -> list[BlockFacts]:
         with FlopCounterMode(display=False) as counter:
             x = network(x, i, i + 1)
         parameters = sum(p.numel() for p in network.parameters_of(block).values())
-        facts.append(BlockFacts(block.name, block.group, parameters, counter.get_total_flops() // 2, note(block.group, groups)))
+        facts.append(BlockFacts(block.name, block.group, parameters, counter.get_total_flops() // 2, note(block.group, groups),
+                                lora_unit=unit(network, block)))
     return facts
 
 

@@ -62,6 +62,8 @@ class BlockFacts:
     """In plain words, what the group sees; one of the texts in `NOTES_BY_DEPTH` and `NOTES_BY_GROUP`."""
     new: bool = False
     """It has not been pretrained and knows nothing yet: it always trains."""
+    lora_unit: int = 0
+    """Numbers of its thin adapters at rank 1 (`core.models.adaptable.unit`); 0: no layer of it can be adapted."""
 
 
 NOTES_BY_DEPTH = ("edges and colours", "corners and stripes", "patterns, textures", "parts of things", "whole things")
