@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 SAFETENSORS = "model.safetensors"
 KILLED = (-9, 137)
-CODE = re.compile(r"GLOBAL (\S+)|Unsupported (?:class|operand|global|function)\s*:?\s*(\S*)", re.IGNORECASE)
-"""How PyTorch says that a pickle asks for more than tensors."""
+CODE = re.compile(r"GLOBAL (\S+)|reduce for unrecognized function (.+)|Can only (?:create|build) .* but got (.+)")
+"""How PyTorch says that a pickle asks for more than tensors, and for what."""
+READER = re.compile(r".*WeightsUnpickler error:", re.DOTALL)
+"""What it says before it comes to the point, with advice that is no good here."""
 NO_MEMORY = re.compile(r"allocate memory|not enough memory|out of memory", re.IGNORECASE)
 
 
@@ -132,7 +134,7 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
                              "Choose a model that has model.safetensors.", file=str(path),
                              name=next(filter(None, code.groups()), "?")[:100]) from error
         raise ModelError("{file} can't be used.", "It is damaged or incomplete: {problem}", "Delete {file} and download it again.",
-                         file=str(path), problem=(said or type(error).__name__).splitlines()[0][:200]) from error
+                         file=str(path), problem=(READER.sub("", said).strip() or type(error).__name__).splitlines()[0][:200]) from error
     if not isinstance(state, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()):
         raise ModelError("{file} can't be used.", "It holds something else than tensors by name, so it is no network's weights.",
                          "Choose a model that has model.safetensors.", file=str(path))
