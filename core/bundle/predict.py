@@ -18,19 +18,17 @@ import io
 import json
 import math
 import sys
-import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 try:
+    import safetensors  # noqa: F401  (the weights are read with it)
     import torch
     import torchvision  # noqa: F401  (the network is built from it)
     from PIL import Image
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
     from torch import Tensor, nn
 except ImportError as missing:
     if __name__ != "__main__":
@@ -42,15 +40,14 @@ try:
 except ImportError:
     pi_heif = None
 
+from core.bundle.answers import ACTIVATIONS, answer_lines, answer_of, printable  # replaced by its source in a bundle
+from core.bundle.unpack import BundleError, Refusal, described, restored  # replaced by its source in a bundle
 from core.models.architecture import rebuild  # replaced by its source in a bundle
 
-FORMAT = 1
-"""Version of bundle.json that this file reads."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The only decoders that may see a file: others reach for outside programs, or are hardly tested."""
 MAX_PIXELS = 100_000_000
 BATCH = 16
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"softmax": lambda logits: logits.softmax(1), "sigmoid": torch.sigmoid}
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
@@ -61,20 +58,8 @@ HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevx", b"hevm", b"
 Source = str | Path | bytes | BinaryIO | Image.Image
 
 
-class Refusal(ValueError):
-    """`reason` is an English sentence with placeholders that `params` fill, so that it can be translated first."""
-
-    def __init__(self, reason: str, **params: object) -> None:
-        self.reason, self.params = reason, params
-        super().__init__(reason.format(**params))
-
-
 class PictureError(Refusal):
     """A picture that can't be used."""
-
-
-class BundleError(Refusal):
-    """A bundle that can't be loaded."""
 
 
 # ---- pictures ----
@@ -228,36 +213,13 @@ class Model:
 
 def load(folder: str | Path) -> Model:
     """The network of an unpacked bundle. Raises `BundleError` when something is missing, broken or made by a newer version."""
-    folder = Path(folder)
-    for name in ("bundle.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise BundleError("{name} is missing.", name=name)
+    about = described(Path(folder))
     try:
-        return assemble((folder / "bundle.json").read_bytes(), load_file(folder / "model.safetensors"))
-    except SafetensorError as error:
-        raise BundleError("{name} is damaged.", name="model.safetensors") from error
-
-
-def assemble(about_json: bytes, tensors: Mapping[str, Tensor]) -> Model:
-    """A model from the text of bundle.json and its tensors. Raises `BundleError`."""
-    try:
-        about = json.loads(about_json)
-        version = about["format"]
-        if version != FORMAT:
-            raise BundleError("It has format {version}; this program reads format {known}.", version=version, known=FORMAT)
-        module = rebuild(about["architecture"])
-        model = Model(module, tuple(about["labels"]), about["preprocess"], about["activation"], about)
-        ACTIVATIONS[model.activation], INTERPOLATIONS[model.preprocess["interpolation"]]
-    except BundleError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        labels, preprocess, activation = tuple(about["labels"]), about["preprocess"], about["activation"]
+        ACTIVATIONS[activation], INTERPOLATIONS[preprocess["interpolation"]]
+    except (KeyError, TypeError) as error:
         raise BundleError("{name} is damaged.", name="bundle.json") from error
-    try:
-        module.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        raise BundleError("The weights do not fit the network that bundle.json describes.") from error
-    module.float().eval().requires_grad_(False)
-    return model
+    return Model(restored(Path(folder), about, rebuild), labels, preprocess, activation, about)
 
 
 def score(model: Model, pixels: Tensor) -> Tensor:
@@ -314,34 +276,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(model: Model, picture: str) -> dict[str, Any]:
     try:
-        row = predict(model, [picture])[0]
+        return {"file": picture, **answer_of(predict(model, [picture])[0], model.labels)}
     except FileNotFoundError:
         return {"file": picture, "error": "There is no such file."}
     except (PictureError, OSError) as error:
         return {"file": picture, "error": str(error)}
-    best = max(range(len(row)), key=row.__getitem__)
-    return {"file": picture, "label": model.labels[best], "probability": row[best], "probabilities": row}
 
 
 def _show(answer: Mapping[str, Any], labels: Sequence[str], top: int) -> None:
-    print(_printable(answer["file"]))
-    if "error" in answer:
-        print(f"  can't be read: {answer['error']}")
-        return
-    ranked = sorted(zip(answer["probabilities"], labels), key=lambda pair: -pair[0])[:max(1, top)]
-    width = max(_columns(label) for _, label in ranked)
-    for probability, label in ranked:
-        print(f"  {_printable(label)}{' ' * (width - _columns(label))}  {probability:6.1%}  {'#' * round(probability * 30)}")
-
-
-def _printable(text: str) -> str:
-    """Without control characters, which could steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _columns(text: str) -> int:
-    """Width on a terminal: Chinese, Japanese and Korean letters take two columns."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in _printable(text))
+    print(printable(answer["file"]))
+    print("\n".join([f"  can't be read: {answer['error']}"] if "error" in answer else answer_lines(answer, labels, top)))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 It speaks JSON, a line each way, and ends when its input closes:
 
-    -> {"id": 1, "op": "predict", "bundle": "path of a folder or zip", "files": ["path", …]}
-    <- {"id": 1, "labels": […], "probabilities": [[…], …], "seconds": 0.02}       one row a file
+    -> {"id": 1, "op": "predict", "bundle": "path of a folder or zip", "items": ["path of a picture, or a text", …]}
+    <- {"id": 1, "labels": […], "probabilities": [[…], …], "seconds": 0.02}       one row an item
     -> {"id": 2, "op": "preview", "files": ["path", …], "preprocess": {…}, "augmentation": {…}}
     <- {"id": 2, "pictures": ["base64 of a JPEG", …]}                             one a file, changed as training would
     <- {"id": 1, "error": {"title": …, "cause": …, "fix": …, "params": {…}}}      the fields of a `UserError`
@@ -25,9 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.bundle import predict
-from core.bundle.load import explained, load_bundle
-from core.errors import DataError, UserError
+from core.bundle.load import Loaded, load_bundle
+from core.bundle.unpack import Refusal
+from core.errors import UserError
 from core.preprocess import Preprocess
 from core.specs import Augmentation, from_json
 from core.tasks.images import preview
@@ -41,9 +41,9 @@ class Bundles:
 
     def __init__(self, most: int = KEPT_BUNDLES) -> None:
         self._most = most
-        self._kept: OrderedDict[tuple[object, ...], predict.Model] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], Loaded] = OrderedDict()
 
-    def get(self, path: Path) -> predict.Model:
+    def get(self, path: Path) -> Loaded:
         """Raises what `load_bundle` raises."""
         key = _version(path)
         if key not in self._kept:
@@ -66,18 +66,20 @@ def answer(bundles: Bundles, request: dict[str, Any]) -> dict[str, Any]:
         return {"id": request["id"], **OPERATIONS[request["op"]](bundles, request)}
     except UserError as error:
         return _refusal(request, error)
-    except predict.BundleError as error:
-        return _refusal(request, explained(error))
     except Exception as error:  # one request must not end the process
         log.exception("prediction failed")
-        return _refusal(request, UserError("The prediction failed.", "{kind}: {text}", "Try again with another picture.",
+        return _refusal(request, UserError("The prediction failed.", "{kind}: {text}", "Try again with something else.",
                                            kind=type(error).__name__, text=str(error)[:300]))
 
 
 def _predict(bundles: Bundles, request: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     model = bundles.get(Path(request["bundle"]))
-    rows = [_predicted(model, file, position) for position, file in enumerate(request["files"], 1)]
+    items = model.kind.load_app().given(request["items"])
+    try:
+        rows = model.predict(items)
+    except Refusal:
+        rows = [_predicted(model, item, position) for position, item in enumerate(items, 1)]  # which of them was it?
     return {"labels": model.labels, "probabilities": rows, "seconds": time.perf_counter() - began}
 
 
@@ -90,12 +92,11 @@ def _preview(bundles: Bundles, request: dict[str, Any]) -> dict[str, Any]:
 OPERATIONS: dict[str, Callable[[Bundles, dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "preview": _preview}
 
 
-def _predicted(model: predict.Model, file: str, position: int) -> list[float]:
+def _predicted(model: Loaded, item: Any, position: int) -> list[float]:
     try:
-        return predict.predict(model, [Path(file)])[0]
-    except predict.PictureError as error:
-        raise DataError("This picture can't be read.", error.reason, "Try another one, saved as JPEG or PNG.",
-                        **error.params, position=position) from error
+        return model.predict([item])[0]
+    except Refusal as error:
+        raise model.kind.load_app().unreadable(error, position) from error
 
 
 def _refusal(request: dict[str, Any], error: UserError) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+from core.bundle.kinds import Kind
 from core.objectives import objective
-from core.preprocess import Preprocess
-from core.specs import RunSpec
 
 MARKUP = frozenset("\\`*_{}[]()<>#+-=!|~&:.@$^")
 
@@ -31,58 +30,58 @@ def escape(text: str) -> str:
     return "".join(f"\\{letter}" if letter in MARKUP else letter for letter in line)
 
 
-def readme(*, labels: Sequence[str], preprocess: Preprocess, objective_key: str, run: RunSpec, scores: dict[str, Any],
-           source: BaseModel) -> str:
-    """README.md: what it is, how good, how to run it, its labels, its limits, its licence."""
-    made = datetime.fromtimestamp(run.created, timezone.utc).strftime("%Y-%m-%d")
-    began = (f"“{source.title}” (which learned from {source.learnt_from}), trained further on your labels"
-             if run.model.pretrained else f"“{source.title}”, trained from random weights")
-    return f"""# {escape(run.name) or "A fine-tuned network"}
+def readme(*, about: Mapping[str, Any], kind: Kind, files: Sequence[str]) -> str:
+    """README.md: what it is, how good, how to run it, its labels, its limits, its licence. `about` is bundle.json, `files` the names of
+    the bundle's files."""
+    words, base, labels = kind.words, about["base"], about["labels"]
+    made = datetime.fromtimestamp(about["created"], timezone.utc).strftime("%Y-%m-%d")
+    began = (f"“{base['title']}” (which learned from {base['learnt_from']}), trained further on your labels"
+             if base["pretrained"] else f"“{base['title']}”, trained from random weights")
+    listed = "\n".join(f"{i}. {escape(label)}" for i, label in enumerate(labels, 1))
+    limits = "\n".join(f"- {limit}" for limit in words.limits)
+    return f"""# {escape(about["name"]) or "A fine-tuned network"}
 
-A network that looks at a picture and says which of {len(labels)} labels it carries. It is
+A network that {words.does.format(n=len(labels))}. It is
 {began}, {made}.
 
 ## How good it is
 
-{_how_good(objective_key, scores)}
+{_how_good(about["objective"], about["scores"], words.items)}
 
 ## Run it
 
 Needs Python 3.10 or newer.
 
 ```
-pip install torch torchvision pillow safetensors
-python predict.py picture.jpg
+pip install {" ".join(kind.installs(about["architecture"]))}
+{kind.command}
 ```
 
-Give several pictures at once, `--top 5` for more labels, `--json` for output that programs can read. In Python:
+{words.usage} In Python:
 
 ```python
 import predict
 model = predict.load(".")
-print(model.labels, predict.predict(model, ["picture.jpg"]))
+print(model.labels, predict.predict(model, [{words.example}]))
 ```
 
-`predict.py` stands alone; it prepares a picture exactly as it was prepared in training ({preprocess.resize_size} pixels on the shorter
-side, the middle {preprocess.input_size} x {preprocess.input_size} pixels, {preprocess.interpolation}).
-
+`predict.py` stands alone; it prepares {words.prepared(about["preprocess"])}.
+{words.elsewhere(about, files)}
 ## Labels
 
-{chr(10).join(f"{i}. {escape(label)}" for i, label in enumerate(labels, 1))}
+{listed}
 
 ## What it can't do
 
-- It always answers with one of its labels, also for a picture that shows none of them.
-- A high probability is no proof. Pictures unlike those it learned from (other light, another camera or background) are answered worse.
-- It is only as fair as the pictures it learned from. Where a wrong answer would hurt somebody, let a person decide.
+{limits}
 
 ## Licence
 
-`predict.py` is under the Apache License 2.0. The network began as “{source.title}”: {source.licence.rstrip(".")}. See `LICENSE.txt`.
+`predict.py` is under the Apache License 2.0. The network began as “{base["title"]}”: {base["licence"].rstrip(".")}. See `LICENSE.txt`.
 """
 
 
-def _how_good(objective_key: str, scores: dict[str, Any]) -> str:
+def _how_good(objective_key: str, scores: Mapping[str, Any], items: str) -> str:
     if not scores:
         return "It has not been measured: there were no items to test it on."
     row = objective(objective_key)
@@ -96,12 +95,12 @@ def _how_good(objective_key: str, scores: dict[str, Any]) -> str:
                  "training; the score looks better than it is.")
     if scores["used_for_choosing"]:
         return (f"{said}\n\nThis was measured on the validation items, which were also used for choosing the best moment of the training. "
-                "The score looks better than it is: expect a little less on new pictures.")
+                f"The score looks better than it is: expect a little less on new {items}.")
     return f"{said}\n\nThis was measured on test items that it never saw while it was trained."
 
 
-def licence_note(source: BaseModel) -> str:
-    """LICENSE.txt: which part is under what."""
+def licence_note(source: BaseModel, items: str) -> str:
+    """LICENSE.txt: which part is under what. `items`: what it learned from, "pictures"."""
     title, licence = source.title, source.licence.rstrip(".")
     return f"""predict.py
     Apache License, Version 2.0: http://www.apache.org/licenses/LICENSE-2.0
@@ -111,6 +110,6 @@ model.safetensors
     Trained further from "{title}" ({source.key}). Licence of those weights: {licence}.
     Its terms go on to apply to what was made from them.
 
-Labels, and what was learned from your pictures
-    Belong to whoever owns the pictures; nothing is added to their rights.
+Labels, and what was learned from your {items}
+    Belong to whoever owns the {items}; nothing is added to their rights.
 """

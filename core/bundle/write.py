@@ -7,23 +7,26 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import PIL
 import torch
-import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from core.bundle import predict
+from core.bundle.answers import ACTIVATIONS
+from core.bundle.kinds import KINDS, kind_in
+from core.bundle.load import load_bundle
 from core.bundle.readme import BaseModel, licence_note, readme
 from core.bundle.standalone import standalone
+from core.bundle.unpack import FORMAT
+from core.models.blocks import Network, State
 from core.objectives import objective as objective_row
-from core.preprocess import Preprocess
 from core.specs import RunSpec, to_json
+from core.tasks.registry import Preprocess
 
-FILES = ("README.md", "LICENSE.txt", "bundle.json", "model.safetensors", "predict.py")
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """The least that a zip can say, so that the same bundle is always the same zip."""
 
@@ -33,18 +36,20 @@ def write_bundle(folder: Path, *, module: nn.Module, architecture: Mapping[str, 
     """Write the bundle of a trained network to `folder`, in place of one that is there; returns `folder`.
 
     `module` is the network in its original shape (`Network.model`), which `rebuild(architecture)` gives; its logits are
-    (B, n_labels). `scores` is `Report.scores()`, or empty. A reader sees the old bundle or the new one, whole.
+    (B, n_labels). `preprocess` is what its task made. `scores` is `Report.scores()`, or empty. A reader sees the old bundle or the new one, whole.
     """
-    about = _about(architecture, labels, preprocess, objective, run, scores, source)
+    kind = KINDS[run.data.task]
+    about = _about(architecture, labels, preprocess, objective, run, scores, source, kind.installs(architecture))
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     temporary.mkdir(parents=True)
     try:
         save_file(_tensors(module), temporary / "model.safetensors", metadata={"format": "pt"})
+        for name, data in kind.load_app().companions(module, about, preprocess).items():
+            (temporary / name).write_bytes(data)
         for name, text in (("bundle.json", json.dumps(about, ensure_ascii=False, indent=1)),
-                           ("predict.py", standalone()),
-                           ("README.md", readme(labels=labels, preprocess=preprocess, objective_key=objective, run=run,
-                                                scores=dict(scores), source=source)),
-                           ("LICENSE.txt", licence_note(source))):
+                           ("predict.py", standalone(kind.program)),
+                           ("README.md", readme(about=about, kind=kind, files=kind.files(temporary))),
+                           ("LICENSE.txt", licence_note(source, kind.words.items))):
             (temporary / name).write_text(text, encoding="utf-8", newline="\n")
         _put_in_place(temporary, folder)
     finally:
@@ -57,7 +62,7 @@ def zip_bundle(folder: Path, out: Path) -> Path:
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
-            for name in FILES:
+            for name in kind_in(folder)[0].files(folder):
                 entry = zipfile.ZipInfo(name, ZIP_DATE)
                 entry.create_system, entry.external_attr = 3, 0o100644 << 16
                 entry.compress_type = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
@@ -70,18 +75,19 @@ def zip_bundle(folder: Path, out: Path) -> Path:
     return out
 
 
-def parity(folder: Path, network: nn.Module, pictures: Iterable[predict.Source]) -> float:
+def parity(folder: Path, network: Network, items: Iterable[Any]) -> float:
     """Largest difference between the probabilities of `network`, in memory, and those of the bundle in `folder`, read anew."""
-    saved, worst = predict.load(folder), 0.0
+    saved, worst = load_bundle(folder), 0.0
+    activation, prepared = ACTIVATIONS[saved.about["activation"]], saved.kind.load_app().prepared
     modes = {module: module.training for module in network.modules()}
     device = next(network.parameters()).device
     network.eval()
     try:
-        for picture in pictures:
-            pixels = predict.prepare(predict.open_picture(picture, saved.preprocess["resize_size"]), saved.preprocess)[None]
+        for item in items:
+            batch: State = prepared(saved.model, [item])
             with torch.inference_mode():
-                here = predict.ACTIVATIONS[saved.activation](network(predict.normalise(pixels, saved.preprocess).to(device)).float()).cpu()
-            worst = max(worst, (here - predict.score(saved, pixels)).abs().max().item())
+                here = activation(network.run(replace(batch, x=batch.x.to(device))).x).cpu()
+            worst = max(worst, (here - torch.tensor(saved.predict([item]))).abs().max().item())
     finally:
         for module, training in modes.items():
             module.training = training
@@ -89,24 +95,27 @@ def parity(folder: Path, network: nn.Module, pictures: Iterable[predict.Source])
 
 
 def _about(architecture: Mapping[str, Any], labels: Sequence[str], preprocess: Preprocess, objective: str, run: RunSpec,
-           scores: Mapping[str, Any], source: BaseModel) -> dict[str, Any]:
+           scores: Mapping[str, Any], source: BaseModel, libraries: Sequence[str]) -> dict[str, Any]:
     """bundle.json. It travels: the owner's name stays out of it."""
     return {
-        "format": predict.FORMAT, "name": run.name, "created": run.created, "task": run.data.task, "objective": objective,
+        "format": FORMAT, "name": run.name, "created": run.created, "task": run.data.task, "objective": objective,
         "activation": objective_row(objective).activation, "labels": list(labels), "preprocess": preprocess.to_dict(),
         "architecture": dict(architecture), "scores": dict(scores),
         "base": {"key": source.key, "title": source.title, "licence": source.licence, "learnt_from": source.learnt_from,
                  "pretrained": run.model.pretrained},
         "run": run.id, "data": json.loads(to_json(run.data)), "plan": json.loads(to_json(run.plan)),
-        "config": json.loads(to_json(run.config)),
-        "made_with": {"torch": torch.__version__, "torchvision": torchvision.__version__, "pillow": PIL.__version__},
+        "config": json.loads(to_json(run.config)), "made_with": {library: version(library) for library in libraries},
     }
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    """The state of a network for the file: on the CPU, floats as float32."""
-    return {name: (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
-            for name, tensor in module.state_dict().items()}
+    """The state of a network for the file: on the CPU, floats as float32. One that has two names is written twice."""
+    state, places = {}, set[int]()
+    for name, tensor in module.state_dict().items():
+        plain = (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        state[name] = plain.clone() if plain.data_ptr() in places else plain
+        places.add(plain.data_ptr())
+    return state
 
 
 def _put_in_place(new: Path, folder: Path) -> None:

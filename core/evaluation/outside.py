@@ -4,10 +4,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from core.bundle import predict
-from core.bundle.load import load_bundle
+from core.bundle.kinds import KINDS
+from core.bundle.load import Loaded, load_bundle
+from core.bundle.unpack import Refusal
 from core.data.facts import load_facts
 from core.data.health.fixes import settlements
 from core.data.versions import Item, Version, load_version, version_key
@@ -44,7 +45,7 @@ def evaluate_bundle(ws: Workspace, bundle: Path, data: DataSpec) -> Report:
     if not asked.items:
         raise DataError("The model has learned from all of these items.", "Of {n} items, none is new to it, so that there is nothing to measure.",
                         "Choose files that it has not seen.", n=len(version.items))
-    rows = predict.predict(model, (ws.blob(item.sha) for item in asked.items))
+    rows = model.predict(KINDS[data.task].load_app().contents(ws, data.dataset, [item.sha for item in asked.items]))
     truths = [model.labels.index(asked.labels[item.label]) for item in asked.items]
     return evaluate(rows, truths, model.labels, split=asked.split, used_for_choosing=asked.used_for_choosing,
                     shas=[item.sha for item in asked.items], names=[item.name for item in asked.items], overruled=asked.overruled)
@@ -79,16 +80,21 @@ def _of_others(learned: Version | None, version: Version) -> _Asked:
                   version.labels, split)
 
 
-def predict_files(bundle: Path, files: Sequence[Path]) -> tuple[tuple[str, ...], list[list[float]]]:
-    """The bundle's labels and one list of probabilities a file. Raises `UserError` that names the file that can't be read."""
-    model, rows = load_bundle(bundle), []
-    for file in files:
-        try:
-            rows += predict.predict(model, [file])
-        except FileNotFoundError as error:
-            raise DataError("This file is not there.", "{file}", "Check its name.", file=str(file)) from error
-        except predict.PictureError as error:
-            raise DataError("This picture can't be read.", "{file}: {problem}", "Try another one, saved as JPEG or PNG.",
-                            file=str(file), problem=str(error)) from error
-    return model.labels, rows
+def ask(bundle: Path, words: Sequence[str]) -> tuple[tuple[str, ...], list[list[float]]]:
+    """The bundle's labels and one list of probabilities an item: for each of the paths, or texts, that its kind takes.
 
+    Raises `UserError` that names the item that can't be read.
+    """
+    model = load_bundle(bundle)
+    items = model.kind.load_app().given(words)
+    return model.labels, [_asked(model, item, position, word) for position, (item, word) in enumerate(zip(items, words), 1)]
+
+
+def _asked(model: Loaded, item: Any, position: int, word: str) -> list[float]:
+    try:
+        return model.predict([item])[0]
+    except FileNotFoundError as error:
+        raise DataError("This file is not there.", "{file}", "Check its name.", file=word) from error
+    except Refusal as error:
+        said = model.kind.load_app().unreadable(error, position)
+        raise DataError(said.title, "{file}: {problem}", said.fix, file=word, problem=str(error)) from error

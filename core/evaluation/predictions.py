@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import torch
 
-from core.bundle.predict import ACTIVATIONS
+from core.bundle.answers import ACTIVATIONS
 from core.data.split import Split
 from core.models.blocks import Network
 from core.models.shares import outputs

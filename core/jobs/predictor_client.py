@@ -1,4 +1,4 @@
-"""Ask networks about pictures from the web process: torch lives in a child process that stays warm. Torch-free."""
+"""Ask networks about pictures and texts from the web process: torch lives in a child process that stays warm. Torch-free."""
 from __future__ import annotations
 
 import atexit
@@ -22,12 +22,12 @@ from core.specs import Augmentation
 
 ANSWER_SECONDS = 60.0
 START_SECONDS = 180.0
-"""Importing torch for the first time on a slow disk takes its time, and is not the picture's fault."""
+"""Importing torch for the first time on a slow disk takes its time, and is not the item's fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One row of probabilities a picture, in the order of `labels`. `seconds`: loading the network (if it was not), and predicting."""
+    """One row of probabilities an item, in the order of `labels`. `seconds`: loading the network (if it was not), and predicting."""
     labels: tuple[str, ...]
     probabilities: tuple[tuple[float, ...], ...]
     seconds: float
@@ -73,7 +73,14 @@ class PredictorClient:
             files = [Path(folder) / str(i) for i in range(len(pictures))]
             for file, picture in zip(files, pictures):
                 file.write_bytes(picture)
-            reply = self._ask({"op": "predict", "bundle": str(bundle), "files": [str(file) for file in files]})
+            return self._predict(bundle, [str(file) for file in files])
+
+    def predict_texts(self, bundle: Path, texts: Sequence[str]) -> Prediction:
+        """The same of texts."""
+        return self._predict(bundle, texts)
+
+    def _predict(self, bundle: Path, items: Sequence[str]) -> Prediction:
+        reply = self._ask({"op": "predict", "bundle": str(bundle), "items": list(items)})
         return Prediction(tuple(reply["labels"]), tuple(tuple(row) for row in reply["probabilities"]), reply["seconds"])
 
     def preview(self, files: Sequence[Path], preprocess: Preprocess, augmentation: Augmentation) -> list[bytes]:
@@ -101,7 +108,7 @@ class PredictorClient:
                     _end(child)
             else:
                 raise UserError("The prediction failed.", "The process that predicts has ended twice without an answer. Perhaps memory is short.",
-                                "Try a smaller picture, or close other programs.")
+                                "Try something smaller, or close other programs.")
         if "error" in reply:
             error = reply["error"]
             raise UserError(error["title"], error["cause"], error["fix"], **error["params"])
@@ -129,7 +136,7 @@ class PredictorClient:
         except queue.Empty:
             _end(child, at_once=True)
             raise UserError("The prediction took too long.", "There was no answer within {seconds} seconds.",
-                            "Try again, or try a smaller picture.", seconds=round(seconds)) from None
+                            "Try again, or try something smaller.", seconds=round(seconds)) from None
         if not line:
             raise _Ended
         return line

@@ -9,7 +9,6 @@ import pytest
 from torch import nn
 
 from core.bundle.load import load_bundle
-from core.bundle.predict import predict
 from core.bundle.write import zip_bundle
 from core.errors import ModelError, NotFound
 from tests.core.bundle.insects import LABELS, encoded, photo
@@ -28,7 +27,7 @@ def rezipped(bundle: Path, target: Path, /, prefix: str = "", leave_out: str = "
 def test_folder_and_zip_give_the_same_model(bundle: Path, tmp_path: Path) -> None:
     folder, zipped = load_bundle(bundle), load_bundle(zip_bundle(bundle, tmp_path / "out.zip"))
     assert zipped.labels == folder.labels == LABELS
-    assert predict(zipped, [PICTURE]) == predict(folder, [PICTURE])
+    assert zipped.predict([PICTURE]) == folder.predict([PICTURE])
 
 
 def test_a_zip_packed_again_inside_a_folder_loads(bundle: Path, tmp_path: Path) -> None:
@@ -113,6 +112,6 @@ def test_a_missing_bundle_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_loaded_model_is_ready_to_be_asked(bundle: Path) -> None:
-    loaded: nn.Module = load_bundle(bundle).module
+    loaded: nn.Module = load_bundle(bundle).model.module
     assert not any(part.training for part in loaded.modules())
     assert not any(parameter.requires_grad for parameter in loaded.parameters())

@@ -22,13 +22,13 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def asked(bundle: Path, files: list[str], bundles: Bundles | None = None) -> dict:
-    return answer(bundles or Bundles(), {"id": 7, "op": "predict", "bundle": str(bundle), "files": files})
+    return answer(bundles or Bundles(), {"id": 7, "op": "predict", "bundle": str(bundle), "items": files})
 
 
-def test_the_answer_holds_one_row_a_file(bundle: Path, files: list[str]) -> None:
+def test_the_answer_holds_one_row_an_item(bundle: Path, files: list[str]) -> None:
     said = asked(bundle, files)
     assert (said["id"], said["labels"]) == (7, LABELS) and said["seconds"] > 0
-    assert said["probabilities"] == [predict.predict(predict.load(bundle), [file])[0] for file in files]
+    assert said["probabilities"] == predict.predict(predict.load(bundle), files)
 
 
 def test_an_unreadable_picture_is_an_error_with_its_position(bundle: Path, files: list[str]) -> None:
@@ -68,7 +68,7 @@ def test_only_the_last_few_bundles_stay_in_memory(bundle: Path, tmp_path: Path) 
 
 
 def test_the_process_speaks_json_lines_and_ends_with_its_input(bundle: Path, files: list[str], root: Path) -> None:
-    lines = "".join(json.dumps({"id": i, "op": "predict", "bundle": str(bundle), "files": files}) + "\n" for i in (1, 2))
+    lines = "".join(json.dumps({"id": i, "op": "predict", "bundle": str(bundle), "items": files}) + "\n" for i in (1, 2))
     run = subprocess.run([sys.executable, "-m", "core.bundle.predictor"], cwd=root, input=lines, capture_output=True, text=True,
                          timeout=240)
     ready, *answers = map(json.loads, run.stdout.splitlines())

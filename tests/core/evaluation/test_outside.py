@@ -32,6 +32,9 @@ class Bundle:
     labels: tuple[str, ...]
     about: dict[str, Any]
 
+    def predict(self, files: Iterable[Path]) -> list[list[float]]:
+        return [[1 / len(self.labels)] * len(self.labels) for file in files if file.is_file()]
+
 
 Ask = Callable[[Workspace, DataSpec, Version, DataSpec], Report]
 
@@ -42,13 +45,8 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
     def judge(ws: Workspace, learned: DataSpec, version: Version, data: DataSpec) -> Report:
         bundle = Bundle(version.labels, {"data": {"dataset": learned.dataset, "version": learned.version}})
         monkeypatch.setattr("core.evaluation.outside.load_bundle", lambda path: bundle)
-        monkeypatch.setattr("core.evaluation.outside.predict.predict", lambda model, files: [[1 / len(bundle.labels)] * len(bundle.labels)] * _n(files))
         return evaluate_bundle(ws, Path("bundle.zip"), data)
     return judge
-
-
-def _n(files: Iterable[Path]) -> int:
-    return sum(file.is_file() for file in files)
 
 
 def bring(ws: Workspace, folder: Path, files: dict[str, bytes] | None = None) -> DataSpec:

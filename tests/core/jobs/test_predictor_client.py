@@ -47,13 +47,14 @@ def scripted(tmp_path: Path) -> Iterator:
         client.close()
 
 
-ECHO = "for line in sys.stdin:\n    say(labels=['a'], probabilities=[[1.0]] * len(json.loads(line)['files']), seconds=0.1)\n"
+ECHO = "for line in sys.stdin:\n    say(labels=['a'], probabilities=[[1.0]] * len(json.loads(line)['items']), seconds=0.1)\n"
 
 
 def test_it_answers_as_the_bundle_does(real: PredictorClient, bundle: Path) -> None:
     answer = real.predict(bundle, PICTURES)
     assert answer.labels == LABELS and answer.seconds > 0
-    assert [list(row) for row in answer.probabilities] == [predict.predict(predict.load(bundle), [picture])[0] for picture in PICTURES]
+    here = predict.predict(predict.load(bundle), PICTURES)
+    assert [list(row) for row in answer.probabilities] == [pytest.approx(row, abs=1e-6) for row in here]
 
 
 def test_a_hostile_picture_is_an_error_and_the_next_one_is_answered(real: PredictorClient, bundle: Path) -> None:
@@ -107,7 +108,7 @@ def test_pictures_leave_no_files_behind(scripted, tmp_path: Path, monkeypatch: p
     seen = tmp_path / "temporary"
     seen.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(seen))
-    client = scripted("for line in sys.stdin:\n    files = json.loads(line)['files']\n"
+    client = scripted("for line in sys.stdin:\n    files = json.loads(line)['items']\n"
                       "    say(labels=[open(file).read() for file in files], probabilities=[], seconds=0)\n")
     assert client.predict(Path("x"), [b"one", b"two"]).labels == ("one", "two")
     assert list(seen.iterdir()) == []
