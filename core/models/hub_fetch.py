@@ -176,10 +176,11 @@ def _no_network(repo: str) -> ModelError:
         "It is not on this machine, or not complete, and HF_HUB_OFFLINE forbids Graft to look for it." if offline() else
         "Its copy on this machine is not complete, and {host} does not answer." if copies else
         "It is not on this machine, and {host} does not answer.",
-        "Put {files} from its page in {dir}, or choose a folder that holds them, or use a ready model: {ready}." if known else
-        "Put {files} from its page in {dir}, or choose a folder that holds them.",
-        model=repo, host=_host(), files="config.json, model.safetensors, tokenizer.json", ready=", ".join(known),
-        dir=str(copies[0] if copies else repo_folder(repo) / "snapshots" / MAIN))
+        "Put config.json, the weights (model.safetensors, else pytorch_model.bin) and the tokenizer (tokenizer.json, else vocab.txt, "
+        "spm.model and the like) from its page into {dir}, or choose a folder that holds them, or a ready model: {ready}." if known else
+        "Put config.json, the weights (model.safetensors, else pytorch_model.bin) and the tokenizer (tokenizer.json, else vocab.txt, "
+        "spm.model and the like) from its page into {dir}, or choose a folder that holds them.",
+        model=repo, host=_host(), ready=", ".join(known), dir=str(copies[0] if copies else repo_folder(repo) / "snapshots" / MAIN))
 
 
 def _explained(library: ModuleType, repo: str, error: Exception, known: Iterable[str]) -> ModelError:
