@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from core.errors import ModelError
 from core.models.word_vectors import (
+    BUILT_IN,
     Precision,
     load_tokenizer,
     load_vectors,
@@ -157,3 +158,50 @@ def test_a_failed_write_keeps_the_old_set(stem: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="the disk is full"):
         write_vectors(stem, vectors_of() + 1, tokenizer_of(WORDS), {})
     assert torch.equal(load_vectors(stem), before) and len(list(stem.parent.iterdir())) == 2
+
+
+@pytest.fixture(scope="module")
+def built_in() -> tuple[torch.Tensor, Tokenizer]:
+    return load_vectors(BUILT_IN), load_tokenizer(BUILT_IN)
+
+
+def test_the_built_in_set_is_small_and_says_where_it_is_from() -> None:
+    files = [vectors_path(BUILT_IN), tokenizer_path(BUILT_IN), BUILT_IN.with_name("graft-words.md")]
+    assert sum(file.stat().st_size for file in files) <= 10_000_000
+    described = read_metadata(BUILT_IN)
+    assert described["licence"] == "Apache-2.0" and described["dims"] == shape_of(BUILT_IN)[1]
+    card = files[-1].read_text(encoding="utf-8")
+    n_tokens, n_dims = shape_of(BUILT_IN)
+    assert str(described["source"]) in card and "Apache-2.0" in card and f"{n_tokens:,}" in card and str(n_dims) in card
+
+
+def test_the_built_in_set_has_a_row_for_each_token(built_in: tuple[torch.Tensor, Tokenizer]) -> None:
+    vectors, tokenizer = built_in
+    assert len(vectors) == tokenizer.get_vocab_size() and sorted(tokenizer.get_vocab().values()) == list(range(len(vectors)))
+    assert tokenizer.token_to_id("[PAD]") == 0 and not vectors[0].any()
+    lengths = vectors.norm(dim=1)
+    assert (lengths[2:] > 0).all() and (lengths <= 1.01).all()
+    assert not [token for token in tokenizer.get_vocab() if token.startswith("[unused")]
+
+
+def test_the_built_in_tokenizer_lowers_and_adds_nothing(built_in: tuple[torch.Tensor, Tokenizer]) -> None:
+    _, tokenizer = built_in
+    assert tokenizer.encode("The Café's unbelievability!").tokens == ["the", "cafe", "'", "s", "un", "##bel", "##ie", "##va", "##bility", "!"]
+    assert tokenizer.encode("").ids == []
+
+
+@pytest.mark.parametrize("word, near, far", [
+    ("cat", "kitten", "bank"), ("terrible", "awful", "table"), ("doctor", "nurse", "guitar"), ("paris", "france", "purple"),
+    ("monday", "tuesday", "cheese"), ("price", "cost", "river"), ("good", "excellent", "bicycle")])
+def test_near_words_are_near(built_in: tuple[torch.Tensor, Tokenizer], word: str, near: str, far: str) -> None:
+    vectors, tokenizer = built_in
+    one, two, three = (vectors[tokenizer.token_to_id(w)] for w in (word, near, far))
+    assert torch.cosine_similarity(one, two, dim=0) > torch.cosine_similarity(one, three, dim=0) + 0.2
+
+
+def test_frequent_function_words_are_short(built_in: tuple[torch.Tensor, Tokenizer]) -> None:
+    vectors, tokenizer = built_in
+    def length(words: str) -> torch.Tensor:
+        return vectors[[tokenizer.token_to_id(word) for word in words.split()]].norm(dim=1)
+    assert length("the of and to a in , .").max() < 0.5
+    assert length("horrible kitten guitar parisian").min() > 0.95
