@@ -142,7 +142,8 @@ def source_of(ws: Workspace, origin: Origin, source: str) -> tuple[Path, str]:
     """(the file, what it is called). Raises `DataError` for what may not be read and is no file, `NotFound` for what is not there."""
     path, name = _SOURCES[origin](ws, source)
     if not path.is_file():
-        raise DataError("“{file}” is no file.", "One set of word vectors is made from one file.", "Choose the file itself.", file=name[:300])
+        raise DataError("“{file}” is no file.", "One set of word vectors is made from one file.", "Choose the file itself.",
+                        file=name[:300])
     return path, name
 
 
@@ -160,8 +161,8 @@ def _allowed_file(ws: Workspace, text: str) -> tuple[Path, str]:
 def _uploaded_file(ws: Workspace, upload_id: str) -> tuple[Path, str]:
     files = staged(ws.upload(upload_id), load_limits(ws))
     if len(files) != 1:
-        raise DataError("One file was expected, and {n} arrived.", "One set of word vectors is made from one file.", "Choose the file itself.",
-                        n=len(files))
+        raise DataError("One file was expected, and {n} arrived.", "One set of word vectors is made from one file.",
+                        "Choose the file itself.", n=len(files))
     return files[0][1], clean_name(files[0][0]).split("/")[-1]
 
 
@@ -191,6 +192,9 @@ def _read(ws: Workspace, key: str) -> VectorImport | None:
     try:
         return from_json(VectorImport, _status(ws, key).read_bytes())
     except FileNotFoundError:
+        return None
+    except SettingsError:  # of another version; one such file must not hide the others
+        log.warning("the import %s can't be read", key)
         return None
 
 
@@ -245,8 +249,8 @@ def _make(ws: Workspace, key: str, now: VectorImport, report: Callable[[float], 
     stem = stem_of(ws, key)
     facts = convert(path, stem, progress=report, name=name, limits=load_limits(ws))
     size_bytes = vectors_path(stem).stat().st_size + tokenizer_path(stem).stat().st_size
-    describe(ws, VectorSet(key, now.title, facts.kept, facts.dims, name, facts.languages, time.time(), now.owner, facts.format, facts.n_words,
-                           facts.n_repeated, facts.n_unusable, size_bytes))
+    describe(ws, VectorSet(key, now.title, facts.kept, facts.dims, name, facts.languages, time.time(), now.owner, facts.format,
+                           facts.n_words, facts.n_repeated, facts.n_unusable, size_bytes))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def looks_binary(head: bytes, dims: int) -> bool:
 def read_fasttext(stream: Stream, most: int, progress: Callable[[], None]) -> tuple[Words, int]:
     """The words of a model that fastText itself has written, and how many it holds. Buckets of sub-words are used and not kept.
 
-    A word's vector is what fastText answers for it: the mean of its own row and those of its pieces. Raises `DataError` for quantised models.
+    A word's vector is what fastText answers for it: the mean of its own row and those of its pieces. Raises `DataError` for quantised
+    models.
     """
     args = ARGS.unpack(stream.take(len(MAGIC) + ARGS.size)[len(MAGIC):])
     version, dims, model, bucket, shortest, longest = args[0], args[1], args[8], args[9], args[10], args[11]
@@ -148,5 +149,6 @@ def _add(sums: Floats, of_words: np.ndarray, block: Floats, rows: np.ndarray) ->
 
 
 def _quantised(name: str) -> DataError:
-    return DataError("“{file}” is a compressed fastText model.", "Its vectors were quantised to save space (.ftz), which can't be read here.",
+    return DataError("“{file}” is a compressed fastText model.",
+                     "Its vectors were quantised to save space (.ftz), which can't be read here.",
                      "Choose the model as it was before that (.bin), or its vectors as text (.vec).", file=name)

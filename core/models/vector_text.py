@@ -1,4 +1,4 @@
-"""Word vectors as text, as GloVe, word2vec and fastText write it: in each line a word and its numbers, in the first line perhaps how many."""
+"""Word vectors as text, as GloVe, word2vec and fastText write it: a word and its numbers in each line, perhaps how many in the first."""
 from __future__ import annotations
 
 import re

@@ -40,6 +40,7 @@ def fasttext(rows: Vectors, buckets: np.ndarray, *, labels: Sequence[str] = (), 
     matrix = np.concatenate([own, buckets.astype("<f4")])
     entries = b"".join(name.encode() + b"\0" + struct.pack("<qb", 5, kind)
                        for kind, names in enumerate((rows, labels)) for name in names)
-    return (struct.pack("<2i", 793712314, version) + struct.pack("<12id", d, 5, 5, 1, 5, 1, 2, model, len(buckets), SHORTEST, longest, 100, 1e-4)
+    args = struct.pack("<12id", d, 5, 5, 1, 5, 1, 2, model, len(buckets), SHORTEST, longest, 100, 1e-4)
+    return (struct.pack("<2i", 793712314, version) + args
             + struct.pack("<3i2q", n + len(labels), n, len(labels), 1000, kept) + entries
             + struct.pack("<?2q", quantised, *matrix.shape) + matrix.tobytes() + struct.pack("<?2q", False, 0, d))
