@@ -20,8 +20,8 @@ from core.objectives import objective
 from core.specs import FreezePlan, Precision, RunSpec, SplitName
 from core.training import activations
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
-from core.training.losses import LOSSES, Loss
-from core.training.optim import build_optimizer, rate_at, set_rate, trained_parameters
+from core.training.losses import LOSSES, Loss, Terms
+from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
 from core.training.order import batches_by_length, epoch_batches
 
 Control = Callable[[], Literal["go", "keep", "discard"]]
@@ -66,6 +66,7 @@ class _Sums:
 def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, folder: Path, control: Control,
         precision: Precision = "fp32") -> Iterator[Event]:
     """Train by the run's plan and settings; afterwards the network holds the best epoch, and so does `folder/best.safetensors`.
+    Adapters that the plan asks for are there already (`core.models.lora.adapt`), and stay.
 
     Raises `UserError` when nothing would learn or the loss is no longer a number. The order of items is a function of
     (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
@@ -89,9 +90,9 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
                   sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu", network.precision)
     loss = LOSSES[run.data.objective]
-    weights = loss.weigh(splits["train"].targets, n_outputs) if loss.weigh and config.class_weights else None
+    terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
     optimizer = build_optimizer(network, plan, config)
-    at = _Progress(max(block.from_epoch for block in plan.blocks if block.state == "trained" and block.from_epoch < config.epochs))
+    at = _Progress(max(block.from_epoch for block in plan.blocks if block.state != "frozen" and block.from_epoch < config.epochs))
     sides, boundary = splits, 0
     for epoch in range(config.epochs):
         if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
@@ -103,12 +104,12 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
                 sides, boundary = yield from _store(network, splits, prefix, folder, control, at)
             torch.set_num_threads(1 if _is_small(network, boundary) else threads)
         if at.stop not in ("discard", "keep"):
-            totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, weights, epoch, at, control)
+            totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, terms, epoch, at, control)
         if at.stop == "discard":
             return Discarded()
         if at.stop == "keep" and at.best_epoch:
             break
-        yield _end_epoch(run, network, sides, boundary, loss, epoch, totals, at)
+        yield _end_epoch(run, network, sides, boundary, loss, terms, epoch, totals, at)
         if at.best_epoch == epoch + 1 and time.monotonic() - at.saved_at > SAVE_SECONDS:
             yield _save(at, folder)
         if at.stop:
@@ -153,8 +154,8 @@ def _store(network: Network, splits: dict[SplitName, Split], prefix: int, folder
     return splits, 0
 
 
-def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: torch.optim.Optimizer, loss: Loss,
-                 weights: Tensor | None, epoch: int, at: _Progress, control: Control) -> Generator[Event, None, list[float]]:
+def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: Optimizer, loss: Loss,
+                 terms: Terms, epoch: int, at: _Progress, control: Control) -> Generator[Event, None, list[float]]:
     """One pass over the training items; returns (mean loss, mean score). Sets `at.stop` when asked to end."""
     config, frozen = run.config, network.frozen_prefix()
     batches = epoch_batches(side, config.batch_size, config.seed, epoch)
@@ -167,8 +168,8 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
         if frozen > boundary:
             batch = outputs(network, batch, frozen)
         logits = network.run(batch, start=frozen).x
-        value = loss.loss(logits, targets, config.label_smoothing, weights)
-        optimizer.zero_grad(set_to_none=True)
+        value = loss.loss(logits, targets, terms)
+        optimizer.zero_grad()
         value.backward()
         optimizer.step()
         at.step += 1
@@ -185,10 +186,10 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
     return [total.mean_loss(), loss.score(total.counts)]
 
 
-def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, epoch: int,
+def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, terms: Terms, epoch: int,
                totals: list[float], at: _Progress) -> EpochEnd:
     """Evaluate, remember the network when it is the best so far, count patience."""
-    val_loss, val_score = _evaluate(network, sides["val"], boundary, loss) if len(sides["val"]) else (None, None)
+    val_loss, val_score = _evaluate(network, sides["val"], boundary, loss, terms) if len(sides["val"]) else (None, None)
     if val_loss is not None:
         _refuse_nan(val_loss, run.config.learning_rate)
     rank = (float(epoch), 0.0) if val_score is None else (_better(run, val_score), -val_loss)
@@ -207,7 +208,7 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     return EpochEnd(epoch + 1, at.step, totals[0], totals[1], val_loss, val_score, best, left)
 
 
-def _evaluate(network: Network, side: Split, boundary: int, loss: Loss) -> tuple[float, float]:
+def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: Terms) -> tuple[float, float]:
     """Mean loss (without smoothing and weights) and score, everything in `eval()`."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
@@ -215,7 +216,7 @@ def _evaluate(network: Network, side: Split, boundary: int, loss: Loss) -> tuple
     with torch.inference_mode():
         for idx in batches_by_length(side, EVALUATION_BATCH):
             logits, targets = outputs(network, side.inputs(idx), start=boundary).x, side.targets[idx]
-            sums = sums.plus(loss.loss(logits, targets, 0.0, None), loss.counts(logits, targets), len(idx))
+            sums = sums.plus(loss.loss(logits, targets, terms.plain()), loss.counts(logits, targets), len(idx))
     for module, training in modes.items():
         module.training = training
     return sums.mean_loss(), loss.score(sums.counts)
