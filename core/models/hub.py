@@ -92,7 +92,7 @@ def snapshots(repo: str, home: Path | None = None) -> list[Path]:
     folder = repo_folder(repo, home)
     found = [path for path in (folder / "snapshots").iterdir() if path.is_dir()] if (folder / "snapshots").is_dir() else []
     ref = folder / "refs" / MAIN
-    main = ref.read_text(encoding="utf-8").strip() if ref.is_file() else MAIN
+    main = ref.read_text(encoding="utf-8", errors="replace").strip() if ref.is_file() else MAIN
     return sorted(found, key=lambda path: (path.name == main, path.stat().st_mtime), reverse=True)
 
 

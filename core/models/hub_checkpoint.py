@@ -53,6 +53,14 @@ class Reason:
 
 def checkpoint(folder: Path) -> Checkpoint:
     """The model in `folder`. Raises `ModelError` that says in one sentence what is missing, damaged or of no use here."""
+    try:
+        return _looked_into(folder)
+    except OSError as error:
+        raise _unusable(folder, Reason("It can't be read: {problem}", "Choose a folder that you may read, or copy it to such a place."),
+                        problem=error.strerror or str(error)) from error
+
+
+def _looked_into(folder: Path) -> Checkpoint:
     if not folder.is_dir():
         raise _unusable(folder, Reason("There is no such folder.", "Choose the folder that holds config.json."))
     names = {path.name for path in folder.iterdir() if path.exists()}  # a link that leads nowhere is a missing file
@@ -80,6 +88,10 @@ def check_config(path: Path, model: object = None) -> None:
     """
     model = model or path.parent
     if not path.is_file():
+        deeper = [inner for pattern in ("*", "snapshots/*") for inner in path.parent.glob(f"{pattern}/{CONFIG}")]
+        if deeper:
+            raise _unusable(model, Reason("It holds no config.json, but a folder inside it does.", "Choose {inner}."),
+                            inner=str(max(deeper, key=lambda inner: inner.stat().st_mtime).parent))
         raise _unusable(model, Reason("It holds no config.json.", "Choose a folder with config.json, model.safetensors and "
                                       "tokenizer.json, as they stand on the model's page."))
     _check_pointer(path)
@@ -87,7 +99,7 @@ def check_config(path: Path, model: object = None) -> None:
         config = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError("it is no table")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unusable(model, Reason("Its config.json is damaged: {problem}", "Download config.json again."),
                         problem=str(error)[:200]) from error
     kind = config.get("model_type")
@@ -169,7 +181,7 @@ def _check_safetensors(path: Path) -> None:
                 raise ValueError("its header is cut off")
             header: dict[str, Any] = json.loads(file.read(n_header))
         promised = 8 + n_header + max((int(row["data_offsets"][1]) for name, row in header.items() if name != "__metadata__"), default=0)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, struct.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError, struct.error) as error:
         raise damaged(path) from error
     if size != promised:
         raise _unusable(path.parent, Reason("{file} is incomplete: it has {size} bytes and should have {promised}.",

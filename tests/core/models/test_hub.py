@@ -141,6 +141,9 @@ FAULTS: dict[str, tuple[dict[str, bytes | None], str]] = {
     "weights cut off": ({SAFE: WEIGHTS[:-100]}, f"has {len(WEIGHTS) - 100} bytes and should have {len(WEIGHTS)}"),
     "weights too long": ({SAFE: WEIGHTS + PAGE}, f"{SAFE} is incomplete"),
     "header cut off": ({SAFE: WEIGHTS[:40]}, f"{SAFE} is damaged"),
+    "header too deep": ({SAFE: (100_000).to_bytes(8, "little") + b"[" * 100_000}, f"{SAFE} is damaged"),
+    "header endless": ({SAFE: (38).to_bytes(8, "little") + b'{"a": {"data_offsets": [0, Infinity]}}'}, f"{SAFE} is damaged"),
+    "config too deep": ({CONFIG_NAME: b"[" * 100_000}, "config.json is damaged"),
     "header no table": ({SAFE: (2).to_bytes(8, "little") + b"[]"}, f"{SAFE} is damaged"),
     "weights empty": ({SAFE: b""}, f"{SAFE} is damaged"),
     "weights are a page": ({SAFE: PAGE}, f"{SAFE} is damaged"),
@@ -168,6 +171,23 @@ def test_every_fault_of_a_folder_has_its_own_sentence(tmp_path: Path, fault: str
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         checkpoint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("inner", ["bert-tiny", "snapshots/aaa"])
+def test_a_folder_around_the_model_proposes_the_one_inside(tmp_path: Path, inner: str) -> None:
+    put(tmp_path / inner, tiny_files())
+    with pytest.raises(ModelError, match="a folder inside it does") as error:
+        checkpoint(tmp_path)
+    assert checkpoint(Path(str(error.value.params["inner"])))
+
+
+def test_a_folder_that_can_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # whoever runs tests as root may read everything
+    with pytest.raises(ModelError, match="can't be read: Permission denied"):
+        checkpoint(put(tmp_path, tiny_files()))
 
 
 def test_code_that_is_only_offered_is_no_obstacle(tmp_path: Path) -> None:
