@@ -5,13 +5,15 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from core.errors import ModelError
+from core.models import hub
 from core.models.own import own_rows
-from core.models.rows import ROWS, BlockFacts, ModelRow
+from core.models.rows import ASSETS, ROWS, Adapter, BlockFacts, ModelRow
+from core.models.word_rows import WORD_ROWS
 from core.workspace import Workspace
 
 __all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "models", "on_this_machine", "phrase", "ready",
@@ -20,10 +22,10 @@ __all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "models", "on
 DEFAULT = "graft-resnet10"
 NAMES = ("stage {a}, block {b}", "stage {a}, layer {b}", "stage {a}, downsampling", "stage {a}, last convolution", "stem, layer {a}",
          "classifier, layer {a}", "encoder layer {a}", "layers {a}–{b}", "stage {a}", "stem", "patches", "pool", "final norm",
+         "word vectors", "characters", "BiLSTM",
          "classifier", "head")
 """The names of blocks and groups as keys of the translation catalogue."""
 FACTS = Path(__file__).with_name("block_facts.json")
-ASSETS = Path(__file__).parents[2] / "assets" / "weights"
 
 
 def registry(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
@@ -43,7 +45,7 @@ def block_facts() -> dict[str, tuple[BlockFacts, ...]]:
 
 
 _facts = block_facts()
-CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=_facts.get(row.key, ())) for row in ROWS)
+CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=row.blocks or _facts.get(row.key, ())) for row in (*ROWS, *WORD_ROWS))
 
 
 def models(ws: Workspace) -> dict[str, ModelRow]:
@@ -75,18 +77,33 @@ def torch_home() -> Path:
     return Path(os.getenv("TORCH_HOME", os.path.join(os.getenv("XDG_CACHE_HOME", "~/.cache"), "torch"))).expanduser()
 
 
+FOLDERS: dict[Adapter, Callable[[ModelRow], Path]] = {
+    "torchvision": lambda row: torch_home() / "hub" / "checkpoints",
+    "words": lambda row: Path(row.repo).parent,
+    "transformers": lambda row: Path(row.repo) if os.path.isabs(row.repo) else hub.repo_folder(row.repo),
+}
+"""By adapter: where the weights lie or would be put, of a model that is not built in."""
+
+
 def weights_folder(row: ModelRow) -> Path:
-    """Where the row's weights file lies or would be put: our assets, or the cache of torch.hub."""
-    return ASSETS if row.built_in else torch_home() / "hub" / "checkpoints"
+    """Where the row's weights lie or would be put: our assets, or the cache of the library that fetches them."""
+    return ASSETS if row.built_in else FOLDERS[row.adapter](row)
 
 
 def weights_path(row: ModelRow) -> Path:
     return weights_folder(row) / row.weights_file
 
 
+PRESENT: dict[Adapter, Callable[[ModelRow], bool]] = {
+    "torchvision": lambda row: weights_path(row).is_file(),
+    "words": lambda row: weights_path(row).is_file(),
+    "transformers": lambda row: hub.is_ready(row.repo),
+}
+
+
 def on_this_machine(row: ModelRow) -> bool:
     """Whether the row works without a network."""
-    return row.built_in or weights_path(row).is_file()
+    return row.built_in or PRESENT[row.adapter](row)
 
 
 def ready() -> list[ModelRow]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from core.errors import ModelError
 from core.models.hub_checkpoint import Checkpoint, checkpoint, size_bytes
 
-__all__ = ["Checkpoint", "check_id", "checkpoint", "endpoint", "hub_folder", "located", "near_ids", "offline", "ready_ids", "repo_folder",
+__all__ = ["Checkpoint", "check_id", "checkpoint", "endpoint", "hub_folder", "is_ready", "located", "near_ids", "offline", "ready_ids", "repo_folder",
            "size_bytes", "snapshot", "snapshots"]
 
 MAIN = "main"
@@ -99,6 +99,15 @@ def snapshots(repo: str, home: Path | None = None) -> list[Path]:
 def snapshot(repo: str, home: Path | None = None) -> Path | None:
     """The copy of a model in the cache that `checkpoint` accepts; None when there is no such copy."""
     return next((path for path in snapshots(repo, home) if _is_complete(path)), None)
+
+
+def is_ready(repo: str) -> bool:
+    """Whether a hub id, or a folder on this machine (an absolute path), is whole and can be used without a network."""
+    try:
+        located(repo)
+    except ModelError:
+        return False
+    return True
 
 
 def located(repo: str) -> Checkpoint:

@@ -5,10 +5,13 @@ Accuracies, files, sizes and transforms are those of torchvision's weights enums
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from core.preprocess import Channels, Interpolation
 
+ASSETS = Path(__file__).parents[2] / "assets" / "weights"
+"""Where the built-in weights lie."""
 Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "SqueezeNet", "EfficientNet", "ConvNeXt", "ViT", "Swin",
                  "Word vectors", "Transformer"]
 Adapter = Literal["torchvision", "words", "transformers"]
