@@ -18,8 +18,7 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from core.errors import ModelError
-from core.models.catalog import ASSETS
-from core.models.rows import ModelRow
+from core.models.rows import ASSETS, ModelRow
 from core.workspace import write_atomic
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ Precision = Literal["int8", "float16", "float32"]
 Result = TypeVar("Result")
 DTYPES = ("I8", "F16", "F32")
 """What `vectors` may be, by safetensors' name."""
+LARGEST = float(np.finfo(np.float16).max)
 
 
 def stem_of(row: ModelRow) -> Path:
@@ -92,11 +92,11 @@ def write_vectors(stem: Path, vectors: npt.ArrayLike, tokenizer: Tokenizer, meta
     """Write the set's two files, each whole or not at all, the vectors last: where they lie, the tokenizer lies too.
 
     `vectors` (V, D) are finite floats, as an array or a tensor without gradient; int8 keeps them with a scale for each row, at 8 bits of the
-    row's largest number. Raises `ValueError` when the tokenizer's ids are not 0 to V-1 or a vector is not finite.
+    row's largest number. Raises `ValueError` when the tokenizer's ids are not 0 to V-1, or a number is not finite or above `LARGEST`.
     """
     table = np.asarray(vectors, dtype=np.float32)
-    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
-        raise ValueError(f"vectors must be finite numbers (V, D), got shape {table.shape}")
+    if table.ndim != 2 or not table.size or not (np.abs(table) <= LARGEST).all():
+        raise ValueError(f"vectors must be (V, D) finite numbers of at most {LARGEST:g}, got shape {table.shape}")
     if sorted(tokenizer.get_vocab().values()) != list(range(len(table))):
         raise ValueError(f"the tokenizer's ids must be 0 to {len(table) - 1}, one for each vector, got {tokenizer.get_vocab_size()} tokens")
     tensors = quantize(table) if precision == "int8" else {"vectors": table.astype(precision)}

@@ -147,8 +147,9 @@ def test_what_can_not_be_read_again_is_not_written(tmp_path: Path) -> None:
     gap = Tokenizer(WordLevel({word: 2 * i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
     with pytest.raises(ValueError, match="ids must be 0 to 4"):
         write_vectors(tmp_path / "words", vectors_of(), gap, {})
-    with pytest.raises(ValueError, match="finite"):
-        write_vectors(tmp_path / "words", np.full((5, 8), np.nan), tokenizer_of(WORDS), {})
+    for number in (np.nan, -np.inf, 1e5):
+        with pytest.raises(ValueError, match="finite numbers of at most 65504"):
+            write_vectors(tmp_path / "words", np.full((5, 8), number), tokenizer_of(WORDS), {}, "float16")
     assert not list(tmp_path.iterdir())
 
 
