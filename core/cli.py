@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
@@ -22,9 +22,9 @@ from core.data.facts import load_facts
 from core.data.health import report as health_report
 from core.data.health.check import LEAK, check, holds
 from core.data.health.fixes import fix, overrule
-from core.data.intake.importing import import_path
+from core.data.intake.importing import import_path, import_tables
 from core.data.limits import load_limits, save_limits
-from core.data.versions import load_dataset, load_version, version_key
+from core.data.versions import TableChoice, load_dataset, load_version, version_key
 from core.errors import UserError
 from core.evaluation.report import read_report
 from core.jobs.runs import ENDED, state_of, submit
@@ -32,11 +32,13 @@ from core.jobs.supervisor import ensure_supervisor
 from core.models.catalog import CATALOG, find, on_this_machine
 from core.objectives import objective
 from core.owners import LOCAL_OWNER
-from core.specs import DataSpec, ModelSpec, RunSpec
+from core.specs import DataSpec, LongTexts, ModelSpec, RunSpec
 from core.training.presets import PRESETS, plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
 LOOK_SECONDS = 0.1
+CHANGEABLE = ("epochs", "batch_size", "learning_rate", "max_tokens", "long_texts")
+"""Settings of a run that have an option of their own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,15 +73,26 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
+    def columns(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--text-column", default="", metavar="NAME", help="the column of a table that holds the texts (else found)")
+        sub.add_argument("--label-column", default="", metavar="NAME", help="the column that holds the labels (else found)")
+
     command("models", "List the models that can be fine-tuned.", _models)
     check = command("check", "Look for what would spoil a training, without keeping anything.", _check)
     check.add_argument("data", metavar="DIR_OR_ZIP_OR_CSV")
-    train = command("train", "Train a model on a folder or zip with one sub-folder a label.", _train)
+    columns(check)
+    train = command("train", "Train a model on a folder or zip with one sub-folder a label, or on a table of texts.", _train)
     train.add_argument("--data", required=True, metavar="DIR_OR_ZIP_OR_CSV")
+    train.add_argument("--test", metavar="CSV", help="a table of its own to test with, where --data is a table")
+    columns(train)
     train.add_argument("--model", required=True, metavar="KEY")
     train.add_argument("--preset", choices=list(PRESETS), default="instant")
     train.add_argument("--plan", choices=["head", "last-stage", "all"], help="what trains, instead of the preset's choice")
     train.add_argument("--epochs", type=int)
+    train.add_argument("--batch-size", type=int)
+    train.add_argument("--learning-rate", type=float)
+    train.add_argument("--max-tokens", type=int, help="how much of a text is read at once")
+    train.add_argument("--long-texts", choices=get_args(LongTexts), help="what is read of longer texts: the start, both ends, or all in windows")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--random-weights", action="store_true", help="start from random weights: what does pretraining bring?")
     train.add_argument("--leaks", choices=["settle", "accept", "hold"], default="settle",
@@ -88,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", "Measure a bundle on labeled files.", _evaluate)
     evaluate.add_argument("bundle")
     evaluate.add_argument("--data", required=True, metavar="DIR")
+    columns(evaluate)
     predict = command("predict", "Ask a bundle about files.", _predict)
     predict.add_argument("bundle")
     predict.add_argument("files", nargs="+")
@@ -117,9 +131,8 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
 def _train(options: argparse.Namespace) -> dict[str, Any]:
     began, ws, row = time.monotonic(), Workspace.open(), find(options.model, Workspace.open())
     preset = preset_config(row, options.preset)
-    changed = options.plan is not None or options.epochs is not None
-    config = replace(preset, preset="custom" if changed else options.preset, seed=options.seed,
-                     epochs=preset.epochs if options.epochs is None else options.epochs)
+    asked = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
+    config = replace(preset, **asked, preset="custom" if asked or options.plan else options.preset, seed=options.seed)
     plan = plan_for(row, options.plan) if options.plan else preset_plan(row, options.preset)
     if options.bundle:
         _check_target(Path(options.bundle))
@@ -130,10 +143,13 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _import(ws: Workspace, options: argparse.Namespace) -> DataSpec:
-    path = Path(options.data)
+    path, choice = Path(options.data), TableChoice(options.text_column, options.label_column)
     whole = path.resolve()  # "." has no name of its own
     with _bar(options, "reading") as bar:
-        return import_path(ws, path, name=whole.name if os.path.isdir(path) else whole.stem, owner=LOCAL_OWNER, progress=bar)
+        name = whole.name if os.path.isdir(path) else whole.stem
+        if getattr(options, "test", None):
+            return import_tables(ws, path, Path(options.test), name=name, owner=LOCAL_OWNER, progress=bar, choice=choice)
+        return import_path(ws, path, name=name, owner=LOCAL_OWNER, progress=bar, choice=choice)
 
 
 def _without_leaks(ws: Workspace, data: DataSpec, wish: str) -> DataSpec:

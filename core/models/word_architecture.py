@@ -14,12 +14,13 @@ class WordNetwork(nn.Module):
 
     The words' vectors are averaged, or read in order and both ways by an LSTM (Hochreiter and Schmidhuber 1997) whose outputs are averaged
     and, at each place, the largest taken (Howard and Ruder 2018, arXiv:1801.06146). The n-grams' vectors are averaged beside them
-    (Bojanowski et al. 2017, arXiv:1607.04606).
+    (Bojanowski et al. 2017, arXiv:1607.04606). `mean` and `std` bring numbers from around zero to the unit of the labels.
     """
 
-    def __init__(self, n_words: int, width: int, buckets: int, character_width: int, hidden: int, n_outputs: int, dropout: float) -> None:
+    def __init__(self, n_words: int, width: int, buckets: int, character_width: int, hidden: int, n_outputs: int, dropout: float,
+                 mean: float = 0.0, std: float = 1.0) -> None:
         super().__init__()
-        self.n_words = n_words
+        self.n_words, self.mean, self.std = n_words, mean, std
         self.words = nn.Embedding(n_words, width, sparse=True)
         self.characters = nn.EmbeddingBag(buckets, character_width, mode="mean", sparse=True)
         self.reader = nn.LSTM(width, hidden, batch_first=True, bidirectional=True) if hidden else nn.Identity()
@@ -28,7 +29,7 @@ class WordNetwork(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         x, n = self.look_up(ids, lengths)
-        return self.head(self.pooled(self.in_order(x, n), n, self.spelled(ids, lengths)))
+        return self.decided(self.pooled(self.in_order(x, n), n, self.spelled(ids, lengths)))
 
     def look_up(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors of the words (B, W, width), zeros behind each text, and how many there are (B,)."""
@@ -60,6 +61,10 @@ class WordNetwork(nn.Module):
             return torch.cat([F.layer_norm(mean, mean.shape[1:]), characters], 1)
         largest = x.masked_fill(~real, float("-inf")).amax(1).masked_fill(n[:, None] == 0, 0.0)
         return torch.cat([mean, largest, characters], 1)
+
+    def decided(self, features: Tensor) -> Tensor:
+        """Logits (B, n_outputs); numbers are in the unit of the labels."""
+        return self.head(features).float() * self.std + self.mean
 
 
 def _real(x: Tensor, lengths: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from core.models.answers import Answers, as_answers
 from core.models.blocks import Block, Network, State
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow
@@ -19,10 +20,10 @@ HEAD_STD = 0.001
 CHARACTER_STD = 0.05
 
 
-def build(row: ModelRow, n_outputs: int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:
+def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:
     """As `core.models.build.build`; token ids (B, L) with their lengths. Nothing is fetched or converted: the vectors lie ready."""
     with own_randomness(seed):
-        model = rebuild_words(architecture(row, n_outputs))
+        model = rebuild_words(architecture(row, answers))
         assert isinstance(model, WordNetwork)
         with torch.no_grad():
             model.characters.weight.normal_(0.0, CHARACTER_STD)
@@ -35,11 +36,12 @@ def build(row: ModelRow, n_outputs: int, seed: int, pretrained: bool, progress: 
     return Network(model, blocks_of(model))
 
 
-def architecture(row: ModelRow, n_outputs: int) -> dict[str, Any]:
+def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What `rebuild_words` needs to make this network again, in plain JSON values."""
-    n_words, width, hidden = shape_of_row(row)
+    (n_words, width, hidden), answers = shape_of_row(row), as_answers(answers)
     return {"builder": "words", "n_words": n_words, "width": width, "buckets": row.input.ngram_buckets, "character_width": CHARACTER_WIDTH,
-            "hidden": hidden, "n_outputs": n_outputs, "dropout": HEAD_DROPOUT}
+            "hidden": hidden, "n_outputs": answers.n_outputs, "dropout": HEAD_DROPOUT, "mean": answers.mean,
+            "std": 1.0 if answers.std is None else answers.std}
 
 
 def blocks_of(model: WordNetwork) -> tuple[Block, ...]:
@@ -59,7 +61,7 @@ def blocks_of(model: WordNetwork) -> tuple[Block, ...]:
         return State(model.pooled(state.x, state.lengths, state.derived["characters"]))
 
     def head(state: State) -> State:
-        return State(model.head(state.x))
+        return State(model.decided(state.x))
 
     def block(name: str, modules: tuple[str, ...], forward: Callable[[State], State], lookup: bool = False) -> Block:
         return Block(name, "head" if name == "pool" else name, modules, forward, lookup=lookup)

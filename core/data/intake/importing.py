@@ -73,6 +73,17 @@ def import_path(ws: Workspace, path: Path, *, name: str, owner: str, progress: P
                              into=into, on_stage=on_stage)
 
 
+def import_tables(ws: Workspace, train: Path, test: Path, *, name: str, owner: str, progress: Progress,
+                  choice: TableChoice = TableChoice()) -> DataSpec:
+    """Import one table to learn from (a part of it is held back for validation) and one to test with. Raises `DataError`."""
+    missing = next((path for path in (train, test) if not path.is_file()), None)
+    if missing:
+        raise DataError("This table is not there.", "{file} does not exist, or it is a folder.", "Name two tables: one to learn from, one to test with.",
+                        file=str(missing))
+    entries = tuple(Entry(f"{side}{path.suffix}", path.stat().st_size, partial(path.open, "rb")) for side, path in (("train", train), ("test", test)))
+    return import_source(ws, Listing(name, entries), name=name, owner=owner, progress=progress, choice=choice)
+
+
 def import_paste(ws: Workspace, text: str, *, name: str, owner: str, progress: Progress, staging: Path | None = None,
                  choice: TableChoice = TableChoice(), into: str = "", on_stage: OnStage = silent) -> DataSpec:
     """Import pasted lines, "label, text" with a tab or a comma, or a whole table with its header. Raises `DataError`."""
