@@ -23,7 +23,7 @@ MANY = 0.2
 NEARLY_NONE = 0.01
 SAMPLE_WORDS = 50_000
 """Words are sorted by how common they are; a text holds mostly those at the beginning."""
-MOST_WHOLE = 20_000
+MOST_WHOLE = 10_000
 """Words with signs in them that are looked for before a text is cut; each costs time when the tokenizer is loaded."""
 CLITICS = ("n't", "'s", "'re", "'ve", "'ll", "'d", "'m")
 """How corpora that were prepared for parsing cut English: do + n't, it + 's (Penn Treebank)."""
