@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from core.data.strata import strata
 from core.data.versions import Item, Shares
 from core.specs import SIDES, SplitName
 
@@ -44,6 +45,8 @@ def assign_splits(items: Iterable[Item], shares: Shares = Shares(), *, together:
                   kept: Mapping[str, SplitName] | None = None) -> tuple[Item, ...]:
     """Put items on the sides of a stratified split that depends on their bytes, their labels and their groups, never on names or order.
 
+    What is said here of labels holds for the kinds that `core.data.strata` makes of several labels and of numbers.
+
     Items with the same bytes, of one group, or joined by `together` (hashes of near-copies; absent ones join nothing) are a unit, which
     stands on one side as a whole. Of each label, the counts come as near to the shares as whole units allow. Whatever the shares, a
     label of one unit trains; one of two has an item to train on and one for validation, one of three has an item on each side (as
@@ -57,7 +60,8 @@ def assign_splits(items: Iterable[Item], shares: Shares = Shares(), *, together:
     """
     items, kept = tuple(items), kept or {}
     sides = tuple(side for side, share in zip(SIDES, (1, shares.val, shares.test)) if share > 0)
-    units = _units(items, together)
+    kinds = strata(items)
+    units = _units(items, kinds, together)
     labels = _labels(units, shares, sides)
     side: dict[int, SplitName] = {}
     free: list[_Unit] = []
@@ -67,13 +71,13 @@ def assign_splits(items: Iterable[Item], shares: Shares = Shares(), *, together:
             free.append(unit)
             continue
         new: SplitName = next(iter(taken)) if len(taken) == 1 else "train"
-        _place_kept(unit, items, kept, new, labels, side)
+        _place_kept(unit, items, kinds, kept, new, labels, side)
     _place_large([unit for unit in free if len(unit.positions) > 1], sides, labels, side)
     _place_single([unit for unit in free if len(unit.positions) == 1], sides, labels, side)
     return tuple(item if item.split == side[position] else replace(item, split=side[position]) for position, item in enumerate(items))
 
 
-def _units(items: Sequence[Item], together: Iterable[Sequence[str]]) -> list[_Unit]:
+def _units(items: Sequence[Item], kinds: Sequence[int], together: Iterable[Sequence[str]]) -> list[_Unit]:
     root = list(range(len(items)))
 
     def find(position: int) -> int:
@@ -92,12 +96,12 @@ def _units(items: Sequence[Item], together: Iterable[Sequence[str]]) -> list[_Un
     members: dict[int, list[int]] = defaultdict(list)
     for position in range(len(items)):
         members[find(position)].append(position)
-    totals = Counter(item.label for item in items)
-    return [_unit(items, positions, totals) for positions in members.values()]
+    totals = Counter(kinds)
+    return [_unit(items, kinds, positions, totals) for positions in members.values()]
 
 
-def _unit(items: Sequence[Item], positions: Sequence[int], totals: Mapping[int, int]) -> _Unit:
-    counts = Counter([items[position].label for position in positions]) if len(positions) > 1 else {items[positions[0]].label: 1}
+def _unit(items: Sequence[Item], kinds: Sequence[int], positions: Sequence[int], totals: Mapping[int, int]) -> _Unit:
+    counts = Counter([kinds[position] for position in positions]) if len(positions) > 1 else {kinds[positions[0]]: 1}
     rank = min(hashlib.sha256(b"graft-split" + items[position].sha.encode()).digest() for position in positions)
     return _Unit(tuple(positions), rank, {label: min(n, max(totals[label] - n, 1)) for label, n in counts.items()})
 
@@ -117,12 +121,12 @@ def _label(size: int, n_units: int, shares: Shares, sides: Sequence[SplitName]) 
     return _Label(size, {"train": size - sum(room.values()), **room}, set(sides), n_units)
 
 
-def _place_kept(unit: _Unit, items: Sequence[Item], kept: Mapping[str, SplitName], new: SplitName, labels: Mapping[int, _Label],
-                side: dict[int, SplitName]) -> None:
+def _place_kept(unit: _Unit, items: Sequence[Item], kinds: Sequence[int], kept: Mapping[str, SplitName], new: SplitName,
+                labels: Mapping[int, _Label], side: dict[int, SplitName]) -> None:
     for position in unit.positions:
         side[position] = kept.get(items[position].sha, new)
     for label, weight in unit.weights.items():
-        counts = Counter(side[position] for position in unit.positions if items[position].label == label)
+        counts = Counter(side[position] for position in unit.positions if kinds[position] == label)
         labels[label].waiting -= 1
         for on, n in counts.items():
             labels[label].put(round(weight * n / counts.total()), on)

@@ -11,8 +11,10 @@ import hashlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from filelock import FileLock
+from pydantic import TypeAdapter
 
 from core.errors import DataError, NotAllowed, NotFound
 from core.specs import DataSpec, SplitName, from_json, to_json
@@ -31,6 +33,7 @@ class Item:
     sha: str
     name: str
     label: int
+    """Index of its label; where it bears several, of the first of them (0 where it bears none); 0 where it carries a number."""
     split: SplitName
     width: int = 0
     """In pixels; 0 for texts, as the height is."""
@@ -39,6 +42,15 @@ class Item:
     """Characters of a text; 0 for pictures."""
     group: str = ""
     """Patient, specimen, document: items of one group share a side of the split. Empty: the item stands for itself."""
+    labels: tuple[int, ...] | None = None
+    """Where an item may bear several labels: the indices of all of them, in order."""
+    value: float | None = None
+    """Where items carry numbers: its number."""
+
+    @property
+    def borne(self) -> tuple[int, ...]:
+        """Indices of all labels that it bears."""
+        return (self.label,) if self.labels is None else self.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,8 @@ class TableChoice:
     group_column: str = ""
     """Empty: no groups."""
     encoding: str = ""
+    objective: str = ""
+    """What the labels are taken for, a key of `core.objectives`; empty: what the file clearly says, else one label an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,8 @@ class TableSource:
 
 @dataclass(frozen=True, slots=True)
 class Version:
+    """`labels`: in order of their names; of a yes-or-no question the positive one comes second; where items carry numbers, the one name of
+    what is measured."""
     labels: tuple[str, ...]
     items: tuple[Item, ...]
     rejected: tuple[Rejected, ...] = ()
@@ -88,16 +104,28 @@ class Version:
     table: TableSource | None = None
     overruled: int = 0
     """Near-copies on both sides of the split that somebody knowingly let stand; reports say so. 0: nothing was overruled."""
+    unit: str = ""
+    """Of the numbers, as "kg"; empty where there is none."""
 
     def split(self, name: SplitName) -> tuple[Item, ...]:
         return tuple(item for item in self.items if item.split == name)
 
     def counts(self) -> dict[SplitName, Counter[int]]:
-        """Items per label index, for each split."""
+        """Items per label index, for each split. An item with several labels counts for each of them."""
         table: dict[SplitName, Counter[int]] = {"train": Counter(), "val": Counter(), "test": Counter()}
         for item in self.items:
-            table[item.split][item.label] += 1
+            table[item.split].update(item.borne)
         return table
+
+    def sizes(self) -> Counter[SplitName]:
+        """Items on each side of the split."""
+        return Counter(item.split for item in self.items)
+
+    def said(self, item: Item) -> str:
+        """What an item is labeled, in words: its label, its labels, or its number."""
+        if item.value is not None:
+            return f"{item.value:.6g} {self.unit}".rstrip()
+        return ", ".join(self.labels[label] for label in item.borne)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +244,28 @@ def spec_of(ws: Workspace, dataset: Dataset) -> DataSpec:
 
 def version_key(version: Version) -> str:
     """The id of a version, a hash of its content: the same files give the same one again."""
-    return hashlib.sha256(to_json(version)).hexdigest()[:16]
+    return hashlib.sha256(_content(version)).hexdigest()[:16]
 
 
 def _write_version(ws: Workspace, dataset_id: str, version: Version) -> str:
     key = version_key(version)
-    write_atomic(ws.dataset(dataset_id) / f"{key}.json", to_json(version))
+    write_atomic(ws.dataset(dataset_id) / f"{key}.json", _content(version))
     return key
+
+
+_VERSION = TypeAdapter(Version)
+
+
+def _content(version: Version) -> bytes:
+    """As JSON. Fields that were added later are left out where they say nothing, so that what there was before keeps its key."""
+    silent: dict[str, Any] = {}
+    if all(item.labels is None and item.value is None for item in version.items):
+        silent["items"] = {"__all__": {"labels", "value"}}
+    if not version.unit:
+        silent["unit"] = True
+    if version.table and not version.table.choice.objective:
+        silent["table"] = {"choice": {"objective"}}
+    return _VERSION.dump_json(version, exclude=silent)
 
 
 def _make_current(ws: Workspace, dataset: Dataset, key: str) -> None:

@@ -13,11 +13,26 @@ The names in the state dict stay torchvision's.
 """
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-LAYERS = {"Linear": nn.Linear, "ReLU": nn.ReLU, "Dropout": nn.Dropout, "Flatten": nn.Flatten, "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d}
+
+class Rescale(nn.Module):
+    """x * std + mean, float32: what a head answers around zero, in the unit of the labels. Nothing of it is learned."""
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(float(mean)))
+        self.register_buffer("std", torch.tensor(float(std)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float() * self.std + self.mean
+
+
+LAYERS = {"Linear": nn.Linear, "ReLU": nn.ReLU, "Dropout": nn.Dropout, "Flatten": nn.Flatten, "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d,
+          "Rescale": Rescale}
 
 
 def rebuild(architecture: dict[str, Any]) -> nn.Module:

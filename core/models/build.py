@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from core.models.answers import Answers
 from core.models.blocks import Network
 from core.models.rows import Adapter, ModelRow
 from core.models.weights import Progress
@@ -16,26 +17,27 @@ ADAPTERS: dict[Adapter, str] = {"torchvision": "core.models.torchvision_build", 
 class _Adapter(Protocol):
     """What a family of models answers. To add one: a module with these two functions, and rows that name it."""
 
-    def build(self, row: ModelRow, n_outputs: int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network: ...
+    def build(self, row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network: ...
 
-    def architecture(self, row: ModelRow, n_outputs: int) -> dict[str, Any]: ...
+    def architecture(self, row: ModelRow, answers: Answers | int) -> dict[str, Any]: ...
 
 
-def build(row: ModelRow, n_outputs: int, seed: int, *, pretrained: bool = True, progress: Progress | None = None,
+def build(row: ModelRow, answers: Answers | int, seed: int, *, pretrained: bool = True, progress: Progress | None = None,
           store: Path | None = None) -> Network:
-    """The source's trunk with a new head of `n_outputs` logits: a batch of items -> (B, n_outputs), in fp32 on the CPU, all blocks
-    trainable.
+    """The source's trunk with a new head: a batch of items -> logits (B, n_outputs), in fp32 on the CPU, all blocks trainable.
+
+    `answers`: how many logits, and for numbers their scale (`core.models.answers`); an int means so many logits.
 
     All randomness comes from `seed`; the global generator is left as it was. `progress(done_bytes, total_bytes)` is told of a
     download. `store` is a folder for weights that have to be converted first (`Workspace.models`). Raises `ModelError` when the weights
     can't be had, read or fitted.
     """
-    return _adapter(row).build(row, n_outputs, seed, pretrained, progress, store)
+    return _adapter(row).build(row, answers, seed, pretrained, progress, store)
 
 
-def architecture(row: ModelRow, n_outputs: int) -> dict[str, Any]:
+def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What makes this network again from a bundle, in plain JSON values."""
-    return _adapter(row).architecture(row, n_outputs)
+    return _adapter(row).architecture(row, answers)
 
 
 def _adapter(row: ModelRow) -> _Adapter:

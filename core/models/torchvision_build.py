@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from core.models.answers import Answers, as_answers
 from core.models.architecture import put_head, source_module
 from core.models.blocks import Network
 from core.models.randomness import own_randomness
@@ -23,9 +24,9 @@ HEAD_STD = 0.001
 first gradients into trained blocks are gentle; not zero, or those blocks would not learn in the first step."""
 
 
-def build(row: ModelRow, n_outputs: int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:
+def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:
     """As `core.models.build.build`; pictures (B, 3, H, W). Nothing is kept in `store`: the files are used as they are published."""
-    plan = architecture(row, n_outputs)
+    plan = architecture(row, answers)
     with own_randomness(seed):
         model = _source(row, pretrained, plan, progress)
         put_head(model, plan["head"])
@@ -49,11 +50,10 @@ def _source(row: ModelRow, pretrained: bool, plan: dict[str, Any], progress: Pro
     return model
 
 
-def architecture(row: ModelRow, n_outputs: int) -> dict[str, Any]:
+def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What `core.models.architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them)."""
-    if n_outputs < 1:
-        raise ValueError(f"n_outputs must be at least 1, got {n_outputs}")
-    layers: list[list[Any]] = [["Linear", row.feature_width, n_outputs]]
+    answers = as_answers(answers)
+    layers: list[list[Any]] = [["Linear", row.feature_width, answers.n_outputs], *answers.tail()]
     if row.family == "SqueezeNet":  # the source ends in a rectified convolution: logits could not become negative
         layers = [["AdaptiveAvgPool2d", 1], ["Flatten", 1], ["Dropout", 0.5], *layers]
     return {**_builder(row), "head": {"path": HEAD_PATH[row.family], "layers": layers}}

@@ -20,6 +20,7 @@ from core.specs import Augmentation, DataSpec, SplitName, TrainConfig
 from core.tasks.augment import augment
 from core.tasks.picture_facts import relative
 from core.tasks.pixels import decoded
+from core.tasks.targets import targets_of
 from core.workspace import Workspace
 
 
@@ -65,8 +66,7 @@ def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: Preproce
 
     def side(items: tuple[Item, ...]) -> Pictures:
         rows = torch.tensor([place[item.sha] for item in items], dtype=torch.long)
-        targets = torch.tensor([item.label for item in items], dtype=torch.long)
-        return Pictures(pixels, rows, targets, tuple(item.sha for item in items), preprocess, config.augmentation, config.seed)
+        return Pictures(pixels, rows, targets_of(version, items), tuple(item.sha for item in items), preprocess, config.augmentation, config.seed)
     return {name: side(version.split(name)) for name in ("train", "val", "test")}
 
 

@@ -14,6 +14,7 @@ from core.data.versions import Item, Version
 from core.models.blocks import State
 from core.models.rows import ModelRow
 from core.specs import DataSpec, SplitName, TrainConfig
+from core.tasks.targets import targets_of
 from core.tasks.text_facts import input_of, opened
 from core.text_preprocess import TextPreprocess
 from core.workspace import Workspace
@@ -55,7 +56,7 @@ def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: TextPrep
 
     def side(items: tuple[Item, ...]) -> Texts:
         own = tuple(rows[item.sha] for item in items)
-        return Texts(own, torch.tensor([len(row) for row in own], dtype=torch.int64), torch.tensor([item.label for item in items], dtype=torch.long),
+        return Texts(own, torch.tensor([len(row) for row in own], dtype=torch.int64), targets_of(version, items),
                      tuple(item.sha for item in items), preprocess.window)
     return {name: side(version.split(name)) for name in ("train", "val", "test")}
 

@@ -55,6 +55,6 @@ def test_what_it_writes_is_what_the_app_loads(folder: Path, tmp_path: Path) -> N
     scores = pretrain_backbone.main([str(folder), "--minutes", "0.001", "--out", str(out)])
     state = load_file(out)
     assert {t.dtype for t in state.values() if t.is_floating_point()} == {torch.float16}
-    network = rebuild(architecture(CATALOG[DEFAULT], n_outputs=2))
+    network = rebuild(architecture(CATALOG[DEFAULT], 2))
     network.load_state_dict(state)
     assert evaluate(network, hold_out(pack(folder))[1], 64) == pytest.approx(scores.small, abs=0.26)
