@@ -126,6 +126,39 @@ def _picture_prepared(preprocess: Mapping[str, Any]) -> str:
             f"{preprocess['interpolation']})")
 
 
+LONG_TEXTS = {"start": "Of longer ones their start is read.", "ends": "Of longer ones their start and their end are read.",
+              "windows": "Longer ones are read window by window."}
+PIPELINE = """
+## With transformers
+
+The folder is also one that transformers opens (`pip install torch transformers`), with the same probabilities:
+
+```python
+from transformers import pipeline
+ask = pipeline("text-classification", model=".", top_k=None, truncation=True)
+print(ask("a text"))
+```
+"""
+ONLY_START = """
+Of texts with more than {n} tokens this way reads the start alone; `predict.py` reads them as in training.
+"""
+NO_PIPELINE = """
+transformers can't open this folder by itself: the network is used through its `predict.py`.
+"""
+
+
+def _text_prepared(preprocess: Mapping[str, Any]) -> str:
+    return (f"a text exactly as it was prepared in training (at most {preprocess['max_tokens']} tokens, which are words or parts of words). "
+            + LONG_TEXTS[preprocess["long_texts"]]).removesuffix(".")
+
+
+def _text_elsewhere(about: Mapping[str, Any], files: Sequence[str]) -> str:
+    how, n_tokens = about["preprocess"]["long_texts"], about["preprocess"]["max_tokens"]
+    if "config.json" not in files:
+        return NO_PIPELINE
+    return PIPELINE + ("" if how == "start" else ONLY_START.format(n=n_tokens))
+
+
 KINDS: dict[str, Kind] = {row.task: row for row in (
     Kind("image", "core.bundle.predict", "core.bundle.of_pictures", ("torch", "torchvision", "pillow", "safetensors"),
          "python predict.py picture.jpg",
@@ -138,4 +171,20 @@ KINDS: dict[str, Kind] = {row.task: row for row in (
                        "A high probability is no proof. Pictures unlike those it learned from (other light, another camera or background) are "
                        "answered worse.",
                        "It is only as fair as the pictures it learned from. Where a wrong answer would hurt somebody, let a person decide."))),
+    Kind("text", "core.bundle.predict_text", "core.bundle.of_texts", ("torch", "tokenizers", "safetensors"),
+         'python predict.py "a text"',
+         "labels, how texts are read, scores: everything a program needs",
+         "answers for any text; it needs only {libraries}",
+         Words(does="reads a text and says which of {n} labels it carries", example='"a text"',
+               usage="Give several texts at once, or `--file texts.txt` with a text on each line; `--top 5` for more labels, `--json` for output "
+                     "that programs can read.",
+               prepared=_text_prepared, items="texts", elsewhere=_text_elsewhere,
+               limits=("It always answers with one of its labels, also for a text that has to do with none of them.",
+                       "A high probability is no proof. Texts unlike those it learned from (another language, another subject, other authors) are "
+                       "answered worse.",
+                       "It is only as fair as the texts it learned from. Where a wrong answer would hurt somebody, let a person decide.")),
+         (Companion("tokenizer.json", "how texts are cut into tokens", 256 << 20, needed=True),
+          Companion("config.json", "what the library transformers needs to open this folder by itself", 16 << 20, needed=False),
+          Companion("tokenizer_config.json", "the same for its tokenizer", 16 << 20, needed=False)),
+         {"transformers": ("transformers",)}),
 )}

@@ -21,6 +21,9 @@ ATTENTION: str | None = None
 """transformers' own choice: the fused kernel of PyTorch where a network has one. Measured on a processor with texts of different lengths
 it is the quickest, and an item's numbers are the same, with padding and without, to the seventh digit."""
 
+NEVER = {"auto_map", "attn_implementation", "_attn_implementation", "_attn_implementation_internal", "quantization_config"}
+"""By these a description could ask for program code from elsewhere."""
+
 
 class Pooled(nn.Module):
     """Token ids (B, L) -> logits (B, n_outputs): the tokens' vectors become one, and a linear layer decides.
@@ -72,6 +75,8 @@ def _transformer(architecture: dict[str, Any]) -> nn.Module:
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification  # here: networks of word vectors do without
 
     values = dict(architecture["config"])
+    if NEVER & values.keys():
+        raise ValueError(f"a description may not hold {sorted(NEVER & values.keys())}")
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     options = {"dtype": torch.float32, **({"attn_implementation": ATTENTION} if ATTENTION else {})}
     if architecture["native"]:
