@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import supervisor
@@ -21,10 +22,18 @@ Visit = Callable[..., AppTest]
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of a workspace with data and runs of every kind. Copy it, never change it."""
-    ws = Workspace.open(tmp_path_factory.mktemp("furnished") / "workspace")
-    furnish(ws)
-    return ws.root
+    """The root of a workspace with data and runs of every kind. Copy it, never change it.
+
+    Real trainings make it: the pytest processes that run side by side have one together, in the folder above their own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "furnished"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "whole").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # begun by one that failed
+            furnish(Workspace.open(folder / "workspace"))
+            (folder / "whole").touch()
+    return Workspace.open(folder / "workspace").root
 
 
 @pytest.fixture
