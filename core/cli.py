@@ -33,11 +33,11 @@ from core.models.catalog import CATALOG, find, on_this_machine
 from core.objectives import objective
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, LongTexts, ModelSpec, RunSpec
-from core.training.presets import PRESETS, plan_for, preset_config, preset_plan
+from core.training.presets import PRESETS, PlanKind, plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
 LOOK_SECONDS = 0.1
-CHANGEABLE = ("epochs", "batch_size", "learning_rate", "max_tokens", "long_texts")
+CHANGEABLE = ("epochs", "batch_size", "learning_rate", "max_tokens", "long_texts", "lora_rank", "lora_alpha")
 """Settings of a run that have an option of their own."""
 
 
@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     columns(train)
     train.add_argument("--model", required=True, metavar="KEY")
     train.add_argument("--preset", choices=list(PRESETS), default="instant")
-    train.add_argument("--plan", choices=["head", "last-stage", "all"], help="what trains, instead of the preset's choice")
+    train.add_argument("--plan", choices=list(get_args(PlanKind)), help="what trains, instead of the preset's choice; lora: thin adapters")
+    train.add_argument("--lora-rank", type=int, metavar="N", help="width of the adapters of --plan lora")
+    train.add_argument("--lora-alpha", type=int, metavar="N", help="how much these count: by alpha / rank")
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch-size", type=int)
     train.add_argument("--learning-rate", type=float)
@@ -102,9 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("bundle")
     evaluate.add_argument("--data", required=True, metavar="DIR")
     columns(evaluate)
-    predict = command("predict", "Ask a bundle about files.", _predict)
+    predict = command("predict", "Ask a bundle about pictures or texts.", _predict)
     predict.add_argument("bundle")
-    predict.add_argument("files", nargs="+")
+    predict.add_argument("items", nargs="*", metavar="FILE_OR_TEXT", help="pictures' files or texts, as the bundle takes them")
+    predict.add_argument("--file", metavar="FILE", help="a UTF-8 file with one more of them on each line")
     return parser
 
 
@@ -228,15 +231,12 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _predict(options: argparse.Namespace) -> dict[str, Any]:
-    from core.evaluation.outside import predict_files
+    from core.evaluation.outside import ask, lines_of
 
-    labels, rows = predict_files(Path(options.bundle), [Path(file) for file in options.files])
-    answers = []
-    for file, row in zip(options.files, rows):
-        best = max(range(len(row)), key=row.__getitem__)
-        answers.append({"file": file, "label": labels[best], "probability": row[best], "probabilities": row})
-        if not options.json:
-            print(f"{file}: {labels[best]} {row[best]:.1%}")
+    items = options.items + (lines_of(Path(options.file)) if options.file else [])
+    labels, answers = ask(Path(options.bundle), items)
+    if not options.json:
+        print("\n".join(f"{item}: {answer['label']} {answer['probability']:.1%}" for item, answer in zip(items, answers)))
     return {"labels": list(labels), "predictions": answers}
 
 

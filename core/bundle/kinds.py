@@ -45,7 +45,7 @@ class App(Protocol):
         """Items of a dataset, as the program takes them."""
 
     def given(self, words: Iterable[str]) -> list[Any]:
-        """Items as the program takes them, from what was typed on a command line or came in a request."""
+        """Items as the program takes them, from what was typed or came in a request: the path of a picture, or a text."""
 
     def unreadable(self, refusal: Refusal, position: int) -> UserError:
         """The program's refusal of an item, for people. `position` counts from 1."""
@@ -86,6 +86,8 @@ class Kind:
     """`program` and `module` are names of modules that answer `Program` and `App`. `libraries`: what pip installs for predict.py;
     `builder_libraries`: what it installs too for networks of that builder."""
     task: str
+    item: str
+    """What an answer in JSON calls the item that it is about."""
     program: str
     module: str
     libraries: tuple[str, ...]
@@ -160,7 +162,7 @@ def _text_elsewhere(about: Mapping[str, Any], files: Sequence[str]) -> str:
 
 
 KINDS: dict[str, Kind] = {row.task: row for row in (
-    Kind("image", "core.bundle.predict", "core.bundle.of_pictures", ("torch", "torchvision", "pillow", "safetensors"),
+    Kind("image", "file", "core.bundle.predict", "core.bundle.of_pictures", ("torch", "torchvision", "pillow", "safetensors"),
          "python predict.py picture.jpg",
          "labels, how pictures are prepared, scores: everything a program needs",
          "answers for any picture; it needs only {libraries}",
@@ -171,7 +173,7 @@ KINDS: dict[str, Kind] = {row.task: row for row in (
                        "A high probability is no proof. Pictures unlike those it learned from (other light, another camera or background) are "
                        "answered worse.",
                        "It is only as fair as the pictures it learned from. Where a wrong answer would hurt somebody, let a person decide."))),
-    Kind("text", "core.bundle.predict_text", "core.bundle.of_texts", ("torch", "tokenizers", "safetensors"),
+    Kind("text", "text", "core.bundle.predict_text", "core.bundle.of_texts", ("torch", "tokenizers", "safetensors"),
          'python predict.py "a text"',
          "labels, how texts are read, scores: everything a program needs",
          "answers for any text; it needs only {libraries}",

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from core.bundle.kinds import KINDS
+from core.bundle.answers import answer_of
 from core.bundle.load import Loaded, load_bundle
 from core.bundle.unpack import Refusal
 from core.data.facts import load_facts
 from core.data.health.fixes import settlements
 from core.data.versions import Item, Version, load_version, version_key
 from core.errors import DataError, NotFound
-from core.evaluation.report import Report, evaluate
+from core.evaluation.judge import evaluate
+from core.evaluation.report import Report
 from core.specs import DataSpec
+from core.tasks.registry import TASKS
 from core.workspace import Workspace
 
 
@@ -36,6 +38,9 @@ def evaluate_bundle(ws: Workspace, bundle: Path, data: DataSpec) -> Report:
     about every item of others. Raises `UserError` when the data has a label that the bundle doesn't know, or no item is left to ask.
     """
     model, version = load_bundle(bundle), load_version(ws, data)
+    if model.kind.task != data.task:
+        raise DataError("The model and the data are of different kinds.", "The model was made for {takes}, and the data holds {has}.",
+                        "Choose data of the model's kind.", takes=TASKS[model.kind.task].items, has=TASKS[data.task].items)
     learned, same = _learned(ws, model.about.get("data", {}), data, version)
     asked = _of_its_own(learned, version) if learned and same else _of_others(learned, version)
     unknown = [label for label in asked.labels if label not in model.labels]
@@ -45,9 +50,9 @@ def evaluate_bundle(ws: Workspace, bundle: Path, data: DataSpec) -> Report:
     if not asked.items:
         raise DataError("The model has learned from all of these items.", "Of {n} items, none is new to it, so that there is nothing to measure.",
                         "Choose files that it has not seen.", n=len(version.items))
-    rows = model.predict(KINDS[data.task].load_app().contents(ws, data.dataset, [item.sha for item in asked.items]))
-    truths = [model.labels.index(asked.labels[item.label]) for item in asked.items]
-    return evaluate(rows, truths, model.labels, split=asked.split, used_for_choosing=asked.used_for_choosing,
+    rows = model.predict(model.kind.load_app().contents(ws, data.dataset, [item.sha for item in asked.items]))
+    truths = truths_of(version.objective, asked.items, asked.labels, model.labels)
+    return evaluate(rows, truths, model.labels, objective_key=version.objective, unit=version.unit, split=asked.split, used_for_choosing=asked.used_for_choosing,
                     shas=[item.sha for item in asked.items], names=[item.name for item in asked.items], overruled=asked.overruled)
 
 
@@ -80,14 +85,21 @@ def _of_others(learned: Version | None, version: Version) -> _Asked:
                   version.labels, split)
 
 
-def ask(bundle: Path, words: Sequence[str]) -> tuple[tuple[str, ...], list[list[float]]]:
-    """The bundle's labels and one list of probabilities an item: for each of the paths, or texts, that its kind takes.
+def ask(bundle: Path, words: Sequence[str]) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    """The bundle's labels and one answer an item, as programs read it: for each of the paths, or texts, that its kind takes.
 
-    Raises `UserError` that names the item that can't be read.
+    Raises `UserError` that names the item that can't be read, and when there is nothing to ask.
     """
     model = load_bundle(bundle)
+    if not words:
+        raise DataError("There is nothing to ask the model about.", "Neither an item nor a file of them was given.",
+                        "Name at least one: pictures by their files, texts in quotation marks.")
     items = model.kind.load_app().given(words)
-    return model.labels, [_asked(model, item, position, word) for position, (item, word) in enumerate(zip(items, words), 1)]
+    try:
+        rows = model.predict(items)
+    except (Refusal, FileNotFoundError):  # which of them was it?
+        rows = [_asked(model, item, position, word) for position, (item, word) in enumerate(zip(items, words), 1)]
+    return model.labels, [{model.kind.item: word, **answer_of(row, model.about)} for word, row in zip(words, rows)]
 
 
 def _asked(model: Loaded, item: Any, position: int, word: str) -> list[float]:
@@ -98,3 +110,14 @@ def _asked(model: Loaded, item: Any, position: int, word: str) -> list[float]:
     except Refusal as error:
         said = model.kind.load_app().unreadable(error, position)
         raise DataError(said.title, "{file}: {problem}", said.fix, file=word, problem=str(error)) from error
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a UTF-8 file that are not blank. Raises `DataError`."""
+    try:
+        return [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except FileNotFoundError as error:
+        raise DataError("This file is not there.", "{file}", "Check its name.", file=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("This file can't be read.", "{file} is no text in UTF-8.", "Save it as text in UTF-8, with one item on each line.",
+                        file=str(path)) from error

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from core.bundle.kinds import KINDS, Kind
 from core.data.edit import Edit, relabel, remove, rename_label, save
 from core.data.facts import load_facts
 from core.data.health.check import LEAK
@@ -31,6 +32,7 @@ from tests.core.data.picture_files import write_tree
 class Bundle:
     labels: tuple[str, ...]
     about: dict[str, Any]
+    kind: Kind = KINDS["image"]
 
     def predict(self, files: Iterable[Path]) -> list[list[float]]:
         return [[1 / len(self.labels)] * len(self.labels) for file in files if file.is_file()]
