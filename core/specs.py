@@ -11,7 +11,8 @@ from core.errors import SettingsError
 
 SplitName = Literal["train", "val", "test"]
 SIDES: tuple[SplitName, ...] = ("train", "val", "test")
-BlockState = Literal["frozen", "trained"]
+BlockState = Literal["frozen", "trained", "lora"]
+"""A block's weights rest, or learn, or rest while thin adapters beside them learn (`core.models.lora`)."""
 PresetKey = Literal["instant", "balanced", "thorough", "custom"]
 OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleKey = Literal["constant", "cosine", "step"]
@@ -41,14 +42,14 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """What happens to one block. `lr_scale` multiplies the learning rate; it trains from `from_epoch` (0 = the first) on."""
+    """What happens to one block. `lr_scale` multiplies the learning rate; it, or its adapters, train from `from_epoch` (0 = the first) on."""
     name: str
     state: BlockState
     lr_scale: float = 1.0
     from_epoch: int = 0
 
     def trains_at(self, epoch: int) -> bool:
-        return self.state == "trained" and epoch >= self.from_epoch
+        return self.state != "frozen" and epoch >= self.from_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,12 @@ class FreezePlan:
     blocks: tuple[BlockPlan, ...]
 
     def trained(self) -> tuple[str, ...]:
-        """Names of the blocks that train at any time of the run."""
-        return tuple(block.name for block in self.blocks if block.state == "trained")
+        """Names of the blocks that train at any time of the run, in full or by adapters."""
+        return tuple(block.name for block in self.blocks if block.state != "frozen")
+
+    def adapted(self) -> tuple[str, ...]:
+        """Names of the blocks of which adapters alone train."""
+        return tuple(block.name for block in self.blocks if block.state == "lora")
 
     def trained_at(self, epoch: int) -> tuple[str, ...]:
         return tuple(block.name for block in self.blocks if block.trains_at(epoch))
@@ -103,6 +108,10 @@ class TrainConfig:
     max_tokens: int | None = None
     """Most tokens that are read of a text (of a window, where long texts are read so); None: as the model's row says."""
     long_texts: LongTexts = "start"
+    lora_rank: int = 8
+    """Width of the adapters beside the layers of a block that is "lora"."""
+    lora_alpha: int = 16
+    """How much an adapter counts: what it gives is multiplied by alpha / rank."""
     label_smoothing: float = 0.0
     class_weights: bool = False
     """Weigh each class by the inverse of its count, so that rare classes matter as much as common ones."""
@@ -117,7 +126,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _check(self, epochs=(1, 1000), learning_rate=(1e-8, 10), momentum=(0, 0.999), weight_decay=(0, 1), batch_size=(1, 1024),
-               input_size=(32, 1024), max_tokens=(4, 8192), label_smoothing=(0, 0.5), patience=(0, 1000), seed=(0, 2**31 - 1))
+               input_size=(32, 1024), max_tokens=(4, 8192), lora_rank=(1, 128), lora_alpha=(1, 1024),
+               label_smoothing=(0, 0.5), patience=(0, 1000), seed=(0, 2**31 - 1))
 
 
 @dataclass(frozen=True, slots=True)

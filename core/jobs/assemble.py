@@ -51,7 +51,12 @@ def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     info = TASKS[run.data.task]
     preprocess = info.facts().preprocess(ws, row, run.config)
     splits = info.load().splits(ws, run.data, version, preprocess, run.config, progress.reading)
-    return Parts(version, preprocess, network, splits, _measured(ws, run, network, preprocess))
+    precision = _measured(ws, run, network, preprocess)
+    if run.plan.adapted():
+        from core.models.lora import adapt  # here: the library behind it takes seconds
+
+        adapt(network, run.plan, run.config)  # last: what is measured is the model's own speed
+    return Parts(version, preprocess, network, splits, precision)
 
 
 def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preprocess) -> Precision:
@@ -72,6 +77,10 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:
     """Judge the trained network and write `report.json` and `bundle.zip`. Where no item was held back there is no report."""
     _learn_speed(ws, run, folder, parts)
+    if run.plan.adapted():
+        from core.models.lora import merge
+
+        merge(parts.network)
     row, report = find(run.model.key, ws), _judge(run, parts)
     write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, len(parts.version.labels)),
                  labels=parts.version.labels, preprocess=parts.preprocess, objective=run.data.objective, run=run,

@@ -1,7 +1,7 @@
 """A network as an ordered list of blocks, the finest units that can be frozen."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -57,6 +57,8 @@ class Network(nn.Module):
         self.model = model
         self.blocks = tuple(blocks)
         self.precision: Precision = "fp32"
+        self.adapters: dict[str, frozenset[str]] = {}
+        """Blocks beside whose layers thin adapters stand (`core.models.lora`), with the names of the adapters' parameters."""
         self._resting: tuple[str, ...] = ()
 
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
@@ -79,21 +81,38 @@ class Network(nn.Module):
                 found[f"{path}.{name}" if name else path] = parameter
         return found
 
+    def learning(self, block: Block) -> dict[str, nn.Parameter]:
+        """Those of the block's parameters that learn when it trains: all, or where it has adapters these alone."""
+        adapters = self.adapters.get(block.name)
+        return {name: p for name, p in self.parameters_of(block).items() if adapters is None or name in adapters}
+
     def freeze(self, trained: Sequence[str]) -> None:
-        """Let exactly the named blocks train. Frozen blocks are put into `eval()`: BatchNorm keeps its statistics, dropout rests."""
+        """Let exactly the named blocks train. Frozen blocks are put into `eval()`: BatchNorm keeps its statistics, dropout rests.
+        Of a block with adapters nothing else trains, and its BatchNorm keeps its statistics too."""
         unknown = set(trained) - {block.name for block in self.blocks}
         if unknown:
             raise ValueError(f"no such block: {sorted(unknown)}; this network has {[b.name for b in self.blocks]}")
-        self._resting = tuple(path for block in self.blocks if block.name not in trained for path in block.modules)
+        self._resting = tuple(path for block in self.blocks for path in self._rests(block, block.name in trained))
         for block in self.blocks:
-            on = block.name in trained
-            for parameter in self.parameters_of(block).values():
-                parameter.requires_grad_(on)
+            learning = self.learning(block) if block.name in trained else {}
+            for name, parameter in self.parameters_of(block).items():
+                parameter.requires_grad_(name in learning)
             for path in block.modules:
-                self.model.get_submodule(path).train(on)
+                self.model.get_submodule(path).train(block.name in trained)
+        for path in self._resting:
+            self.model.get_submodule(path).eval()
+
+    def _rests(self, block: Block, trains: bool) -> Iterator[str]:
+        """Paths of what stays in `eval()`: all of a block that doesn't train; of one with adapters what keeps statistics."""
+        if not trains:
+            yield from block.modules
+        elif block.name in self.adapters:
+            for path in block.modules:
+                inside = self.model.get_submodule(path).named_modules(prefix=path)
+                yield from (name for name, module in inside if getattr(module, "running_mean", None) is not None)
 
     def train(self, mode: bool = True) -> Network:
-        """As `nn.Module.train`, but blocks that `freeze` put to rest stay in `eval()`."""
+        """As `nn.Module.train`, but what `freeze` put to rest stays in `eval()`."""
         super().train(mode)
         for path in self._resting:
             self.model.get_submodule(path).eval()

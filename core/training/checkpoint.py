@@ -13,19 +13,20 @@ from core.specs import FreezePlan
 
 
 def copy_trained(network: Network, plan: FreezePlan) -> dict[str, Tensor]:
-    """Copies of all parameters and buffers of the blocks that the plan ever trains, by their names in the original network."""
+    """Copies of all parameters and buffers of the blocks that the plan ever trains, by their names in the network as it trains; of a
+    block with adapters these alone, since the rest of it never changes."""
     trained = set(plan.trained())
     tensors: dict[str, Tensor] = {}
     for block in network.blocks:
         if block.name in trained:
-            tensors |= {name: p.detach().clone() for name, p in network.parameters_of(block).items()}
-            for path in block.modules:
+            tensors |= {name: p.detach().clone() for name, p in network.learning(block).items()}
+            for path in () if block.name in network.adapters else block.modules:
                 tensors |= {f"{path}.{name}": b.detach().clone() for name, b in network.model.get_submodule(path).named_buffers()}
     return tensors
 
 
 def restore_trained(network: Network, tensors: dict[str, Tensor]) -> None:
-    """Put tensors made by `copy_trained` back. Raises `KeyError` for a name that the network does not have."""
+    """Put tensors made by `copy_trained` back. Raises `KeyError` for a name that the network does not have (adapters must be there)."""
     here = dict(network.model.named_parameters()) | dict(network.model.named_buffers())
     with torch.no_grad():
         for name, tensor in tensors.items():

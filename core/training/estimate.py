@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.models.catalog import ModelRow
-from core.specs import FreezePlan, TrainConfig
+from core.specs import BlockState, FreezePlan, TrainConfig
 from core.training.machine import load_machine
 from core.workspace import Workspace
 
@@ -45,7 +45,9 @@ def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int,
     """What a run will take; `item` is what its task says of the data (`core.tasks.registry.Facts`).
 
     A forward pass costs a block its multiplications; the gradient to its input, and the gradient to its weights, as much again.
-    What lies before the first trained block is paid for once, unless augmentation changes the pictures in every epoch."""
+    A block with thin adapters pays for the forward pass and the gradient to its input, not for the one to its weights, which rest; its
+    adapters pay three times for multiplications of their own. What it has to remember of a forward pass is that of a trained block.
+    What lies before the first block that learns is paid for once, unless augmentation changes the pictures in every epoch."""
     macs_per_s, measured = speed
     macs, boundaries = _macs(row, item.work), _boundaries(plan, config)
     stored = [boundary for before, boundary in zip([0, *boundaries], boundaries) if boundary != before]
@@ -57,14 +59,14 @@ def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int,
 def epoch_costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, macs_per_s: float,
                 item: ItemCost) -> list[float]:
     """Seconds of each epoch, what is paid for once left out."""
-    macs, steps_s = _macs(row, item.work), STEP_S * n_train / config.batch_size
-    return [epoch_seconds(macs, [block.trains_at(epoch) for block in plan.blocks], boundary, n_train, n_val, macs_per_s) + steps_s
+    steps_s = STEP_S * n_train / config.batch_size
+    return [epoch_seconds(_costs(row, plan, config, epoch, item.work), boundary, n_train, n_val, macs_per_s) + steps_s
             for epoch, boundary in enumerate(_boundaries(plan, config))]
 
 
 def everything_seconds(row: ModelRow, n_train: int, n_val: int, macs_per_s: float, item: ItemCost) -> float:
     """Seconds of one epoch with every block trained: what freezing is measured against."""
-    return epoch_seconds(_macs(row, item.work), [True] * len(row.blocks), 0, n_train, n_val, macs_per_s)
+    return epoch_seconds([_BlockCost(macs, "trained") for macs in _macs(row, item.work)], 0, n_train, n_val, macs_per_s)
 
 
 def _boundaries(plan: FreezePlan, config: TrainConfig) -> list[int]:
@@ -78,9 +80,28 @@ def _macs(row: ModelRow, work: float) -> list[float]:
     return [block.macs * work for block in row.blocks]
 
 
-def epoch_seconds(macs: Sequence[float], trained: Sequence[bool], boundary: int, n_train: int, n_val: int, macs_per_s: float) -> float:
+@dataclass(frozen=True, slots=True)
+class _BlockCost:
+    """Multiplications for one item in a forward pass: of the block, and of the adapters that learn beside it."""
+    macs: float
+    state: BlockState
+    adapters: float = 0.0
+
+
+def _costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, epoch: int, work: float) -> list[_BlockCost]:
+    """An adapter is to the multiplications of its layer as its numbers are to those of the layer."""
+    costs = []
+    for macs, facts, block in zip(_macs(row, work), row.blocks, plan.blocks):
+        state: BlockState = block.state if block.trains_at(epoch) else "frozen"
+        share = config.lora_rank * facts.lora_unit / facts.parameters if state == "lora" and facts.parameters else 0.0
+        costs.append(_BlockCost(macs, state, macs * share))
+    return costs
+
+
+def epoch_seconds(costs: Sequence[_BlockCost], boundary: int, n_train: int, n_val: int, macs_per_s: float) -> float:
     """Work of one epoch behind the stored `boundary` (0: nothing is stored)."""
-    first = trained.index(True) if True in trained else len(trained)
-    forward = sum(macs[boundary:])
-    backward = sum(m * ((i > first) + trained[i]) for i, m in enumerate(macs) if i >= first)
+    first = next((i for i, cost in enumerate(costs) if cost.state != "frozen"), len(costs))
+    forward = sum(cost.macs + cost.adapters for cost in costs[boundary:])
+    backward = sum(cost.macs * ((i > first or cost.state == "lora") + (cost.state == "trained")) + 2 * cost.adapters
+                   for i, cost in enumerate(costs) if i >= first)
     return (n_train * (forward + backward) + n_val * forward) / macs_per_s

@@ -4,11 +4,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from core.errors import ModelError
 from core.models.catalog import ModelRow
-from core.models.rows import Adapter
-from core.specs import Augmentation, BlockPlan, FreezePlan, PresetKey, TrainConfig
+from core.models.rows import Adapter, BlockFacts
+from core.specs import Augmentation, BlockPlan, BlockState, FreezePlan, PresetKey, TrainConfig
 
-PlanKind = Literal["head", "last-stage", "all"]
+PlanKind = Literal["head", "last-stage", "all", "lora"]
 PRESETS: tuple[PresetKey, ...] = ("instant", "balanced", "thorough")
 
 
@@ -47,17 +48,28 @@ def groups(row: ModelRow) -> tuple[str, ...]:
 
 
 def plan_for(row: ModelRow, kind: PlanKind, *, head_first_epochs: int = 0, lr_scale: float = 1.0) -> FreezePlan:
-    """Train the head, the head and the last stage, or everything; what is new and knows nothing yet always trains. The pretrained blocks
-    may join after `head_first_epochs` and learn at `lr_scale` of the rate: the new head's first large gradients then don't reach them
-    (Howard and Ruder 2018, arXiv:1801.06146)."""
+    """Train the head, the head and the last stage, everything, or the head and thin adapters beside all that is pretrained; what is new
+    and knows nothing yet always trains. The pretrained blocks may join after `head_first_epochs` and learn at `lr_scale` of the rate:
+    the new head's first large gradients then don't reach them (Howard and Ruder 2018, arXiv:1801.06146). Raises `ModelError` where
+    there is nothing to adapt."""
     names = groups(row)
     new = {block.group for block in row.blocks if block.new} | {names[-1]}
     pretrained = [name for name in names if name not in new]
-    trained = {"head": [], "last-stage": pretrained[-1:], "all": pretrained}[kind]
+    if kind == "lora" and not any(block.lora_unit for block in row.blocks if block.group in pretrained):
+        raise ModelError("“{model}” can't be adapted.", "It has no layer beside which a thin adapter could stand.",
+                         "Choose another plan, or another model.", model=row.title)
+    learning = {"head": [], "last-stage": pretrained[-1:], "all": pretrained, "lora": pretrained}[kind]
     return FreezePlan(tuple(
         BlockPlan(block.name, "trained") if block.group in new
-        else BlockPlan(block.name, "trained", lr_scale, head_first_epochs) if block.group in trained
+        else planned(block, "lora" if kind == "lora" else "trained", lr_scale, head_first_epochs) if block.group in learning
         else BlockPlan(block.name, "frozen") for block in row.blocks))
+
+
+def planned(block: BlockFacts, state: BlockState, lr_scale: float, from_epoch: int) -> BlockPlan:
+    """The plan of a block whose group is to have that state. One without a layer that can be adapted stays frozen among adapted ones."""
+    if state == "frozen" or (state == "lora" and not block.lora_unit):
+        return BlockPlan(block.name, "frozen")
+    return BlockPlan(block.name, state, lr_scale, from_epoch)
 
 
 def preset_config(row: ModelRow, key: PresetKey) -> TrainConfig:
