@@ -78,7 +78,7 @@ def test_a_faster_machine_is_sooner_done() -> None:
 @pytest.mark.parametrize("preset", ["instant", "balanced", "thorough"])
 def test_every_model_and_preset_has_one(key: str, preset) -> None:
     row, config = CATALOG[key], preset_config(CATALOG[key], preset)
-    told = estimate(row, preset_plan(row, preset), config, 100, 20, SPEED, ItemCost())
+    told = estimate(row, preset_plan(row, preset), config, 100, 20, SPEED, ItemCost(read_s=0.01))
     assert 0 < told.once and 0 < told.epoch and told.total == pytest.approx(told.once + config.epochs * told.epoch)
 
 
