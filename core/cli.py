@@ -90,8 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--plan", choices=list(get_args(PlanKind)), help="what trains, instead of the preset's choice; lora: thin adapters")
     train.add_argument("--lora-rank", type=int, metavar="N", help="width of the adapters of --plan lora")
     train.add_argument("--lora-alpha", type=int, metavar="N", help="how much these count: by alpha / rank")
-    train.add_argument("--lora-rank", type=int, metavar="N", help="width of the adapters of --plan lora")
-    train.add_argument("--lora-alpha", type=int, metavar="N", help="how much these count: by alpha / rank")
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch-size", type=int)
     train.add_argument("--learning-rate", type=float)

@@ -67,7 +67,6 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_output
         precision: Precision = "fp32") -> Iterator[Event]:
     """Train by the run's plan and settings; afterwards the network holds the best epoch, and so does `folder/best.safetensors`.
     Adapters that the plan asks for are there already (`core.models.lora.adapt`), and stay.
-    Adapters that the plan asks for are there already (`core.models.lora.adapt`), and stay.
 
     Raises `UserError` when nothing would learn or the loss is no longer a number. The order of items is a function of
     (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
