@@ -4,6 +4,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.data.versions import Dataset, Version, last_change, list_datasets, load_dataset, redo, spec_of, undo
+from core.models.catalog import find
 from core.specs import DataSpec
 from pages.ui import (
     data_columns,
@@ -15,13 +16,16 @@ from pages.ui import (
     data_view,
     doctor,
     importer,
-    model_cards,
     recipe,
     state,
+    text_lengths,
 )
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import md
+
+LENGTHS = {"text": text_lengths}
+"""By task: what shows how long its items are, where that differs."""
 
 ws, who, draft = state.workspace(), state.me(), state.draft()
 st.title(_("Data"), anchor=False)
@@ -50,8 +54,6 @@ def _chooser() -> None:
 
 def _headline(data: DataSpec, version: Version, dataset: Dataset) -> None:
     data_earlier.notice(data, dataset)
-    if not model_cards.rows_for(version):
-        st.info(model_cards.no_models_text(version), icon=":material/info:")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{md(dataset.name)}**  ·  " + _("{n} {items}, {k} labels", n=f"{len(version.items):,}", k=len(version.labels),
                                                        items=data_view.item_words(version)[1]), width="content")
@@ -84,6 +86,8 @@ def _body(data: DataSpec, version: Version) -> None:
         st.subheader(_("Health"), anchor=False)
         data_health.section(data, version, found)
     views = {"items": data_view.item_words(version)[0], "split": _("Split and groups"), "doctor": _("Label doctor")}
+    if version.task in LENGTHS:
+        views["lengths"] = _("Length of the texts")
     if version.table:
         views["columns"] = _("Columns and encoding")
     view = st.segmented_control(_("View"), list(views), format_func=views.get, default="items", required=True, key="data.view",
@@ -94,6 +98,8 @@ def _body(data: DataSpec, version: Version) -> None:
         doctor.section(data, version)
     elif view == "columns":
         data_columns.section(data, version)
+    elif view == "lengths":
+        LENGTHS[version.task].section(data, find(draft.model, ws), draft.actual_config())
     else:
         data_items.section(data, version, next((problem for problem in found if problem.kind == state.get("data.focus")), None))
 

@@ -16,26 +16,23 @@ ws, draft, version = state.workspace(), state.draft(), state.version()
 row, n_classes = find(draft.model, ws), len(version.labels) if version else 5
 st.title(_("Model"), anchor=False)
 bar, rows = recipe.place(), model_cards.rows_for(version)
-if rows:
-    if not on_this_machine(row):
-        model_cards.missing_weights(row, "model")
-    st.subheader(_("How much may change?"), anchor=False)
-    with st.container(border=True):
-        st.markdown(f"**{row.title}**")
-        plan, config = draft.actual_plan(), draft.actual_config()
-        n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
-        seconds = Seconds(everything_seconds(row, n_train, n_val, speed(ws, row.key)[0], state.item_cost(row, config)), n_train) if n_train else None
-        chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
-                            epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
-                            stores=config.store_activations and not config.augmentation.active)
-        if chosen != states(row, plan):
-            state.update(plan=with_states(row, plan, chosen), preset="custom", config=replace(config, preset="custom"))
-        elif version is None:
-            st.caption(_("Figures are for five labels until you choose data."))
-    st.subheader(_("Which network?"), anchor=False)
-    st.caption(_("A pretrained network has already learned to see. Those on this machine come first; the others are downloaded once."))
-    model_cards.grid(rows, draft.model)
-else:
-    model_cards.no_models(version)
-recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:", disabled=not rows,
+if not on_this_machine(row):
+    model_cards.missing_weights(row, "model")
+st.subheader(_("How much may change?"), anchor=False)
+with st.container(border=True):
+    st.markdown(f"**{row.title}**")
+    plan, config = draft.actual_plan(), draft.actual_config()
+    n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
+    seconds = Seconds(everything_seconds(row, n_train, n_val, speed(ws, row.key)[0], state.item_cost(row, config)), n_train) if n_train else None
+    chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
+                        epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
+                        stores=config.store_activations and not config.augmentation.active)
+    if chosen != states(row, plan):
+        state.update(plan=with_states(row, plan, chosen), preset="custom", config=replace(config, preset="custom"))
+    elif version is None:
+        st.caption(_("Figures are for five labels until you choose data."))
+st.subheader(_("Which network?"), anchor=False)
+st.caption(_("A pretrained network has already learned to see, or to read. Those on this machine come first; the others are downloaded once."))
+model_cards.grid(rows, draft.model)
+recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:",
                   on_click=lambda: st.switch_page("train.py"))

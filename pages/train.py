@@ -24,10 +24,6 @@ def prepare() -> None:
         empty(_("Choose data first: a folder with one sub-folder for each label, or a sample set."))
         recipe.fill_draft(bar, "train", button=_("Choose data"), icon=":material/arrow_forward:", on_click=lambda: st.switch_page("start.py"))
         return
-    if not model_cards.rows_for(version):
-        model_cards.no_models(version)
-        recipe.fill_draft(bar, "train", button=_("Start training"), icon=":material/play_arrow:", on_click=lambda: None, disabled=True)
-        return
     client().warm()  # so that Try it answers at once
     held = data_view.holds(draft.data)
     if held:
@@ -40,7 +36,7 @@ def prepare() -> None:
     expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key), state.item_cost(row, config))
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
              once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
-    st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your pictures."))
+    st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your items."))
     if not expected.measured:
         st.caption(_("A first guess: this model has not run here yet."))
 

@@ -74,15 +74,18 @@ def arranged(ids: list[int], preprocess: Mapping[str, Any]) -> list[int]:
 
 
 def ngrams(text: str, max_tokens: int) -> list[str]:
-    """Words, and 3 to 5 letters in a row inside each; of scripts that set no spaces 1 to 3 letters in a row. `max_tokens` bounds how much
-    of the text counts. In the manner of fastText (Bojanowski et al. 2017, arXiv:1607.04606)."""
+    """Words, pairs of them, and 3 to 5 letters in a row inside each; of scripts that set no spaces 1 to 3 letters in a row. `max_tokens`
+    bounds how much of the text counts. In the manner of fastText (Bojanowski et al. 2017, arXiv:1607.04606; Joulin et al. 2017,
+    arXiv:1607.01759)."""
     shown = unicodedata.normalize("NFKC", text[:CHARACTERS_A_TOKEN * max_tokens].encode("utf-8", "replace").decode("utf-8")).lower()
-    found: list[str] = []
+    found, before = list[str](), ""
     for word in WORD.findall(shown):
         found.extend(_inside(word))
+        found.append(f"{before} {word}")
+        before = word
         if len(found) >= MOST_NGRAMS:
-            return found[:MOST_NGRAMS]
-    return found
+            break
+    return found[:MOST_NGRAMS]
 
 
 def _inside(word: str) -> Iterator[str]:

@@ -14,13 +14,14 @@ class WordNetwork(nn.Module):
 
     The words' vectors are averaged, or read in order and both ways by an LSTM (Hochreiter and Schmidhuber 1997) whose outputs are averaged
     and, at each place, the largest taken (Howard and Ruder 2018, arXiv:1801.06146). The n-grams' vectors are averaged beside them
-    (Bojanowski et al. 2017, arXiv:1607.04606). `mean` and `std` bring numbers from around zero to the unit of the labels.
+    (Bojanowski et al. 2017, arXiv:1607.04606). In training each n-gram is left out with
+    the probability `unspelled`, so that no single one is relied on. `mean` and `std` bring numbers from around zero to the labels' unit.
     """
 
     def __init__(self, n_words: int, width: int, buckets: int, character_width: int, hidden: int, n_outputs: int, dropout: float,
-                 mean: float = 0.0, std: float = 1.0) -> None:
+                 unspelled: float = 0.0, mean: float = 0.0, std: float = 1.0) -> None:
         super().__init__()
-        self.n_words, self.mean, self.std = n_words, mean, std
+        self.n_words, self.unspelled, self.mean, self.std = n_words, unspelled, mean, std
         self.words = nn.Embedding(n_words, width, sparse=True)
         self.characters = nn.EmbeddingBag(buckets, character_width, mode="mean", sparse=True)
         self.reader = nn.LSTM(width, hidden, batch_first=True, bidirectional=True) if hidden else nn.Identity()
@@ -42,6 +43,8 @@ class WordNetwork(nn.Module):
     def spelled(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The mean vector of each text's n-grams (B, character_width); zeros where there are none."""
         is_ngram = (ids >= self.n_words) & _real(ids, lengths)
+        if self.training and self.unspelled:
+            is_ngram &= torch.rand(ids.shape, device=ids.device) >= self.unspelled
         n = is_ngram.sum(1)
         return self.characters(ids[is_ngram] - self.n_words, n.cumsum(0) - n)
 

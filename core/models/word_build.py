@@ -13,7 +13,7 @@ from core.models.randomness import own_randomness
 from core.models.rows import ModelRow
 from core.models.weights import Progress
 from core.models.word_architecture import WordNetwork, rebuild_words
-from core.models.word_rows import CHARACTER_WIDTH, HEAD_DROPOUT, shape_of_row
+from core.models.word_rows import CHARACTER_WIDTH, HEAD_DROPOUT, UNSPELLED, shape_of_row
 from core.models.word_vectors import load_vectors, stem_of
 
 HEAD_STD = 0.001
@@ -40,7 +40,7 @@ def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What `rebuild_words` needs to make this network again, in plain JSON values."""
     (n_words, width, hidden), answers = shape_of_row(row), as_answers(answers)
     return {"builder": "words", "n_words": n_words, "width": width, "buckets": row.input.ngram_buckets, "character_width": CHARACTER_WIDTH,
-            "hidden": hidden, "n_outputs": answers.n_outputs, "dropout": HEAD_DROPOUT, "mean": answers.mean,
+            "hidden": hidden, "n_outputs": answers.n_outputs, "dropout": HEAD_DROPOUT, "unspelled": UNSPELLED, "mean": answers.mean,
             "std": 1.0 if answers.std is None else answers.std}
 
 

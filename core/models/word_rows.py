@@ -10,7 +10,8 @@ BUCKETS = 1 << 17
 CHARACTER_WIDTH = 32
 HIDDEN = 128
 """Width of the LSTM, each way."""
-HEAD_DROPOUT = 0.2
+HEAD_DROPOUT = 0.3
+UNSPELLED = 0.5
 COUNTED_TOKENS = 32
 MOST_TOKENS = 1024
 NOTES = {"word vectors": "what each word means by itself", "characters": "spelling: new, learned from your texts alone",

@@ -223,8 +223,8 @@ def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: T
 
 
 def _is_small(network: Network, boundary: int) -> bool:
-    """A head alone is too little work to share: several threads would mostly wait for each other."""
-    return boundary >= len(network.blocks) - 1
+    """A head alone, also one behind tables of vectors, is too little work to share: several threads would mostly wait for each other."""
+    return not any(network.parameters_of(block) for block in network.blocks[boundary:-1] if not block.lookup)
 
 
 def _better(run: RunSpec, score: float) -> float:

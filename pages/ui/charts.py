@@ -17,6 +17,8 @@ Theme = Literal["light", "dark"]
 MAX_NAME = 22
 MAX_CELLS_WITH_COUNTS = 15 * 15
 ROW_PX = 36
+BARS = 40
+"""About so many bars show how long texts are."""
 TOOLS = ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale", "toImage"]
 
 
@@ -133,6 +135,28 @@ def probability_bars(labels: Sequence[str], probabilities: Sequence[float], them
     figure.update_layout(bargap=0.42)
     figure.update_xaxes(visible=False, range=[0, 1.14], fixedrange=True)
     figure.update_yaxes(**_names(shown))
+    return figure
+
+
+def length_figure(counts: Sequence[int], room: int, theme: Theme) -> go.Figure:
+    """How many texts have how many tokens. Bars behind `room` are of texts that are not read to their end."""
+    look, longest = PALETTES[theme], max(counts, default=1)
+    width = max(1, -(-longest // BARS))
+    bars = [0] * (longest // width + 1)
+    for count in counts:
+        bars[count // width] += 1
+    starts = [i * width for i in range(len(bars))]
+    figure = go.Figure(go.Bar(
+        x=[start + width / 2 for start in starts], y=bars, width=width * 0.9, showlegend=False,
+        marker={"color": [look.learns if start + width - 1 <= room else look.bad for start in starts], "line": {"width": 0}},
+        customdata=[[start, start + width - 1] for start in starts],
+        hovertemplate=_("{a} to {b} tokens: {n}").format(a="%{customdata[0]}", b="%{customdata[1]}", n="%{y}") + "<extra></extra>"))
+    if room <= longest:
+        figure.add_vline(room, line={"color": look.bad, "width": 2, "dash": "dot"}, annotation={"text": _("read up to here"), "font": {"size": 12}})
+    _dress(figure, look, height=220)
+    figure.update_layout(bargap=0)
+    figure.update_xaxes(title=_("tokens of a text"), gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero")
+    figure.update_yaxes(title=_("texts"), gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=5)
     return figure
 
 

@@ -11,8 +11,8 @@ from core.data.samples.sets import SAMPLES
 from core.data.versions import Rejected, TableChoice
 from core.errors import DataError, NotFound, UserError
 from core.jobs import import_job
-from core.models.catalog import DEFAULT
 from core.specs import DataSpec
+from core.tasks.registry import TASKS
 from core.workspace import new_id
 from pages.routes import inbox
 from pages.routes.tokens import mint
@@ -188,6 +188,6 @@ def _arrived(data: DataSpec) -> None:
     state.take("pasted")
     sample = state.take("importing.sample")
     if sample:
-        state.choose_model(DEFAULT)  # a first run needs no download
+        state.choose_model(TASKS[data.task].default_model)  # a first run needs no download
         state.choose_preset("instant")
     st.switch_page("train.py" if sample else "data.py")

@@ -11,7 +11,6 @@ from core.errors import UserError
 from core.jobs import downloads
 from core.models.catalog import ModelRow, models, on_this_machine, ready, weights_folder
 from pages.ui import state
-from pages.ui.empty import empty
 from pages.ui.errors import show_error
 from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
@@ -20,18 +19,23 @@ from pages.ui.text import count, listed, md, size
 COLUMNS = 3
 
 
+def _takes_pictures(row: ModelRow) -> list[str]:
+    return [_("takes pictures of {n} × {n} pixels", n=row.input.input_size)]
+
+
+def _takes_texts(row: ModelRow) -> list[str]:
+    return [_("reads {language}, up to {n} tokens at once", language=_(row.input.languages), n=row.input.max_tokens),
+            _("what you take home also opens in transformers’ pipeline()") if row.input.pipeline
+            else _("what you take home brings its own predict.py")]
+
+
+TAKES = {"image": _takes_pictures, "text": _takes_texts}
+"""By task: facts of a model's input."""
+
+
 def rows_for(version: Version | None) -> list[ModelRow]:
     """The models that can learn from this data; all of them while there is none."""
     return [row for row in models(state.workspace()).values() if version is None or row.task == version.task]
-
-
-def no_models(version: Version) -> None:
-    empty(no_models_text(version))
-
-
-def no_models_text(version: Version) -> str:
-    return (_("Texts can be checked, corrected and split here. Models that learn from them are not part of this version of Graft.")
-          if version.task == "text" else _("No model here learns from this kind of data."))
 
 
 def grid(rows: Sequence[ModelRow], chosen: str) -> None:
@@ -83,8 +87,8 @@ def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
                                             else f":orange-badge[:material/download: {size(row.size_bytes)}]"))
         st.caption("  \n".join((
             _("{n} parameters, {size}", n=count(row.parameters), size=size(row.size_bytes)),
-            _("takes pictures of {n} × {n} pixels", n=row.input.input_size),
-            _("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source)))))
+            *TAKES[row.task](row),
+            *([_("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source))] if row.score is not None else []))))
         with st.container(horizontal=True, vertical_alignment="center"):
             if chosen:
                 st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]", width="content")

@@ -23,12 +23,13 @@ def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
     for name in groups(row):
         blocks = [block for block in row.blocks if block.group == name]
         head = name == groups(row)[-1]
+        new = all(block.new for block in blocks)
         kept = blocks[:-1] if head else blocks  # the last block of the head is the layer that your labels replace
         parameters = sum(block.parameters for block in kept) + (n_classes * (row.feature_width + 1) if head else 0)
         mine = [b for b in plan.blocks if b.name in {block.name for block in blocks}]
         from_epoch = 0 if head else joins_at(plan) if all(b.state == "frozen" for b in mine) else min(b.from_epoch for b in mine if b.state == "trained")
         rows.append(Row(name, group_name(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",
-                        parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head, from_epoch=from_epoch))
+                        parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head or new, from_epoch=from_epoch))
     return rows
 
 
