@@ -6,8 +6,8 @@ Sources of the formats: `SaveModel` and the binary output of word2vec.c; `FastTe
 from __future__ import annotations
 
 import struct
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -27,6 +27,7 @@ LONGEST_PIECE = 30
 MOST_PIECES = 20_000_000
 """Of all words together: 100 for each of 200,000."""
 BLOCK_NUMBERS = 2**22
+WAITING_WORDS = 4096
 
 
 def read_word2vec(stream: Stream, words: Words, progress: Callable[[], None], *, count: int) -> None:
@@ -87,32 +88,63 @@ def read_fasttext(stream: Stream, most: int, progress: Callable[[], None]) -> tu
     return words, n_words
 
 
+@dataclass(slots=True)
 class _Pieces:
-    """Which rows of the matrix each word is the mean of, as pairs."""
-
-    def __init__(self, n_words: int, bucket: int, shortest: int, longest: int) -> None:
-        self.n_words, self.bucket, self.shortest, self.longest = n_words, bucket, shortest, longest
-        self.words, self.rows = array("i"), array("q")
+    """Which rows of the matrix each word is the mean of, as pairs in blocks."""
+    n_words: int
+    bucket: int
+    shortest: int
+    longest: int
+    waiting: list[tuple[int, int, bytes]] = field(default_factory=list)
+    words: list[np.ndarray] = field(default_factory=list)
+    rows: list[np.ndarray] = field(default_factory=list)
+    n: int = 0
 
     def add(self, stream: Stream, word_row: int, own_row: int, word: bytes) -> None:
-        rows = [own_row] if word == b"</s>" or not self.longest else [own_row, *self._hashed(b"<" + word + b">")]
-        self.rows.extend(rows)
-        self.words.extend([word_row] * len(rows))
-        if len(self.rows) > MOST_PIECES:
+        self.waiting.append((word_row, own_row, word))
+        if len(self.waiting) == WAITING_WORDS:
+            self.hash(stream)
+
+    def hash(self, stream: Stream) -> None:
+        """Find the pieces of the words that wait. The mark of a line's end has none."""
+        if self.waiting:
+            word_rows, own_rows, words = zip(*self.waiting)
+            self._keep(stream, np.array(word_rows), np.array(own_rows))
+            marked = [b"<" + word + b">" if word != b"</s>" else b"" for word in words]
+            for owners, hashes in pieces_of(marked, self.shortest, self.longest):
+                self._keep(stream, np.array(word_rows)[owners], self.n_words + hashes.astype(np.int64) % self.bucket)
+        self.waiting.clear()
+
+    def _keep(self, stream: Stream, words: np.ndarray, rows: np.ndarray) -> None:
+        self.words.append(words.astype(np.int32))
+        self.rows.append(rows.astype(np.int64))
+        self.n += len(rows)
+        if self.n > MOST_PIECES:
             raise stream.damaged()
 
-    def _hashed(self, word: bytes) -> list[int]:
-        """The rows of a word's pieces of `shortest` to `longest` letters: the FNV-1a hash of their bytes, taken as signed ones."""
-        starts = [i for i, byte in enumerate(word) if byte & 0xC0 != 0x80] + [len(word)]
-        found, last = [], len(starts) - 1
-        for first in range(last):
-            hashed = 2166136261
-            for n in range(1, min(self.longest, last - first) + 1):
-                for byte in word[starts[first + n - 1]:starts[first + n]]:
-                    hashed = ((hashed ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
-                if n >= self.shortest and not (n == 1 and (first == 0 or first + n == last)):
-                    found.append(self.n_words + hashed % self.bucket)
-        return found
+
+def pieces_of(words: list[bytes], shortest: int, longest: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(places of words in the list, hashes of pieces of theirs), for pieces of `shortest` to `longest` letters: FNV-1a of their bytes,
+    taken as signed ones. A mark at the end of a word is no piece by itself. All words at once, since one by one takes minutes."""
+    text = np.frombuffer(b"".join(words), np.uint8)
+    values = text.astype(np.int8).astype(np.int32).view(np.uint32)  # 0xE9 counts as 0xFFFFFFE9
+    starts = np.flatnonzero((text & 0xC0) != 0x80)  # of letters, (L,)
+    sizes = np.diff(starts, append=len(text))
+    owners = np.repeat(np.arange(len(words)), [len(word) for word in words])[starts]
+    edge = np.diff(owners, prepend=-1).astype(bool) | np.diff(owners, append=-1).astype(bool)
+    firsts, hashes = np.arange(len(starts)), np.full(len(starts), 2166136261, np.uint32)
+    for n in range(1, longest + 1):
+        inside = firsts + n <= len(starts)
+        firsts, hashes = firsts[inside], hashes[inside]
+        inside = owners[firsts + n - 1] == owners[firsts]
+        firsts, hashes = firsts[inside], hashes[inside]
+        letters = firsts + n - 1
+        for byte in range(int(sizes[letters].max(initial=0))):
+            has = sizes[letters] > byte
+            hashes[has] = (hashes[has] ^ values[starts[letters[has]] + byte]) * np.uint32(16777619)
+        if n >= shortest:
+            good = ~edge[firsts] if n == 1 else slice(None)
+            yield owners[firsts][good], hashes[good]
 
 
 def _read_matrix(stream: Stream, words: Words, pieces: _Pieces, n_rows: int, progress: Callable[[], None]) -> None:
@@ -126,7 +158,8 @@ def _read_matrix(stream: Stream, words: Words, pieces: _Pieces, n_rows: int, pro
         return
     sums = words.vectors[:len(words.ids)]
     sums[:] = 0
-    rows, of_words = np.frombuffer(pieces.rows, np.int64), np.frombuffer(pieces.words, np.int32)
+    pieces.hash(stream)
+    rows, of_words = np.concatenate(pieces.rows), np.concatenate(pieces.words)
     order = np.argsort(rows, kind="stable")
     rows, of_words = rows[order], of_words[order]
     per_block = max(1, BLOCK_NUMBERS // dims)
