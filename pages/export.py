@@ -3,27 +3,32 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.bundle.kinds import kind_in
 from core.models.catalog import find
 from pages.ui import recipe, state
 from pages.ui.i18n import _
 from pages.ui.run_pages import ended_run
-from pages.ui.text import score_range, size
+from pages.ui.text import listed, md, score_range, size
 
 ws = state.workspace()
 run, report = ended_run(_("Take home"))
 bar = recipe.place()
 bundle = ws.run(run.id) / "bundle.zip"
+kind, about = kind_in(ws.run(run.id) / "best")
+libraries = kind.installs(about["architecture"])
 halves = st.grid(2, min_column_width=360, gap="large")
 with halves.container():
     st.subheader(_("What is in the file"), anchor=False)
-    st.markdown("\n".join("- " + _("**{name}**: {what}", name=name, what=what) for name, what in (
+    extra = [row for row in kind.companions if row.name in kind.files(ws.run(run.id) / "best")]
+    st.markdown("\n".join("- " + _("**{name}**: {what}", name=md(name), what=what) for name, what in (
         ("model.safetensors", _("what it learned (its weights), in a format that holds nothing but numbers")),
-        ("bundle.json", _("labels, how pictures are prepared, scores: everything a program needs")),
-        ("predict.py", _("answers for any picture; it needs only torch, torchvision, pillow and safetensors")),
+        ("bundle.json", _(kind.about_note)),
+        ("predict.py", _(kind.program_note, libraries=listed(libraries))),
+        *((row.name, _(row.note)) for row in extra),
         ("README.md", _("what the model is, how good it is and what it can't do, in plain words")))))
     st.subheader(_("Use it on another computer"), anchor=False)
     st.caption(_("Unpack the file there. Where Python is installed, type these two lines in its folder:"))
-    st.code("pip install torch torchvision pillow safetensors\npython predict.py picture.jpg", language="shell")
+    st.code(f"pip install {' '.join(libraries)}\n{kind.command}", language="shell")
 with halves.container(border=True):
     st.caption(_("Score (95 % range)"))
     st.subheader(score_range(report.score, report.low, report.high), anchor=False)

@@ -5,13 +5,11 @@ import streamlit as st
 
 from core.evaluation.report import Report
 from core.objectives import objective
-from pages.ui import charts, recipe, thumbs
+from pages.ui import charts, mistakes, recipe
 from pages.ui.i18n import _
 from pages.ui.result_tables import per_class_table
 from pages.ui.run_pages import ended_run
-from pages.ui.text import likelihood, percent
-
-SHOWN = 24
+from pages.ui.text import percent
 
 run, report = ended_run(_("Results"))
 bar = recipe.place()
@@ -48,9 +46,7 @@ per_class_table(report)
 st.subheader(_("Worst mistakes"), anchor=False)
 if report.mistakes:
     st.caption(_("The most confident mistakes come first. Some may be pictures with a wrong label."))
-    thumbs.grid(run.data.dataset, [
-        (m.sha, _("answered {label} ({p})", label=report.labels[m.predicted], p=likelihood(m.probability)) + "\n"
-         + _("really {label}", label=report.labels[m.truth])) for m in report.mistakes[:SHOWN]], wide=True, version=run.data.version)
+    mistakes.worst(run.data, report)
 else:
     st.success(_("No mistakes on these pictures."), icon=":material/check_circle:")
 recipe.fill_run(bar, run, button=_("Try it"), icon=":material/frame_inspect:",

@@ -1,0 +1,67 @@
+"""Try it with pictures: ways to bring one, and the answer beside it as the model saw it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.data.intake.pictures import check_and_thumbnail
+from core.data.versions import Version
+from core.errors import UserError
+from core.jobs.predictor_client import client
+from core.specs import RunSpec
+from pages.ui import state
+from pages.ui.components.picture_input import SamplePicture, picture_input
+from pages.ui.errors import show_error
+from pages.ui.i18n import _
+from pages.ui.thumbs import thumbs_url
+from pages.ui.try_panel import answer, samples
+
+SAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    data: bytes
+    truth: str = ""
+    """The label it bears, where that is known."""
+
+
+def panel(run: RunSpec) -> None:
+    halves = st.grid(2, min_column_width=380, gap="large")
+    left, right = halves.container(), halves.container()
+    with left:
+        picture = _choose(run, state.read_version(run.data))
+    with right:
+        if picture is None:
+            st.caption(_("Choose a sample picture, or bring one of your own. Samples come from the pictures that the model never learned from."))
+        else:
+            _ask(run, picture)
+
+
+def _choose(run: RunSpec, version: Version) -> Picture | None:
+    """The picture being asked about; it stays until another one is brought."""
+    url, shown = thumbs_url(run.data.dataset, run.data.version), samples(version, SAMPLES)
+    key = f"try.{run.id}"
+    brought = picture_input([SamplePicture(item.sha, url.format(sha=item.sha), version.labels[item.label]) for item in shown], key=f"{key}.input")
+    if brought and brought.sha:
+        item = next(item for item in shown if item.sha == brought.sha)
+        state.put(key, Picture(state.workspace().blob(item.sha).read_bytes(), version.labels[item.label]))
+    elif brought:
+        state.put(key, Picture(brought.data))
+    if st.toggle(_("Use the camera"), key=f"{key}.camera"):
+        shot = st.camera_input(_("Take a picture"), key=f"{key}.shot", label_visibility="collapsed")
+        if shot and shot.file_id != state.get(f"{key}.shot_seen"):
+            state.put(f"{key}.shot_seen", shot.file_id)
+            state.put(key, Picture(shot.getvalue()))
+    return state.get(key)
+
+
+def _ask(run: RunSpec, picture: Picture) -> None:
+    try:
+        said = client().predict(state.workspace().run(run.id) / "best", [picture.data])
+    except UserError as error:
+        show_error(error)
+        return
+    st.image(check_and_thumbnail(picture.data).thumb_jpeg, width=260)  # as the model saw it: upright, of any format
+    answer(said.labels, said.probabilities[0], picture.truth)
