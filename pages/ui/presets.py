@@ -1,9 +1,12 @@
 """The three presets as cards: what each does and what it costs here."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from core.models.catalog import ModelRow
+from core.models.rows import Adapter
 from core.specs import PresetKey
 from core.training.estimate import estimate
 from core.training.presets import PRESETS, preset_config, preset_plan
@@ -21,7 +24,7 @@ def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[fl
         with grid.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{key}"):
             cost = estimate(row, preset_plan(row, key), preset_config(row, key), n_train, n_val, speed, state.item_cost(row, preset_config(row, key)))
             st.markdown(f"**{preset_text(key)}**  :gray-badge[:material/timer: {duration(cost.total)}]")
-            st.caption(_what(key))
+            st.caption(WHAT[row.adapter]()[key])
             if chosen:
                 st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]")
             elif st.button(_("Choose"), key=f"train.preset.{key}"):
@@ -31,9 +34,29 @@ def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[fl
         st.caption(_("You changed the settings or the freeze map. Choosing a preset undoes those changes."))
 
 
-def _what(key: PresetKey) -> str:
+def _pictures() -> dict[PresetKey, str]:
     return {
         "instant": _("Learns only your labels. The network itself stays as it is, so it is quick and hard to get wrong."),
         "balanced": _("Learns your labels, then adapts the last stage with small steps. Often better when your pictures are unlike everyday photos."),
         "thorough": _("Everything may change, and each picture is shown turned, shifted and recoloured. Best with many pictures; slow without a GPU."),
-    }[key]
+    }
+
+
+def _transformers() -> dict[PresetKey, str]:
+    return {
+        "instant": _("Learns only your labels. The network itself stays as it is, so it is quick and hard to get wrong."),
+        "balanced": _("Learns your labels, then adapts the last layers with small steps. Often better when your texts are unlike everyday ones."),
+        "thorough": _("Everything may change, with small steps. Usually the best score from some hundred texts on; slow without a GPU."),
+    }
+
+
+def _words() -> dict[PresetKey, str]:
+    return {
+        "instant": _("Learns your labels and your spelling. What the words mean stays as it is, so it is quick and hard to get wrong."),
+        "balanced": _("Learns your labels, then lets the words drift a little towards what they mean in your texts."),
+        "thorough": _("Words may come to mean something new. Worth it with thousands of texts."),
+    }
+
+
+WHAT: dict[Adapter, Callable[[], dict[PresetKey, str]]] = {"torchvision": _pictures, "transformers": _transformers, "words": _words}
+"""By the kind of network: what each preset does, in a sentence."""
