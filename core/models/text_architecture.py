@@ -7,7 +7,8 @@ stand in the middle of another file.
     {"builder": "transformers",
      "config": {"model_type": "bert", "num_labels": 5, …},    what transformers makes the network from
      "pooling": "first",                                      how the tokens' vectors become one: "first", "mean" or "last"
-     "native": true}                                          transformers' own class for labels; else `Pooled`
+     "native": true,                                          transformers' own class for labels; else `Pooled`
+     "scale": [12.5, 3.0]}                                    or null: numbers of mean 0 and deviation 1 are brought to these
 
 The names in the state dict are transformers'.
 """
@@ -84,6 +85,7 @@ def _transformer(architecture: dict[str, Any]) -> nn.Module:
         model.pooling = architecture["pooling"]
     else:
         model = Pooled(AutoModel.from_config(config, **options), architecture["pooling"], config.num_labels)
+    model.scale = architecture.get("scale")
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.inplace = False  # same numbers; in place it would overwrite the stored vectors that enter the head
@@ -120,14 +122,22 @@ def logits_of(module: nn.Module, ids: Tensor, mask: Tensor, window: int = 0) -> 
     whole = not window or ids.shape[1] <= window
     if whole and module.pooling != "last":  # transformers' own classes know the last token by the padding's id, not by the mask
         out = module(input_ids=ids, attention_mask=mask)
-        return getattr(out, "logits", out)
+        return scaled(module, getattr(out, "logits", out))
     window = ids.shape[1] if whole else window
     real, rows = windows_of(mask, window)
     x = trunk_of(module)(input_ids=cut(ids, window)[rows], attention_mask=real)[0]
     x = averaged(pool(x, real, module.pooling), rows // -(-ids.shape[1] // window), len(ids))
     for part in tail_of(module):
         x = part.run(module, x)
-    return x
+    return scaled(module, x)
+
+
+def scaled(module: nn.Module, logits: Tensor) -> Tensor:
+    """What the head answers, in the unit of the labels."""
+    if module.scale is None:
+        return logits
+    mean, std = module.scale
+    return logits.float() * std + mean
 
 
 def pool(x: Tensor, mask: Tensor | None, pooling: str) -> Tensor:

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel
 
 from core.errors import ModelError
+from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
 from core.models.hub_checkpoint import CONFIG, Checkpoint, checkpoint
 from core.models.hub_convert import converted
@@ -32,10 +33,10 @@ AS_HERE = {"is_decoder": False, "add_cross_attention": False, "use_cache": False
            "return_dict": True}
 
 
-def build(row: ModelRow, n_outputs: int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:
+def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:
     """As `core.models.build.build`; token ids (B, L) with their lengths. Pickled weights are converted into `store` first."""
     found = fetch(row, progress) if pretrained else None
-    plan = architecture(row, n_outputs)
+    plan = architecture(row, answers)
     with own_randomness(seed):
         model = rebuild(plan)
         if found:
@@ -50,19 +51,17 @@ def fetch(row: ModelRow, progress: Progress | None = None) -> Checkpoint:
     return checkpoint(folder if folder is not None else fetch_repo(row.repo, progress))
 
 
-def architecture(row: ModelRow, n_outputs: int) -> dict[str, Any]:
+def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What `text_architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them).
 
     It follows the row's config.json where that is on this machine, else what is known of a row of the catalog. Raises `ModelError` where
     neither is there, and for a network that Graft has no blocks for.
     """
-    if n_outputs < 1:
-        raise ValueError(f"n_outputs must be at least 1, got {n_outputs}")
     assert isinstance(row.input, TextInput)
-    return described(config_of(row), n_outputs, row.input, row.title)
+    return described(config_of(row), as_answers(answers), row.input, row.title)
 
 
-def described(values: dict[str, Any], n_outputs: int, reads: TextInput, title: str) -> dict[str, Any]:
+def described(values: dict[str, Any], answers: Answers, reads: TextInput, title: str) -> dict[str, Any]:
     """The architecture for the values of a config.json. `title`: what errors call the model."""
     kind = values.get("model_type")
     if kind not in FAMILIES:
@@ -70,15 +69,16 @@ def described(values: dict[str, Any], n_outputs: int, reads: TextInput, title: s
                          "Choose one of these kinds: {kinds}.", model=title, kind=str(kind)[:80], kinds=", ".join(FAMILIES))
     kept = {key: value for key, value in values.items() if key not in (*LEFT_OUT, *AS_HERE, "model_type", "num_labels")}
     try:
-        config = AutoConfig.for_model(kind, num_labels=n_outputs, **kept)
+        config = AutoConfig.for_model(kind, num_labels=answers.n_outputs, **kept)
     except Exception as error:  # its checks are many, and all of them mean this
         raise ModelError("The {file} of {model} can't be used.", "{problem}", "Download the model again as a whole, or choose another one.",
                          file=CONFIG, model=title, problem=(str(error).strip() or type(error).__name__).splitlines()[0][:300]) from error
     known = {key: value for key, value in AS_HERE.items() if hasattr(config, key)}
-    said = {key: value for key, value in config.to_dict().items() if key not in LEFT_OUT} | known | {"num_labels": n_outputs}
+    said = {key: value for key, value in config.to_dict().items() if key not in LEFT_OUT} | known | {"num_labels": answers.n_outputs}
     if config.pad_token_id is None:  # padding is masked, so any token will do; by its own the last token of a text is found
         said["pad_token_id"] = config.eos_token_id if config.eos_token_id is not None else 0
-    return {"builder": "transformers", "config": json.loads(json.dumps(said)), "pooling": reads.pooling, "native": reads.pipeline}
+    return {"builder": "transformers", "config": json.loads(json.dumps(said)), "pooling": reads.pooling, "native": reads.pipeline,
+            "scale": None if answers.std is None else [answers.mean, answers.std]}
 
 
 def _load(model: nn.Module, weights: tuple[Path, ...]) -> None:

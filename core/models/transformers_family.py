@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 
 from core.models.blocks import Block, State
-from core.models.text_architecture import Part, Pooled, averaged, cut, pool, tail_of, trunk_of, windows_of
+from core.models.text_architecture import Part, Pooled, averaged, cut, pool, scaled, tail_of, trunk_of, windows_of
 
 GROUPS = 4
 """Into so many groups, at most, the layers are put by their depth."""
@@ -63,7 +63,7 @@ def both_ways(trunk: Any, x: Tensor, mask: Tensor | None) -> Tensor | None:
 
 
 def backwards(trunk: Any, x: Tensor, mask: Tensor | None) -> Tensor | None:
-    return create_causal_mask(config=trunk.config, inputs_embeds=x, attention_mask=mask, cache=None, position_ids=_positions(x))
+    return create_causal_mask(config=trunk.config, inputs_embeds=x, attention_mask=mask, cache=None)
 
 
 def pairs(trunk: Any, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -182,9 +182,11 @@ class Tail:
     """(B, D) -> (B, …)."""
     model: nn.Module
     part: Part
+    is_last: bool
 
     def __call__(self, state: State) -> State:
-        return state.then(self.part.run(self.model, state.x))
+        x = self.part.run(self.model, state.x)
+        return state.then(scaled(self.model, x) if self.is_last else x)
 
 
 def on_windows(state: State, step: Callable[[Tensor], Tensor]) -> State:
@@ -219,14 +221,14 @@ def blocks_of(model: nn.Module) -> tuple[Block, ...]:
 
     def here(paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(f"{prefix}.{path}" for path in paths if _has(trunk, path))
-    layers = tuple(_layers(model, family, here))
+    layers, tail = tuple(_layers(model, family, here)), tail_of(model)
     norm = here((family.final_norm,)) if family.final_norm else ()
     return (
         Block("embeddings", "embeddings", here(family.embeddings), Embeddings(model, family), lookup=True),
         *layers,
         *(Block("final norm", layers[-1].group, (path,), FinalNorm(model, path)) for path in norm),
         Block("pool", "head", (), Pool(model)),
-        *(Block(part.name, "head", part.modules, Tail(model, part)) for part in tail_of(model)),
+        *(Block(part.name, "head", part.modules, Tail(model, part, part is tail[-1])) for part in tail),
     )
 
 

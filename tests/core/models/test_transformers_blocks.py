@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.models.answers import Answers
 from core.models.blocks import Network, State
 from core.models.text_architecture import logits_of, rebuild
 from core.models.transformers_family import FAMILIES
@@ -37,6 +38,12 @@ def padded(network: Network) -> tuple[State, Tensor]:
 
 def names(network: Network) -> list[str]:
     return [block.name for block in network.blocks]
+
+
+def original(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """What transformers itself makes of the texts."""
+    out = model(input_ids=ids, attention_mask=mask)
+    return getattr(out, "logits", out)
 
 
 def test_every_known_kind_is_tried() -> None:
@@ -69,17 +76,20 @@ def test_running_the_blocks_is_running_the_original(case: str, network: Network)
     ids = ids_of(4, 9)
     with torch.no_grad():
         whole = network(ids)
-        original = logits_of(network.model, ids, torch.ones_like(ids))
+        theirs = original(network.model, ids, torch.ones_like(ids))
+        assert torch.equal(logits_of(network.model, ids, torch.ones_like(ids)), whole)
     assert whole.shape == (4, N_OUTPUTS) and whole.std(0).min() > 1e-3
     # its own class decides on every token before it takes the last: sums of other sizes are rounded otherwise
-    assert torch.equal(whole, original) if case != "gpt2" else torch.allclose(whole, original, atol=1e-6)
+    assert torch.equal(whole, theirs) if case != "gpt2" else torch.allclose(whole, theirs, atol=1e-6)
     assert torch.equal(network(ids).detach(), whole), "with gradients"
 
 
 def test_with_padding_too(network: Network, padded: tuple[State, Tensor]) -> None:
     batch, mask = padded
     with torch.no_grad():
-        assert torch.allclose(network.run(batch).x, logits_of(network.model, batch.x, mask), atol=CLOSE, rtol=0)
+        given = network.run(batch).x
+        assert torch.allclose(given, original(network.model, batch.x, mask), atol=CLOSE, rtol=0)
+        assert torch.allclose(given, logits_of(network.model, batch.x, mask), atol=CLOSE, rtol=0)
 
 
 def test_padding_changes_nothing(network: Network, padded: tuple[State, Tensor]) -> None:
@@ -166,7 +176,7 @@ def test_the_gradients_are_those_of_the_original(network: Network, padded: tuple
     batch, mask = padded
     ours, theirs = copy.deepcopy(network), copy.deepcopy(network).model
     ours.run(batch).x.square().sum().backward()
-    logits_of(theirs, batch.x, mask).square().sum().backward()
+    original(theirs, batch.x, mask).square().sum().backward()
     for (name, a), (_, b) in zip(ours.model.named_parameters(), theirs.named_parameters()):
         assert (a.grad is None) == (b.grad is None), name
         assert a.grad is None or torch.allclose(a.grad, b.grad, atol=1e-3, rtol=1e-3), name
@@ -216,3 +226,15 @@ def test_what_is_new_for_every_set_of_labels_is_the_head() -> None:
     assert [(block.name, block.group) for block in network_of("gpt2").blocks][:6] == [
         ("embeddings", "embeddings"), ("decoder layer 1", "layers 1–2"), ("decoder layer 2", "layers 1–2"),
         ("decoder layer 3", "layers 3–4"), ("decoder layer 4", "layers 3–4"), ("decoder layer 5", "layer 5")]
+
+
+@pytest.mark.parametrize("case", ["bert", "bert, mean", "gpt2"])
+def test_numbers_come_in_the_unit_of_the_labels(case: str) -> None:
+    plain, scaled = network_of(case, Answers(1)), network_of(case, Answers(1, 20.0, 4.0))
+    batch, mask = batch_of(ids_of(4, 11), LENGTHS, pad_of(plain.model))
+    with torch.no_grad():
+        expected = plain.run(batch).x * 4.0 + 20.0
+        assert torch.allclose(scaled.run(batch).x, expected)
+        for window in (0, WINDOW):
+            assert torch.allclose(logits_of(scaled.model, batch.x, mask, window), scaled.run(State(batch.x, batch.lengths, window)).x, atol=1e-4)
+    assert scaled.model.state_dict().keys() == plain.model.state_dict().keys()

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.models.answers import Answers
 from core.models.blocks import Network, State
 from core.models.rows import Pooling, TextInput
 from core.models.text_architecture import rebuild
@@ -42,15 +43,15 @@ CASES: dict[str, tuple[str, Pooling, bool]] = {
 """Config, pooling and whether the class is transformers' own for labels."""
 
 
-def plan_of(case: str) -> dict[str, Any]:
+def plan_of(case: str, answers: Answers | None = None) -> dict[str, Any]:
     kind, pooling, native = CASES[case]
-    return described(CONFIGS[kind], N_OUTPUTS, TextInput(pooling=pooling, pipeline=native), kind)
+    return described(CONFIGS[kind], answers or Answers(N_OUTPUTS), TextInput(pooling=pooling, pipeline=native), kind)
 
 
-def network_of(case: str) -> Network:
+def network_of(case: str, answers: Answers | None = None) -> Network:
     """All weights drawn widely, so that nothing that is left out would go unnoticed."""
     torch.manual_seed(7)
-    model = rebuild(plan_of(case))
+    model = rebuild(plan_of(case, answers))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
