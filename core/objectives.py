@@ -12,7 +12,8 @@ from core.errors import SettingsError
 
 ObjectiveKey = Literal["single_label", "binary", "multi_label", "regression"]
 Activation = Literal["softmax", "sigmoid", "sigmoid_of_two", "identity"]
-IntervalKind = Literal["wilson", "bootstrap"]
+IntervalKind = Literal["wilson", "mean_of_rates", "bootstrap"]
+"""Functions of `core.evaluation.intervals`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class Objective:
     `outputs(n_labels)`: how many logits the head gives. `higher_is_better` and `metric`: by what epochs and runs are ranked. `percent`: the
     metric is a fraction, shown in percent; else it is of the labels' own unit. `interval` says how the 95 % range of the metric is found.
     `figures`: keys of further figures that a report holds. `smoothing` and `weights`: whether label smoothing and weights for rare labels
-    mean something. `labels_exclude`: an item bears exactly one of the labels, so that one can be taken for another. `least_labels`, `most_labels`: how many labels there may be; None: any number.
+    mean something. `labels_exclude`: an item bears exactly one of the labels, so that one can be taken for another. `numeric`: there are no
+    labels but numbers, and the only label is the name of what is measured. `least_labels`, `most_labels`: how many there may be; None: any
+    number.
     """
     key: ObjectiveKey
     title: str
@@ -69,6 +72,7 @@ class Objective:
     smoothing: bool = True
     weights: bool = True
     labels_exclude: bool = True
+    numeric: bool = False
     least_labels: int = 2
     most_labels: int | None = None
 
@@ -91,7 +95,7 @@ _BINARY = Objective(
     "sigmoid_of_two", _one, "balanced_accuracy", "Balanced accuracy",
     "Of each of the two labels, the share of its items that were recognised; the mean of both. 50 % is what guessing or always giving the "
     "same answer would reach, however rare a label is.",
-    higher_is_better=True, percent=True, interval="bootstrap",
+    higher_is_better=True, percent=True, interval="mean_of_rates",
     figures=("auc", "positive_precision", "positive_recall", "positive_f1", "accuracy", "log_loss"), most_labels=2)
 """Balanced accuracy (Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010) leads, not accuracy and not F1.
 Where 13 % is spam, never saying spam has an accuracy of 87 %; its balanced accuracy is 50 %. F1 would be 0 % there, but it depends on how
@@ -108,7 +112,7 @@ _REGRESSION = Objective(
     "regression", "A number", "Every item carries a number, such as an age, a price or a weight, and the answer is a number too.",
     "identity", _one, "mean_absolute_error", "Mean error", "How far the answers lie from the true numbers, on average. Lower is better.",
     higher_is_better=False, percent=False, interval="bootstrap", figures=("r2", "rmse", "baseline"), smoothing=False, weights=False,
-    labels_exclude=False, least_labels=1, most_labels=1)
+    labels_exclude=False, numeric=True, least_labels=1, most_labels=1)
 
 OBJECTIVES: dict[str, Objective] = {row.key: row for row in (_SINGLE, _BINARY, _MULTI, _REGRESSION)}
 

@@ -270,22 +270,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"labels": model.labels, "predictions": answers}))
     else:
         for answer in answers:
-            _show(answer, model.labels, options.top)
+            _show(answer, model.about, options.top)
     return int(any("error" in answer for answer in answers))
 
 
 def _answer(model: Model, picture: str) -> dict[str, Any]:
     try:
-        return {"file": picture, **answer_of(predict(model, [picture])[0], model.labels)}
+        return {"file": picture, **answer_of(predict(model, [picture])[0], model.about)}
     except FileNotFoundError:
         return {"file": picture, "error": "There is no such file."}
     except (PictureError, OSError) as error:
         return {"file": picture, "error": str(error)}
 
 
-def _show(answer: Mapping[str, Any], labels: Sequence[str], top: int) -> None:
+def _show(answer: Mapping[str, Any], about: Mapping[str, Any], top: int) -> None:
     print(printable(answer["file"]))
-    print("\n".join([f"  can't be read: {answer['error']}"] if "error" in answer else answer_lines(answer, labels, top)))
+    print("\n".join([f"  can't be read: {answer['error']}"] if "error" in answer else answer_lines(answer, about, top)))
 
 
 if __name__ == "__main__":

@@ -158,12 +158,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BundleError, OSError) as error:
         print(f"The model can't be loaded. {error}", file=sys.stderr)
         return 2
-    answers = [{"text": text, **answer_of(row, model.labels)} for text, row in zip(texts, predict(model, texts))]
+    answers = [{"text": text, **answer_of(row, model.about)} for text, row in zip(texts, predict(model, texts))]
     if options.json:
         print(json.dumps({"labels": model.labels, "predictions": answers}))
     else:
         for answer in answers:
-            _show(answer, model.labels, options.top)
+            _show(answer, model.about, options.top)
     return 0
 
 
@@ -175,10 +175,10 @@ def lines_of(path: Path) -> list[str]:
         raise TextError("It is not in UTF-8. Save it as UTF-8 and try again.") from error
 
 
-def _show(answer: Mapping[str, Any], labels: Sequence[str], top: int) -> None:
+def _show(answer: Mapping[str, Any], about: Mapping[str, Any], top: int) -> None:
     text = " ".join(answer["text"][:10 * SHOWN_CHARACTERS].split())
     print(printable(text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS - 1]}…"))
-    print("\n".join(answer_lines(answer, labels, top)))
+    print("\n".join(answer_lines(answer, about, top)))
 
 
 if __name__ == "__main__":

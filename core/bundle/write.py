@@ -32,14 +32,14 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def write_bundle(folder: Path, *, module: nn.Module, architecture: Mapping[str, Any], labels: Sequence[str], preprocess: Preprocess,
-                 objective: str, run: RunSpec, scores: Mapping[str, Any], source: BaseModel) -> Path:
+                 objective: str, run: RunSpec, scores: Mapping[str, Any], source: BaseModel, unit: str = "") -> Path:
     """Write the bundle of a trained network to `folder`, in place of one that is there; returns `folder`.
 
     `module` is the network in its original shape (`Network.model`), which `rebuild(architecture)` gives; its logits are
     (B, n_labels). `preprocess` is what its task made. `scores` is `Report.scores()`, or empty. A reader sees the old bundle or the new one, whole.
     """
     kind = KINDS[run.data.task]
-    about = _about(architecture, labels, preprocess, objective, run, scores, source, kind.installs(architecture))
+    about = _about(architecture, labels, unit, preprocess, objective, run, scores, source, kind.installs(architecture))
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     temporary.mkdir(parents=True)
     try:
@@ -94,12 +94,13 @@ def parity(folder: Path, network: Network, items: Iterable[Any]) -> float:
     return worst
 
 
-def _about(architecture: Mapping[str, Any], labels: Sequence[str], preprocess: Preprocess, objective: str, run: RunSpec,
+def _about(architecture: Mapping[str, Any], labels: Sequence[str], unit: str, preprocess: Preprocess, objective: str, run: RunSpec,
            scores: Mapping[str, Any], source: BaseModel, libraries: Sequence[str]) -> dict[str, Any]:
     """bundle.json. It travels: the owner's name stays out of it."""
     return {
         "format": FORMAT, "name": run.name, "created": run.created, "task": run.data.task, "objective": objective,
-        "activation": objective_row(objective).activation, "labels": list(labels), "preprocess": preprocess.to_dict(),
+        "activation": objective_row(objective).activation, "labels": list(labels), **({"unit": unit} if unit else {}),
+        "preprocess": preprocess.to_dict(),
         "architecture": dict(architecture), "scores": dict(scores),
         "base": {"key": source.key, "title": source.title, "licence": source.licence, "learnt_from": source.learnt_from,
                  "pretrained": run.model.pretrained},

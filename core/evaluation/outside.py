@@ -13,8 +13,9 @@ from core.data.facts import load_facts
 from core.data.health.fixes import settlements
 from core.data.versions import Item, Version, load_version, version_key
 from core.errors import DataError, NotFound
-from core.evaluation.judge import evaluate
+from core.evaluation.judge import evaluate, truths_of
 from core.evaluation.report import Report
+from core.objectives import objective
 from core.specs import DataSpec
 from core.tasks.registry import TASKS
 from core.workspace import Workspace
@@ -43,7 +44,11 @@ def evaluate_bundle(ws: Workspace, bundle: Path, data: DataSpec) -> Report:
                         "Choose data of the model's kind.", takes=TASKS[model.kind.task].items, has=TASKS[data.task].items)
     learned, same = _learned(ws, model.about.get("data", {}), data, version)
     asked = _of_its_own(learned, version) if learned and same else _of_others(learned, version)
-    unknown = [label for label in asked.labels if label not in model.labels]
+    asks, labeled = objective(model.about.get("objective", "single_label")), objective(version.objective)
+    if asks.numeric != labeled.numeric or (asks.labels_exclude and not labeled.labels_exclude):
+        raise DataError("The model and the data are labeled in different ways.", "The model answers with “{answers}”, the data has “{has}”.",
+                        "Choose data that is labeled as the model's was.", answers=asks.title, has=labeled.title)
+    unknown = [label for label in asked.labels if label not in model.labels and not labeled.numeric]
     if unknown:
         raise DataError("The labels don't match.", "The model knows {known}; the data also has {unknown}.",
                         "Rename the folders, or choose data with the model's labels.", known=", ".join(model.labels), unknown=", ".join(unknown))
@@ -51,9 +56,10 @@ def evaluate_bundle(ws: Workspace, bundle: Path, data: DataSpec) -> Report:
         raise DataError("The model has learned from all of these items.", "Of {n} items, none is new to it, so that there is nothing to measure.",
                         "Choose files that it has not seen.", n=len(version.items))
     rows = model.predict(model.kind.load_app().contents(ws, data.dataset, [item.sha for item in asked.items]))
-    truths = truths_of(version.objective, asked.items, asked.labels, model.labels)
-    return evaluate(rows, truths, model.labels, objective_key=version.objective, unit=version.unit, split=asked.split, used_for_choosing=asked.used_for_choosing,
-                    shas=[item.sha for item in asked.items], names=[item.name for item in asked.items], overruled=asked.overruled)
+    truths = truths_of(asked.items, asked.labels, model.labels, asks.key)
+    return evaluate(rows, truths, model.labels, split=asked.split, used_for_choosing=asked.used_for_choosing, objective_key=asks.key,
+                    shas=[item.sha for item in asked.items], names=[item.name for item in asked.items], overruled=asked.overruled,
+                    unit=model.about.get("unit", ""))
 
 
 def _learned(ws: Workspace, about: Mapping[str, str], data: DataSpec, version: Version) -> tuple[Version | None, bool]:

@@ -10,8 +10,10 @@ from core.bundle.write import write_bundle, zip_bundle
 from core.data.split import Split
 from core.data.versions import Version, load_version
 from core.evaluation.predictions import probabilities
-from core.evaluation.report import Report, evaluate, write_report
+from core.evaluation.judge import evaluate
+from core.evaluation.report import Report, write_report
 from core.events import Preparing, Step, read
+from core.models.answers import answers_of
 from core.models.blocks import Network
 from core.models.build import architecture, build
 from core.models.catalog import find
@@ -47,7 +49,7 @@ class Progress(Protocol):
 def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     """Read the data and build the network of a run. Raises `UserError` when either is not to be had."""
     row, version = find(run.model.key, ws), load_version(ws, run.data)
-    network = build(row, len(version.labels), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
+    network = build(row, answers_of(version), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
     info = TASKS[run.data.task]
     preprocess = info.facts().preprocess(ws, row, run.config)
     splits = info.load().splits(ws, run.data, version, preprocess, run.config, progress.reading)
@@ -82,8 +84,8 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
 
         merge(parts.network)
     row, report = find(run.model.key, ws), _judge(run, parts)
-    write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, len(parts.version.labels)),
-                 labels=parts.version.labels, preprocess=parts.preprocess, objective=run.data.objective, run=run,
+    write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, answers_of(parts.version)),
+                 labels=parts.version.labels, unit=parts.version.unit, preprocess=parts.preprocess, objective=run.data.objective, run=run,
                  scores=report.scores() if report else {}, source=row)
     zip_bundle(folder / "best", folder / "bundle.zip")
     if report:  # last: pages that find a report offer the model with it
@@ -112,4 +114,4 @@ def _judge(run: RunSpec, parts: Parts) -> Report | None:
     answers = probabilities(parts.network, side, run.data.objective)
     return evaluate(answers, side.targets.tolist(), parts.version.labels, split=name,
                     shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective,
-                    overruled=parts.version.overruled)
+                    overruled=parts.version.overruled, unit=parts.version.unit)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from core.errors import NotFound, SettingsError
 from core.evaluation.intervals import wilson
-from core.evaluation.report import SHOWN_MISTAKES, Mistake, evaluate, read_report, write_report
+from core.evaluation.judge import SHOWN_MISTAKES, evaluate
+from core.evaluation.report import Mistake, read_report, write_report
 
 LABELS = ("ant", "bee", "wasp")
 P = [(0.8, 0.1, 0.1), (0.3, 0.6, 0.1), (0.2, 0.7, 0.1), (0.05, 0.9, 0.05), (0.4, 0.35, 0.25)]
@@ -70,7 +72,20 @@ def test_a_report_survives_its_file(tmp_path: Path) -> None:
 
 def test_scores_say_what_a_bundle_tells() -> None:
     assert report(split="val").scores() == {"metric": "accuracy", "score": 0.4, "low": report().low, "high": report().high, "n": 5, "k": 2,
+                                            "direction": "higher", "unit": "", "figures": report().figures,
                                             "split": "val", "used_for_choosing": True, "overruled": 0}
+
+
+def test_a_report_from_before_there_were_further_figures_is_read(tmp_path: Path) -> None:
+    """As it was written then: two of them stood among the other fields."""
+    old = {"split": "test", "used_for_choosing": False, "metric": "accuracy", "score": 0.5, "low": 0.1, "high": 0.9, "n": 2, "k": 1,
+           "labels": ["a", "b"], "confusion": [[1, 0], [1, 0]], "per_class": [], "macro_f1": 0.33, "log_loss": 0.8,
+           "mistakes": [{"sha": "s", "name": "1.jpg", "truth": 1, "predicted": 0, "probability": 0.7}],
+           "predictions": [{"sha": "s", "truth": 1, "probabilities": [0.7, 0.3]}], "overruled": 2}
+    (tmp_path / "report.json").write_text(json.dumps(old), encoding="utf-8")
+    read = read_report(tmp_path / "report.json")
+    assert read.figures == {"macro_f1": 0.33, "log_loss": 0.8} and (read.objective, read.k, read.overruled) == ("single_label", 1, 2)
+    assert read.mistakes == (Mistake("s", "1.jpg", 1, 0, 0.7),) and read.predictions[0].truth == 1
 
 
 def test_a_missing_report_is_explained(tmp_path: Path) -> None:
