@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from core.evaluation.report import evaluate, read_report, write_report
+from core.evaluation.judge import evaluate
+from core.evaluation.report import read_report, write_report
 from core.jobs.predictor_client import Prediction, PredictorClient
 from core.workspace import Workspace
-from pages.ui import try_panel
+from pages.ui import try_pictures
 from pages.ui.components.picture_input import Chosen
 from pages.ui.text import md, percent, score_range
 from tests.core.data.picture_files import jpeg
@@ -46,7 +47,7 @@ def bring(monkeypatch: pytest.MonkeyPatch):
     def answer_with(what: int | bytes) -> None:
         def picture_input(samples: list, *, key: str) -> Chosen:
             return Chosen(sha=samples[what].sha) if isinstance(what, int) else Chosen(name="mine.jpg", data=what)
-        monkeypatch.setattr(try_panel, "picture_input", picture_input)
+        monkeypatch.setattr(try_pictures, "picture_input", picture_input)
     return answer_with
 
 
