@@ -134,7 +134,7 @@ def test_a_folder_without_a_model_is_explained(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_names_can_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    predict._show({"file": "\x1b[2Jx.png", "probabilities": [0.9, 0.1]}, ["a\x1b]0;b", "猫"], 2)
+    predict._show({"file": "\x1b[2Jx.png", "probabilities": [0.9, 0.1]}, {"labels": ["a\x1b]0;b", "猫"]}, 2)
     out = capsys.readouterr().out
     assert "\x1b" not in out and out.splitlines()[0] == "?[2Jx.png"
 
