@@ -1,0 +1,73 @@
+"""Networks of the catalog's families, small enough to train in a moment: random weights, pictures of a few pixels."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.models.swin_transformer import SwinTransformer
+from torchvision.models.vision_transformer import VisionTransformer
+from transformers.pytorch_utils import Conv1D
+
+from core.models.blocks import Block, Network
+from core.models.build import build
+from core.models.catalog import find
+from core.models.randomness import own_randomness
+from core.models.torchvision_family import Chain, blocks_of
+
+N_OUTPUTS = 3
+
+
+def _resnet() -> Network:
+    model = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=N_OUTPUTS, width_per_group=64)
+    return Network(model, blocks_of(find("resnet18"), model))
+
+
+def _vit() -> Network:
+    model = VisionTransformer(image_size=32, patch_size=16, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=N_OUTPUTS)
+    nn.init.normal_(model.heads.head.weight)  # torchvision's own begins as zero, which would hide everything before it
+    return Network(model, blocks_of(find("vit_b_16"), model))
+
+
+def _swin() -> Network:
+    model = SwinTransformer([4, 4], 16, [1, 1, 2, 1], [1, 1, 2, 2], [2, 2], stochastic_depth_prob=0.0, num_classes=N_OUTPUTS)
+    return Network(model, blocks_of(find("swin_t"), model))
+
+
+def _convnext() -> Network:
+    settings = [CNBlockConfig(8, 12, 1), CNBlockConfig(12, 16, 1), CNBlockConfig(16, 24, 2), CNBlockConfig(24, None, 1)]
+    model = ConvNeXt(settings, layer_scale=1.0, num_classes=N_OUTPUTS)
+    return Network(model, blocks_of(find("convnext_tiny"), model))
+
+
+def _gpt2_layers() -> Network:
+    """GPT-2's kind of layer, which is stored the other way round."""
+    model = nn.Sequential(nn.Flatten(), Conv1D(16, 3 * 8 * 8), nn.GELU(), Conv1D(16, 16), nn.GELU(), nn.Linear(16, N_OUTPUTS))
+    nn.init.normal_(model[1].weight, std=0.3)
+    nn.init.normal_(model[3].weight, std=0.3)
+    return Network(model, [Block("layer 1", "layer 1", ("1",), Chain(model, ("0", "1", "2"))),
+                           Block("layer 2", "layer 2", ("3",), Chain(model, ("3", "4"))), Block("head", "head", ("5",), Chain(model, ("5",)))])
+
+
+FAMILIES: dict[str, tuple[Callable[[], Network], int]] = {
+    "ResNet": (_resnet, 32), "MobileNet v3": (partial(build, find("mobilenet_v3_small"), N_OUTPUTS, 5, pretrained=False), 32),
+    "SqueezeNet": (partial(build, find("squeezenet1_0"), N_OUTPUTS, 5, pretrained=False), 32),
+    "ViT": (_vit, 32), "Swin": (_swin, 32), "ConvNeXt": (_convnext, 32), "GPT-2's layers": (_gpt2_layers, 8),
+}
+"""How to make one of each family, and the side of the pictures that it takes."""
+
+
+def tiny(family: str, n_items: int = 4) -> tuple[Network, Tensor]:
+    """A network in `eval()` and pictures for it, the same every time. BatchNorm keeps what these pictures gave."""
+    make, side = FAMILIES[family]
+    with own_randomness(3):
+        network = make()
+    pictures = torch.rand(n_items, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    for norm in (part for part in network.modules() if isinstance(part, nn.BatchNorm2d)):
+        norm.momentum = None  # the plain average of what it sees
+    with torch.no_grad(), own_randomness(4):
+        network.train()(pictures)
+    return network.eval(), pictures
