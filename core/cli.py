@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--test", metavar="CSV", help="a table of its own to test with, where --data is a table")
     columns(train)
     train.add_argument("--model", required=True, metavar="KEY")
-    train.add_argument("--preset", choices=list(PRESETS), default="instant")
+    train.add_argument("--preset", choices=[*PRESETS, "few"], default="instant")
     train.add_argument("--plan", choices=list(get_args(PlanKind)), help="what trains, instead of the preset's choice; lora: thin adapters")
     train.add_argument("--lora-rank", type=int, metavar="N", help="width of the adapters of --plan lora")
     train.add_argument("--lora-alpha", type=int, metavar="N", help="how much these count: by alpha / rank")

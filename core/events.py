@@ -32,8 +32,8 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """Work that is done once: reading the items, or storing the outputs of the frozen part."""
-    what: Literal["reading", "storing"]
+    """Work that is done once: reading the items, comparing them in pairs, or storing the outputs of the frozen part."""
+    what: Literal["reading", "pairing", "storing"]
     done: int
     total: int
     type: Literal["preparing"] = "preparing"

@@ -13,7 +13,9 @@ SplitName = Literal["train", "val", "test"]
 SIDES: tuple[SplitName, ...] = ("train", "val", "test")
 BlockState = Literal["frozen", "trained", "lora"]
 """A block's weights rest, or learn, or rest while thin adapters beside them learn (`core.models.lora`)."""
-PresetKey = Literal["instant", "balanced", "thorough", "custom"]
+PresetKey = Literal["instant", "balanced", "thorough", "few", "custom"]
+Method = Literal["plain", "contrastive"]
+"""Learning from labels, or first from pairs of items and then from labels (`core.training.contrastive`)."""
 OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleKey = Literal["constant", "cosine", "step"]
 Precision = Literal["fp32", "bf16"]
@@ -119,6 +121,7 @@ class TrainConfig:
     """Stop after this many epochs without gain on the validation split; 0: never."""
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    method: Method = "plain"
     precision: Precision | Literal["auto"] = "auto"
     """Arithmetic of the training; auto: the one that is faster on this machine. Reports and predictions are always in fp32."""
     store_activations: bool = True

@@ -31,7 +31,7 @@ def prepare() -> None:
     row, n_train, n_val = find(draft.model, ws), len(version.split("train")), len(version.split("val"))
     if not on_this_machine(row):
         model_cards.missing_weights(row, "train")
-    presets.cards(row, draft, n_train, n_val, speed(ws, row.key))
+    presets.cards(row, draft, n_train, n_val, speed(ws, row.key), max(version.counts()["train"].values(), default=0))
     config = settings_form.advanced(row, draft)
     expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key), state.item_cost(row, config))
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),

@@ -18,7 +18,7 @@ from core.models.blocks import Network
 from core.models.shares import outputs
 from core.objectives import objective
 from core.specs import FreezePlan, Precision, RunSpec, SplitName
-from core.training import activations
+from core.training import activations, contrastive
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss, Terms
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
@@ -89,6 +89,11 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     steps_per_epoch = len(epoch_batches(splits["train"], config.batch_size, config.seed, 0))
     yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
                   sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu", network.precision)
+    if config.method == "contrastive":
+        wish = yield from contrastive.tune(run, network, splits["train"], lambda: _asked(control))
+        if wish == "discard":
+            return Discarded()
+        plan = contrastive.head_alone(plan)
     loss = LOSSES[run.data.objective]
     terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
     optimizer = build_optimizer(network, plan, config)

@@ -10,6 +10,8 @@ from core.models.rows import Adapter, BlockFacts
 from core.specs import Augmentation, BlockPlan, BlockState, FreezePlan, PresetKey, TrainConfig
 
 PlanKind = Literal["head", "last-stage", "all", "lora"]
+MOST_PER_LABEL = 64
+"""With more training items of a label than these, comparing them in pairs teaches little that the labels don't."""
 PRESETS: tuple[PresetKey, ...] = ("instant", "balanced", "thorough")
 
 
@@ -39,7 +41,16 @@ WORDS: dict[PresetKey, Recipe] = {
     "balanced": Recipe("all", TrainConfig("balanced", epochs=20, learning_rate=5e-3, patience=4), head_first_epochs=2, lr_scale=0.1),
     "thorough": Recipe("all", TrainConfig("thorough", epochs=30, learning_rate=3e-3, patience=6, label_smoothing=0.05), lr_scale=0.3),
 }
-RECIPES: dict[Adapter, dict[PresetKey, Recipe]] = {"torchvision": PICTURES, "transformers": TRANSFORMERS, "words": WORDS}
+FEW = Recipe("all", TrainConfig("few", epochs=30, learning_rate=2e-3, method="contrastive"), lr_scale=0.02)
+"""First pairs, with the small steps that SetFit takes, then the head."""
+RECIPES: dict[Adapter, dict[PresetKey, Recipe]] = {"torchvision": PICTURES | {"few": FEW}, "transformers": TRANSFORMERS | {"few": FEW},
+                                                    "words": WORDS}
+
+
+def presets_for(row: ModelRow, most_per_label: int) -> tuple[PresetKey, ...]:
+    """The presets that suit a model and data whose commonest label has so many training items: pairs are for a few."""
+    few: tuple[PresetKey, ...] = ("few",) if "few" in RECIPES[row.adapter] and 0 < most_per_label <= MOST_PER_LABEL else ()
+    return (*PRESETS, *few)
 
 
 def groups(row: ModelRow) -> tuple[str, ...]:
@@ -74,11 +85,12 @@ def planned(block: BlockFacts, state: BlockState, lr_scale: float, from_epoch: i
 
 def preset_config(row: ModelRow, key: PresetKey) -> TrainConfig:
     """The settings of a preset for this model, its freezing apart."""
-    return RECIPES[row.adapter][key].config if key in PRESETS else TrainConfig(key)
+    recipe = RECIPES[row.adapter].get(key)
+    return recipe.config if recipe else TrainConfig(key)
 
 
 def preset_plan(row: ModelRow, key: PresetKey) -> FreezePlan:
-    if key not in PRESETS:
+    recipe = RECIPES[row.adapter].get(key)
+    if recipe is None:
         return plan_for(row, "head")
-    recipe = RECIPES[row.adapter][key]
     return plan_for(row, recipe.kind, head_first_epochs=recipe.head_first_epochs, lr_scale=recipe.lr_scale)

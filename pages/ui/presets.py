@@ -9,7 +9,7 @@ from core.models.catalog import ModelRow
 from core.models.rows import Adapter
 from core.specs import PresetKey
 from core.training.estimate import estimate
-from core.training.presets import PRESETS, preset_config, preset_plan
+from core.training.presets import preset_config, preset_plan, presets_for
 from pages.ui import state
 from pages.ui.i18n import _
 from pages.ui.recipe import preset_text
@@ -17,9 +17,11 @@ from pages.ui.state import Draft
 from pages.ui.text import duration
 
 
-def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[float, bool]) -> None:
-    grid = st.grid(len(PRESETS), min_column_width=240)
-    for key in PRESETS:
+def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[float, bool], most_per_label: int) -> None:
+    """`most_per_label`: training items of the commonest label."""
+    keys = presets_for(row, most_per_label)
+    grid = st.grid(len(keys), min_column_width=210)
+    for key in keys:
         chosen = draft.preset == key
         with grid.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{key}"):
             cost = estimate(row, preset_plan(row, key), preset_config(row, key), n_train, n_val, speed, state.item_cost(row, preset_config(row, key)))
@@ -39,6 +41,7 @@ def _pictures() -> dict[PresetKey, str]:
         "instant": _("Learns only your labels. The network itself stays as it is, so it is quick and hard to get wrong."),
         "balanced": _("Learns your labels, then adapts the last stage with small steps. Often better when your pictures are unlike everyday photos."),
         "thorough": _("Everything may change, and each picture is shown turned, shifted and recoloured. Best with many pictures; slow without a GPU."),
+        "few": _("Compares your examples in pairs before it learns the labels. For up to 64 of each label; often the best there."),
     }
 
 
@@ -47,6 +50,7 @@ def _transformers() -> dict[PresetKey, str]:
         "instant": _("Learns only your labels. The network itself stays as it is, so it is quick and hard to get wrong."),
         "balanced": _("Learns your labels, then adapts the last layers with small steps. Often better when your texts are unlike everyday ones."),
         "thorough": _("Everything may change, with small steps. Usually the best score from some hundred texts on; slow without a GPU."),
+        "few": _("Compares your examples in pairs before it learns the labels. For up to 64 of each label; often the best there."),
     }
 
 

@@ -86,7 +86,7 @@ def model_text(model: ModelSpec) -> str:
 
 
 def preset_text(preset: PresetKey) -> str:
-    return {"instant": _("Instant"), "balanced": _("Balanced"), "thorough": _("Thorough"), "custom": _("Custom")}[preset]
+    return {"instant": _("Instant"), "balanced": _("Balanced"), "thorough": _("Thorough"), "few": _("Few examples"), "custom": _("Custom")}[preset]
 
 
 def _chips(data: DataSpec | None, model: ModelSpec, plan: FreezePlan, preset: PresetKey, here: str) -> None:

@@ -65,6 +65,7 @@ def texts() -> dict[str, str]:
         "patience": _("Patience"), "stopsAfter": _("Stops after {n} more epochs without gain"),
         "progress": _("Progress of the training"), "once": _("computed once"),
         "queued": _("Waiting in the queue"), "waiting": _("Getting ready"), "reading": _("Reading the items: {done} of {total}"),
+        "pairing": _("Comparing items in pairs: {done} of {total}"),
         "storing": _("Computing the frozen part once: {done} of {total}"), "running": _("Running"),
         "finishing": _("Finishing: the best epoch is tested and packed"), "paused": _("Paused"), "interrupted": _("Not running"),
         "done": _("Done"), "early": _("Done: stopped by itself, further epochs brought no gain"),
