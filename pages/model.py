@@ -7,10 +7,14 @@ import streamlit as st
 
 from core.models.catalog import find, on_this_machine
 from core.training.estimate import everything_seconds, speed
-from pages.ui import model_cards, recipe, state
+from pages.ui import model_cards, own_vectors, recipe, state
 from pages.ui.components.freeze_map import Seconds, freeze_map
 from pages.ui.i18n import _
 from pages.ui.plan import map_rows, states, with_states
+from pages.ui.text import md
+
+BRING = {"text": lambda: own_vectors.section(ws, "model")}
+"""By task: ways to bring a model of one's own."""
 
 ws, draft, version = state.workspace(), state.draft(), state.version()
 row, n_classes = find(draft.model, ws), len(version.labels) if version else 5
@@ -20,7 +24,7 @@ if not on_this_machine(row):
     model_cards.missing_weights(row, "model")
 st.subheader(_("How much may change?"), anchor=False)
 with st.container(border=True):
-    st.markdown(f"**{row.title}**")
+    st.markdown(f"**{md(row.title)}**")
     plan, config = draft.actual_plan(), draft.actual_config()
     n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
     seconds = Seconds(everything_seconds(row, n_train, n_val, speed(ws, row.key)[0], state.item_cost(row, config)), n_train) if n_train else None
@@ -34,5 +38,7 @@ with st.container(border=True):
 st.subheader(_("Which network?"), anchor=False)
 st.caption(_("A pretrained network has already learned to see, or to read. Those on this machine come first; the others are downloaded once."))
 model_cards.grid(rows, draft.model)
+if version and version.task in BRING:
+    BRING[version.task]()
 recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:",
                   on_click=lambda: st.switch_page("train.py"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.errors import SettingsError
 from core.models.rows import ModelRow
+from core.models.word_rows import rows_of_sets
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 
@@ -15,10 +16,11 @@ log = logging.getLogger(__name__)
 
 
 def own_rows(ws: Workspace) -> dict[str, ModelRow]:
-    """The rows by key, newest first. One that can't be read is left out and logged."""
+    """The rows by key: models that were added, newest first, then those of word vectors that were brought. One that can't be read is
+    left out and logged."""
     files = sorted(ws.models.glob(f"*{ENDING}"), key=lambda path: -path.stat().st_mtime)
     rows = [row for path in files if (row := _read(path, path.stat().st_mtime_ns)) is not None]
-    return {row.key: row for row in rows}
+    return {row.key: row for row in (*rows, *rows_of_sets(ws))}
 
 
 def save_row(ws: Workspace, row: ModelRow) -> None:
@@ -30,10 +32,13 @@ def forget_row(ws: Workspace, key: str) -> None:
     _path(ws, key).unlink(missing_ok=True)
 
 
+def file_stem(key: str) -> str:
+    """A key as the name of a file. Keys may hold slashes and other letters: what a name might not carry is written as a number."""
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else f"%{ord(letter):x}" for letter in key)
+
+
 def _path(ws: Workspace, key: str) -> Path:
-    """Keys may hold slashes and other letters: every byte that a file name might not carry is written as a number."""
-    name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else f"%{ord(letter):x}" for letter in key)
-    return ws.models / f"{name}{ENDING}"
+    return ws.models / f"{file_stem(key)}{ENDING}"
 
 
 @lru_cache(maxsize=256)

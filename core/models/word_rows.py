@@ -4,7 +4,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.models.rows import BlockFacts, ModelRow, TextInput
+from core.models.vector_sets import list_vector_sets
+from core.models.vector_sets import stem_of as stem_of_set
 from core.models.word_vectors import shape_of, stem_of
+from core.workspace import Workspace
 
 BUCKETS = 1 << 17
 CHARACTER_WIDTH = 32
@@ -50,7 +53,7 @@ def row_of(key: str, title: str, n_words: int, width: int, *, lstm: bool, repo: 
 BUILT_IN_SHAPE = (29_525, 256)
 """Vectors of the built-in set and their width; a test compares them with its file."""
 BUILT_IN_FACTS = {
-    "size_bytes": 8_600_000,
+    "size_bytes": 8_063_324,
     "licence": "Apache-2.0, as the network that the vectors were distilled from (all-MiniLM-L6-v2)",
     "learnt_from": "all-MiniLM-L6-v2, which learned from a billion pairs of English sentences; each word's vector is what that network "
                    "says of the word alone",
@@ -64,3 +67,15 @@ WORD_ROWS: tuple[ModelRow, ...] = (
            limits="The LSTM that reads the words in order is new and wants some hundred texts. For Chinese, and for misspelt words, "
                   "nothing is pretrained: that part is learned from your texts."),
 )
+
+
+def rows_of_sets(ws: Workspace) -> list[ModelRow]:
+    """Two rows for each set of word vectors that was brought into the workspace: averaged, and read by an LSTM."""
+    rows = []
+    for found in list_vector_sets(ws):
+        facts = {"repo": str(stem_of_set(ws, found.key)), "size_bytes": found.size_bytes, "languages": "the language of its vectors",
+                 "licence": "As whoever published the vectors says.", "learnt_from": "Whatever texts the vectors were made from."}
+        rows += [row_of(f"words:{found.key}", found.title, found.n_words, found.dims, lstm=False, limits=WORD_ROWS[0].limits, **facts),
+                 row_of(f"words:{found.key}:lstm", f"{found.title} + BiLSTM", found.n_words, found.dims, lstm=True, limits=WORD_ROWS[1].limits,
+                        **facts)]
+    return rows

@@ -83,7 +83,7 @@ def _progress(row: ModelRow) -> None:
 def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
     here = on_this_machine(row)
     with cards.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{row.key.replace('_', '-')}"):
-        st.markdown(f"**{row.title}**  " + (f":green-badge[:material/check: {_('on this machine')}]" if here
+        st.markdown(f"**{md(row.title)}**  " + (f":green-badge[:material/check: {_('on this machine')}]" if here
                                             else f":orange-badge[:material/download: {size(row.size_bytes)}]"))
         st.caption("  \n".join((
             _("{n} parameters, {size}", n=count(row.parameters), size=size(row.size_bytes)),
