@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from core.errors import ModelError
 from core.models.hub_checkpoint import Checkpoint, checkpoint, size_bytes
 
-__all__ = ["Checkpoint", "check_id", "checkpoint", "endpoint", "hub_folder", "is_ready", "located", "near_ids", "offline", "ready_ids", "repo_folder",
-           "size_bytes", "snapshot", "snapshots"]
+__all__ = ["Checkpoint", "check_id", "checkpoint", "endpoint", "hub_folder", "is_ready", "located", "near_ids", "offline", "ready_ids",
+           "repo_folder", "size_bytes", "snapshot", "snapshots"]
 
 MAIN = "main"
 _TRUE = {"1", "ON", "YES", "TRUE"}

@@ -21,6 +21,8 @@ Progress = Callable[[int, int], None]
 
 CHUNK_BYTES = 1 << 18
 SPARE_BYTES = 50 << 20
+ANSWER_S = 20.0
+"""For the list of a model's files: the library by itself would wait for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _library() -> ModuleType:
 
 def _listing(library: ModuleType, repo: str) -> tuple[str, list[RemoteFile]]:
     """The newest version of a model and its needed files: config first, weights last. Raises `ModelError` when it has none of use."""
-    info = library.HfApi(endpoint=endpoint(), library_name="graft").model_info(repo, files_metadata=True)
+    info = library.HfApi(endpoint=endpoint(), library_name="graft").model_info(repo, files_metadata=True, timeout=ANSWER_S)
     rows = {row.rfilename: row for row in info.siblings or ()}
     if CONFIG not in rows:
         raise ModelError("The model {model} can't be used.", "It holds no config.json.",

@@ -20,8 +20,9 @@ from core.errors import ModelError
 from core.models import hub_convert
 from core.models.hub_checkpoint import Checkpoint, checkpoint
 from core.models.hub_convert import convert_tokenizer, convert_weights, converted, fast_tokenizer, main
-from core.models.hub_state import load_state
-from tests.core.models.tiny_hub import CONFIG, put, tiny_files
+from core.models.hub_fetch import fetch
+from core.models.hub_state import load_pretrained, load_state
+from tests.core.models.tiny_hub import CONFIG, VOCABULARY, Hub, online, put, serving, tiny_files
 
 TEXT = "The cat, never a dog."
 
@@ -255,3 +256,23 @@ def test_code_of_a_tokenizer_is_never_run(tmp_path: Path, children: list[list[st
     with suppress(ModelError):
         fast_tokenizer(found, tmp_path / "models")
     assert len(children) == 1 and not (tmp_path / "sprung").exists()
+
+
+def test_an_old_model_goes_from_the_hub_to_its_answers(tmp_path: Path, children: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetched as pickled weights of another task and a list of words, it says what the published network says."""
+    from transformers import AutoConfig, AutoModel, BertForMaskedLM
+
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(**CONFIG)
+    published = BertForMaskedLM(config).eval()
+    weights = pickled(tmp_path / "site", published.state_dict()).read_bytes()
+    files = {"config.json": json.dumps(CONFIG).encode(), "pytorch_model.bin": weights, "vocab.txt": "\n".join(VOCABULARY).encode()}
+    online(monkeypatch, tmp_path / "hf")
+    with serving(Hub(models={"old/bert": files})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        found = checkpoint(fetch("old/bert"))
+    loaded = load_pretrained(AutoModel, config, converted(found, tmp_path / "models"))
+    ids = torch.tensor([Tokenizer.from_file(str(fast_tokenizer(found, tmp_path / "models"))).encode("cat dogs").ids])
+    assert ids.tolist() == [[2, 5, 6, 7, 3]]
+    with torch.no_grad():
+        assert torch.equal(loaded.model(ids).last_hidden_state, published.bert(ids).last_hidden_state)

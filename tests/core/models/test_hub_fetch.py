@@ -6,16 +6,17 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.errors import ModelError
-from core.models import hub_fetch, network
+from core.models import hub_fetch
 from core.models.hub import checkpoint, repo_folder, snapshot
 from core.models.hub_fetch import download, fetch
-from tests.core.models.tiny_hub import COMMIT, CONFIG, Hub, put, serving, tiny_files
+from tests.core.models.tiny_hub import COMMIT, CONFIG, Hub, online, put, serving, tiny_files
 
 REPO = "google-bert/bert-tiny"
 PROJECT = Path(__file__).parents[3]
@@ -23,12 +24,8 @@ Told = list[tuple[int, int]]
 
 
 @pytest.fixture(autouse=True)
-def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "http_proxy", "https_proxy",
-                 "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setattr(network, "_answers", {})
+def allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    online(monkeypatch, tmp_path / "hf")
 
 
 @pytest.fixture
@@ -147,6 +144,15 @@ def test_a_hub_that_is_down_is_said_with_its_answer(hub: Hub) -> None:
     hub.down = True
     with pytest.raises(ModelError, match="could not be fetched.*503"):
         fetch(REPO)
+
+
+def test_a_hub_that_never_answers_is_not_waited_for(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_fetch, "ANSWER_S", 0.2)
+    hub.silent = "/api/"
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="could not be fetched.*timed out"):
+        fetch(REPO)
+    assert time.monotonic() - began < 5
 
 
 def test_giving_up_leaves_whole_files_only_and_the_rest_is_fetched_later(hub: Hub) -> None:

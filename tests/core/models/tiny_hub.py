@@ -11,10 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
+
+from core.models import network
 
 COMMIT = "c0ffee0123456789c0ffee0123456789c0ffee01"
 CONFIG = {"model_type": "bert", "vocab_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -41,13 +45,15 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
 
 @dataclass
 class Hub:
-    """`models`: id -> files. `broken`: file -> what is sent in its place. `cuts`: file -> how often the connection breaks after
-    1000 bytes. `gated`, `refused`: ids. `down`: every answer is a 503. `asked`: method and path of each request."""
+    """`models`: id -> files. `broken`: file -> what is sent in its place. `cuts`: file -> how often the connection breaks after 1000 bytes.
+    `gated`, `refused`: ids. `down`: every answer is a 503. `silent`: paths that hold this are never answered. `asked`: method and path of
+    each request."""
     url: str = ""
     models: dict[str, dict[str, bytes]] = field(default_factory=dict)
     broken: dict[str, bytes] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
     down: bool = False
+    silent: str = ""
     gated: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -63,6 +69,17 @@ def is_large(name: str) -> bool:
 
 def git_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def online(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """The network allowed for one test, with an empty cache, no proxies, and huggingface_hub afterwards as it was."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "http_proxy", "https_proxy",
+                 "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(cache))
+    monkeypatch.setattr(network, "_answers", {})
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET", "DOWNLOAD_CHUNK_SIZE"):
+        monkeypatch.setattr(constants, name, getattr(constants, name))  # so that it is put back
 
 
 @contextmanager
@@ -81,6 +98,9 @@ def serving(hub: Hub) -> Iterator[Hub]:
         def answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.asked.append((self.command, path))
+            if hub.silent and hub.silent in path:
+                closing.wait(60)
+                return None
             if hub.down:
                 return self.say(503, {})
             if path.startswith("/api/models/"):
@@ -132,6 +152,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
             if self.command == "GET":
                 self.wfile.write(body)
 
+    closing = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # a client that gives up is no news
     server.daemon_threads = True
@@ -140,5 +161,6 @@ def serving(hub: Hub) -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        closing.set()
         server.shutdown()
         server.server_close()
