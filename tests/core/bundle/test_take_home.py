@@ -6,18 +6,22 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from core.bundle import predict
+from core.bundle.kinds import KINDS
+from core.bundle.reading import batch_of, open_tokenizer, read
 from core.bundle.write import zip_bundle
+from core.models.blocks import State
 from tests.core.bundle.insects import LABELS, PREPROCESS, encoded, photo
-
-FOUR = ("torch", "torchvision", "pillow", "safetensors")
+from tests.core.bundle.messages import MESSAGES, made
 
 ALONE = """
 import runpy, sys
@@ -36,7 +40,7 @@ class Allowed:
 for name in [name for name in sys.modules if not allowed(name)]:
     del sys.modules[name]
 sys.meta_path[:] = [BuiltinImporter, FrozenImporter, Allowed]
-for name in ("core", "streamlit", "pydantic", "sklearn"):
+for name in ("core", "streamlit", "pandas", "sklearn"):
     try:
         __import__(name)
     except ModuleNotFoundError:
@@ -48,12 +52,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def needed() -> set[str]:
-    """Import names of the four libraries and of all that they require, extras left out."""
+def needed(libraries: Sequence[str]) -> set[str]:
+    """Import names of the libraries and of all that they require, extras left out."""
     def plain(name: str) -> str:
         return re.sub(r"[-_.]+", "-", name).lower()
 
-    waiting, found = list(FOUR), set()
+    waiting, found = list(libraries), set()
     while waiting:
         name = plain(waiting.pop())
         if name in found:
@@ -76,15 +80,36 @@ def test_the_unzipped_bundle_alone_gives_the_probabilities_of_the_app(bundle: Pa
                 "wide.gif": encoded(photo(3, (300, 40)).quantize(), "GIF")}
     for name, data in pictures.items():
         (home / name).write_bytes(data)
-    run = subprocess.run([sys.executable, "-I", "-X", "utf8", "-c", ALONE, ",".join(sorted(needed())), *pictures, "--json"], cwd=home,
-                         capture_output=True, encoding="utf-8", timeout=240)
-    assert run.returncode == 0, run.stderr
-    said = json.loads(run.stdout.splitlines()[-1])
+    said = ran_alone(home, KINDS["image"].libraries, *pictures)
     here = torch.stack([in_app(module, data) for data in pictures.values()])
     there = torch.tensor([answer["probabilities"] for answer in said["predictions"]])
     assert here.std(0).max() > 0.1, "the same answer to every picture would prove little"
     assert (here - there).abs().max() <= 1e-5
     assert [answer["file"] for answer in said["predictions"]] == list(pictures) and tuple(said["labels"]) == LABELS
+
+
+def ran_alone(home: Path, libraries: Sequence[str], *arguments: str) -> dict[str, Any]:
+    """What the program in `home` prints as JSON where nothing but these libraries can be imported."""
+    run = subprocess.run([sys.executable, "-I", "-X", "utf8", "-c", ALONE, ",".join(sorted(needed(libraries))), *arguments, "--json"], cwd=home,
+                         capture_output=True, encoding="utf-8", timeout=240)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("key", ["words", "bert"])
+def test_what_reads_texts_needs_no_more_than_its_readme_says(key: str, tmp_path: Path) -> None:
+    """Networks of word vectors do without transformers, which could not be imported here."""
+    network, home = made(key, tmp_path), tmp_path / "taken home"
+    home.mkdir()
+    with zipfile.ZipFile(zip_bundle(network.write(tmp_path / "best"), tmp_path / "bundle.zip")) as archive:
+        archive.extractall(home)
+    texts = [text for text in MESSAGES if not text.startswith("-")]
+    said = ran_alone(home, KINDS["text"].installs(network.architecture), *texts)
+    rows = read(open_tokenizer(network.preprocess.tokenizer), texts, network.preprocess)
+    with torch.inference_mode():
+        here = torch.cat([network.network.run(State(*batch_of([row]))).x.softmax(1) for row in rows])
+    there = torch.tensor([answer["probabilities"] for answer in said["predictions"]])
+    assert (here - there).abs().max() <= 1e-5 and [answer["text"] for answer in said["predictions"]] == texts
 
 
 def in_app(module: nn.Module, data: bytes) -> torch.Tensor:
