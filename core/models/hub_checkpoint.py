@@ -165,7 +165,9 @@ def _check_pointer(path: Path) -> None:
 
 def _check_vocabulary(path: Path) -> None:
     _check_pointer(path)
-    end = path.read_bytes()[-64:].rstrip()
+    with path.open("rb") as file:  # its end only: pages ask often, and some have 17 MB
+        file.seek(max(path.stat().st_size - 64, 0))
+        end = file.read().rstrip()
     if not end or path.suffix == ".json" and not end.endswith(b"}"):  # a file that was cut off does not end in its bracket
         raise damaged(path)
 
