@@ -33,6 +33,8 @@ def allowed(name):
     return top in known or top.startswith("_sysconfigdata")  # of Python itself, named for the machine
 
 class Allowed:
+    find_distributions = PathFinder.find_distributions
+
     @staticmethod
     def find_spec(name, path=None, target=None):
         return PathFinder.find_spec(name, path, target) if allowed(name) else None
