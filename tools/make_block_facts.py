@@ -22,6 +22,8 @@ from core.models.blocks import Network
 from core.models.build import architecture
 from core.models.catalog import FACTS
 from core.models.rows import NOTES_BY_DEPTH, NOTES_BY_GROUP, ROWS, BlockFacts, ModelRow
+from core.models.text_facts import facts_of as text_facts_of
+from core.models.text_rows import TEXT_ROWS
 from core.models.torchvision_family import blocks_of
 
 
@@ -51,7 +53,8 @@ def note(group: str, groups: list[str]) -> str:
 
 
 def main() -> None:
-    table = {row.key: [asdict(block) for block in facts_of(row)] for row in ROWS}
+    measured = {**{row.key: facts_of(row) for row in ROWS}, **{row.key: text_facts_of(row) for row in TEXT_ROWS}}
+    table = {key: [asdict(block) for block in blocks] for key, blocks in measured.items()}
     lines = [f'  "{key}": [\n' + ",\n".join("    " + json.dumps(block, ensure_ascii=False) for block in blocks) + "\n  ]"
              for key, blocks in table.items()]
     FACTS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")

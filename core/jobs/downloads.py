@@ -13,6 +13,7 @@ from filelock import FileLock
 from core.errors import UserError
 from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
 from core.models.catalog import find
+from core.models.own import file_stem
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 
@@ -66,7 +67,7 @@ def forget(ws: Workspace, key: str) -> None:
 
 
 def _path(ws: Workspace, key: str) -> Path:
-    return ws.root / "downloads" / f"{find(key, ws).key}.json"
+    return ws.root / "downloads" / f"{file_stem(find(key, ws).key)}.json"
 
 
 def _starting(ws: Workspace, key: str) -> FileLock:
@@ -78,7 +79,7 @@ def _starting(ws: Workspace, key: str) -> FileLock:
 
 def main() -> None:
     """The child: fetch and report. Here torch is imported."""
-    from core.models.weights import download
+    from core.models.build import fetch
 
     ws, row, me, last = Workspace.open(sys.argv[1]), find(sys.argv[2], Workspace.open(sys.argv[1])), this_process(), 0.0
 
@@ -90,7 +91,7 @@ def main() -> None:
     with _starting(ws, row.key):
         pass
     try:
-        download(row, report)
+        fetch(row, report)
         result = Download("done", row.size_bytes, row.size_bytes, me)
     except UserError as error:
         result = Download("failed", process=me, error=(error.title, error.cause, error.fix), params=error.plain_params())

@@ -15,11 +15,13 @@ ADAPTERS: dict[Adapter, str] = {"torchvision": "core.models.torchvision_build", 
 
 
 class _Adapter(Protocol):
-    """What a family of models answers. To add one: a module with these two functions, and rows that name it."""
+    """What a family of models answers. To add one: a module with these functions, and rows that name it."""
 
     def build(self, row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network: ...
 
     def architecture(self, row: ModelRow, answers: Answers | int) -> dict[str, Any]: ...
+
+    def fetch(self, row: ModelRow, progress: Progress | None) -> object: ...
 
 
 def build(row: ModelRow, answers: Answers | int, seed: int, *, pretrained: bool = True, progress: Progress | None = None,
@@ -44,6 +46,11 @@ def _plainly(answers: Answers | int) -> Answers | int:
     """An int where that says everything."""
     answers = as_answers(answers)
     return answers if answers.tail() else answers.n_outputs
+
+
+def fetch(row: ModelRow, progress: Progress | None = None) -> None:
+    """Make sure that the row's files are on this machine. `progress(done_bytes, total_bytes)` may raise to give up. Raises `ModelError`."""
+    _adapter(row).fetch(row, progress)
 
 
 def _adapter(row: ModelRow) -> _Adapter:

@@ -13,6 +13,7 @@ from core.errors import ModelError
 from core.models import hub
 from core.models.own import own_rows
 from core.models.rows import ASSETS, ROWS, Adapter, BlockFacts, ModelRow
+from core.models.text_rows import TEXT_ROWS
 from core.models.word_rows import WORD_ROWS
 from core.workspace import Workspace
 
@@ -22,7 +23,7 @@ __all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "models", "on
 DEFAULT = "graft-resnet10"
 NAMES = ("stage {a}, block {b}", "stage {a}, layer {b}", "stage {a}, downsampling", "stage {a}, last convolution", "stem, layer {a}",
          "classifier, layer {a}", "encoder layer {a}", "layers {a}–{b}", "stage {a}", "stem", "patches", "pool", "final norm",
-         "word vectors", "characters", "BiLSTM",
+         "word vectors", "characters", "BiLSTM", "embeddings", "pooler", "decoder layer {a}", "layer {a}",
          "classifier", "head")
 """The names of blocks and groups as keys of the translation catalogue."""
 FACTS = Path(__file__).with_name("block_facts.json")
@@ -45,7 +46,7 @@ def block_facts() -> dict[str, tuple[BlockFacts, ...]]:
 
 
 _facts = block_facts()
-CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=row.blocks or _facts.get(row.key, ())) for row in (*ROWS, *WORD_ROWS))
+CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=row.blocks or _facts.get(row.key, ())) for row in (*ROWS, *WORD_ROWS, *TEXT_ROWS))
 
 
 def models(ws: Workspace) -> dict[str, ModelRow]:

@@ -55,7 +55,7 @@ TEXT_ROWS: tuple[ModelRow, ...] = (
          languages="100 languages"),
     _row("bert-base-chinese", "BERT base Chinese", "google-bert/bert-base-chinese", 411_800_000, 102_269_186, APACHE,
          "Chinese Wikipedia, in simplified and traditional characters",
-         "It reads character by character. The network below learned from far more text.", languages="Chinese"),
+         "It reads character by character. Chinese RoBERTa learned from far more text.", languages="Chinese"),
     _row("chinese-roberta-wwm", "Chinese RoBERTa wwm", "hfl/chinese-roberta-wwm-ext", 411_900_000, 102_269_186, APACHE,
          "Chinese Wikipedia, encyclopaedias, news and questions with answers: 5.4 billion words",
          "A sound choice for Chinese. Slow to train in full without a GPU.", languages="Chinese"),

@@ -36,6 +36,10 @@ def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, pr
     return Network(model, blocks_of(model))
 
 
+def fetch(row: ModelRow, progress: Progress | None) -> None:
+    """Nothing: sets of word vectors are brought by their owners."""
+
+
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What `rebuild_words` needs to make this network again, in plain JSON values."""
     (n_words, width, hidden), answers = shape_of_row(row), as_answers(answers)

@@ -77,8 +77,8 @@ def test_models_are_listed_for_scripts(capsys: pytest.CaptureFixture[str]) -> No
     assert list(answer) == ["models"] and [row["key"] for row in answer["models"]] == list(CATALOG)
     for row in answer["models"]:
         assert set(row) == {"key", "task", "parameters", "on_this_machine"}
-        assert (row["task"], row["parameters"]) == ("image", find(row["key"]).parameters)
-    assert [row["key"] for row in answer["models"] if row["on_this_machine"]] == [MODEL]
+        assert (row["task"], row["parameters"]) == (find(row["key"]).task, find(row["key"]).parameters)
+    assert [row["key"] for row in answer["models"] if row["on_this_machine"]] == [row.key for row in CATALOG.values() if row.built_in]
 
 
 def test_models_are_listed_for_readers(capsys: pytest.CaptureFixture[str]) -> None:
