@@ -9,8 +9,15 @@ from core.models.hub_convert import fast_tokenizer
 from core.models.rows import Adapter, ModelRow
 from core.workspace import Workspace
 
+def _of_words(stem: Path) -> Path:
+    path = word_vectors.tokenizer_path(stem)
+    if not path.is_file():
+        word_vectors.load_tokenizer(stem)  # says what is missing
+    return path
+
+
 FILES: dict[Adapter, Callable[[Workspace, ModelRow], Path]] = {
-    "words": lambda ws, row: word_vectors.tokenizer_path(word_vectors.stem_of(row)),
+    "words": lambda ws, row: _of_words(word_vectors.stem_of(row)),
     "transformers": lambda ws, row: fast_tokenizer(hub.located(row.repo), ws.models),
 }
 
