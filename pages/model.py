@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.models.catalog import find, on_this_machine
 from core.training.estimate import everything_seconds, speed
-from pages.ui import model_cards, own_vectors, recipe, state
+from pages.ui import lora_form, model_cards, own_vectors, recipe, state
 from pages.ui.components.freeze_map import Seconds, freeze_map
 from pages.ui.i18n import _
 from pages.ui.plan import map_rows, states, with_states
@@ -30,11 +30,13 @@ with st.container(border=True):
     seconds = Seconds(everything_seconds(row, n_train, n_val, speed(ws, row.key)[0], state.item_cost(row, config)), n_train) if n_train else None
     chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
                         epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
-                        stores=config.store_activations and not config.augmentation.active)
+                        stores=config.store_activations and not config.augmentation.active, rank=config.lora_rank)
     if chosen != states(row, plan):
         state.update(plan=with_states(row, plan, chosen), preset="custom", config=replace(config, preset="custom"))
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
+    if "lora" in chosen:
+        lora_form.adapters()
 st.subheader(_("Which network?"), anchor=False)
 st.caption(_("A pretrained network has already learned to see, or to read. Those on this machine come first; the others are downloaded once."))
 model_cards.grid(rows, draft.model)

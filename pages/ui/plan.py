@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from core.models.catalog import ModelRow, phrase
 from core.specs import BlockState, FreezePlan
-from core.training.presets import groups
+from core.training.presets import groups, planned
 from pages.ui.components.freeze_map import Row
 from pages.ui.i18n import _
 
@@ -27,33 +26,31 @@ def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
         kept = blocks[:-1] if head else blocks  # the last block of the head is the layer that your labels replace
         parameters = sum(block.parameters for block in kept) + (n_classes * (row.feature_width + 1) if head else 0)
         mine = [b for b in plan.blocks if b.name in {block.name for block in blocks}]
-        from_epoch = 0 if head else joins_at(plan) if all(b.state == "frozen" for b in mine) else min(b.from_epoch for b in mine if b.state == "trained")
+        from_epoch = 0 if head else min((b.from_epoch for b in mine if b.state != "frozen"), default=joins_at(plan))
         rows.append(Row(name, group_name(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",
-                        parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head or new, from_epoch=from_epoch))
+                        parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head or new,
+                        from_epoch=from_epoch, lora_unit=0 if head or new else sum(block.lora_unit for block in blocks)))
     return rows
 
 
 def joins_at(plan: FreezePlan) -> int:
     """The epoch in which a block that is unfrozen now would begin: with the last of those that the plan already trains."""
-    return max((block.from_epoch for block in plan.blocks if block.state == "trained"), default=0)
+    return max((block.from_epoch for block in plan.blocks if block.state != "frozen"), default=0)
 
 
 def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
-    trained = set(plan.trained())
-    return ["trained" if any(b.name in trained for b in row.blocks if b.group == name) else "frozen" for name in groups(row)]
+    """What a group's blocks do at most: train in full, by adapters, or not at all."""
+    of_block = {block.name: block.state for block in plan.blocks}
+    now = [{of_block.get(block.name) for block in row.blocks if block.group == name} for name in groups(row)]
+    return ["trained" if "trained" in found else "lora" if "lora" in found else "frozen" for found in now]
 
 
 def with_states(row: ModelRow, plan: FreezePlan, chosen: Sequence[BlockState]) -> FreezePlan:
     """The plan with the groups' states; a block that begins to train takes the learning-rate share of the preset's trained blocks."""
     wanted = dict(zip(groups(row), chosen))
-    scale = min((b.lr_scale for b in plan.blocks if b.state == "trained"), default=1.0)
+    scale = min((b.lr_scale for b in plan.blocks if b.state != "frozen"), default=1.0)
     blocks = []
     for block, facts in zip(plan.blocks, row.blocks):
-        state = wanted[facts.group]
-        if state == block.state:
-            blocks.append(block)
-        elif state == "frozen":
-            blocks.append(replace(block, state="frozen", lr_scale=1.0, from_epoch=0))
-        else:
-            blocks.append(replace(block, state="trained", lr_scale=scale, from_epoch=joins_at(plan)))
+        new = planned(facts, wanted[facts.group], scale, joins_at(plan))
+        blocks.append(block if new.state == block.state else new)
     return FreezePlan(tuple(blocks))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,7 +14,7 @@ from core.training.presets import groups
 from pages.routes.tokens import mint
 from pages.ui import state
 from pages.ui.i18n import _
-from pages.ui.plan import group_name
+from pages.ui.plan import group_name, states
 from pages.ui.text import listed, md
 
 
@@ -61,21 +61,25 @@ def download_link(label: str, url: str) -> None:
 
 
 def trained_text(model: str, plan: FreezePlan) -> str:
-    """“head”, “stage 4 to head”, “everything”, or the groups by name."""
+    """“head”, “stage 4 to head”, “everything”, “head, adapters in stem to stage 4”, or the groups by name."""
     row = models(state.workspace()).get(model)
     if row is None:
         return "–"
-    names, trained = groups(row), set(plan.trained())
-    live = [name for name in names if any(block.group == name and block.name in trained for block in row.blocks)]
-    if len(live) == len(names):
+    names, now = groups(row), states(row, plan)
+    full, thin = ([name for name, found in zip(names, now) if found == wanted] for wanted in ("trained", "lora"))
+    if len(full) == len(names):
         return _("everything")
-    if not live:
-        return _("nothing")
-    if len(live) == 1:
-        return group_name(live[0])
-    if list(names[names.index(live[0]):]) == live:
-        return _("{a} to {b}", a=group_name(live[0]), b=group_name(live[-1]))
-    return listed(group_name(name) for name in live)
+    parts = [_span(names, full)] if full else []
+    parts += [_("adapters in {where}", where=_span(names, thin))] if thin else []
+    return listed(parts) if parts else _("nothing")
+
+
+def _span(names: Sequence[str], some: list[str]) -> str:
+    """Groups by name, those that follow each other by the first and the last."""
+    first = names.index(some[0])
+    if len(some) > 1 and list(names[first:first + len(some)]) == some:
+        return _("{a} to {b}", a=group_name(some[0]), b=group_name(some[-1]))
+    return listed(group_name(name) for name in some)
 
 
 def model_text(model: ModelSpec) -> str:

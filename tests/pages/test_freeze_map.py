@@ -11,7 +11,7 @@ from pages.ui.components import freeze_map as module
 from pages.ui.components.freeze_map import Row, Seconds, freeze_map
 from pages.ui.i18n import catalogue
 
-ROWS = [Row("stem", "stem", "edges", 100, 2.0, 1), Row("stage 1", "stage 1", "", 500, 4.0, 2),
+ROWS = [Row("stem", "stem", "edges", 100, 2.0, 1), Row("stage 1", "stage 1", "", 500, 4.0, 2, lora_unit=60),
         Row("head", "head", "", 10, 0.1, 1, locked=True)]
 GIVEN: list[BlockState] = ["frozen", "frozen", "trained"]
 EDITED: list[BlockState] = ["frozen", "trained", "trained"]
@@ -57,6 +57,12 @@ def test_the_edited_plan_is_returned(answer) -> None:
     assert shown() == EDITED
 
 
+def test_a_plan_with_adapters_is_returned(answer) -> None:
+    browser = answer({"rev": 3, "plan": ["frozen", "lora", "trained"]})
+    assert shown(rank=4) == ["frozen", "lora", "trained"]
+    assert browser.data["rank"] == 4 and [row["lora_unit"] for row in browser.data["rows"]] == [0, 60, 0]
+
+
 def test_an_edit_of_an_earlier_revision_is_ignored(answer) -> None:
     answer({"rev": 2, "plan": EDITED})
     assert shown() == GIVEN
@@ -75,9 +81,11 @@ def test_a_disabled_map_shows_the_given_plan(answer) -> None:
     ({"rev": 3, "plan": {"0": "frozen"}}, "is no plan"),
     ({"rev": 3, "plan": EDITED[:2]}, "3 groups of blocks, the plan has 2"),
     ({"rev": 3, "plan": [*EDITED, "trained"]}, "3 groups of blocks, the plan has 4"),
-    ({"rev": 3, "plan": ["lora", "trained", "trained"]}, "“stem” can be frozen or trained, but not “lora”"),
-    ({"rev": 3, "plan": [["frozen"], "trained", "trained"]}, "“stem” can be frozen or trained"),
-    ({"rev": 3, "plan": [None, "trained", "trained"]}, "“stem” can be frozen or trained"),
+    ({"rev": 3, "plan": ["thawed", "trained", "trained"]}, "“stem” can be frozen, adapted or trained, but not “thawed”"),
+    ({"rev": 3, "plan": [["frozen"], "trained", "trained"]}, "“stem” can be frozen, adapted or trained"),
+    ({"rev": 3, "plan": [None, "trained", "trained"]}, "“stem” can be frozen, adapted or trained"),
+    ({"rev": 3, "plan": ["lora", "trained", "trained"]}, "“stem” has no layer beside which a thin adapter could stand"),
+    ({"rev": 3, "plan": ["frozen", "frozen", "lora"]}, "“head” is new and always trains"),
     ({"rev": 3, "plan": ["frozen", "frozen", "frozen"]}, "“head” is new and always trains"),
 ])
 def test_what_is_no_plan_is_refused(answer, edit: object, problem: str) -> None:

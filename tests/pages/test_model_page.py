@@ -83,6 +83,19 @@ def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, vis
     assert "stage 4 to head" in page.button(key="recipe.2").label
 
 
+def test_the_width_of_adapters_is_asked_for_where_there_are_some(ws: Workspace, visit: Visit, browser: Browser) -> None:
+    page = visit("model.py")
+    assert [field.label for field in page.number_input] == [] and browser.data["rank"] == 8
+    browser.plan = ["frozen"] + ["lora"] * (len(groups(ROW)) - 2) + ["trained"]
+    page.run()
+    assert stored(ws).actual_plan().adapted() and "head, adapters in stage 1 to stage 4" in page.button(key="recipe.2").label
+    assert [field.value for field in page.number_input] == [8, 16] and "W + (alpha / rank) · B · A" in said(page)
+    next(field for field in page.number_input if field.label == "Rank").set_value(4).run()
+    draft = stored(ws)
+    assert (draft.actual_config().lora_rank, draft.preset, browser.data["rank"]) == (4, "custom", 4)
+    assert states(ROW, draft.actual_plan()) == browser.plan and trouble(page) == []
+
+
 def test_the_map_stores_nothing_while_pictures_change_in_every_epoch(ws: Workspace, visit: Visit, browser: Browser) -> None:
     visit("model.py")
     assert browser.data["stores"] is True

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from core.errors import ModelError
 from core.models.catalog import CATALOG, DEFAULT, ModelRow, find
 from core.specs import BlockState, FreezePlan
 from core.training.presets import PRESETS, groups, plan_for, preset_plan
@@ -30,7 +31,7 @@ def test_a_plan_that_nobody_edited_comes_back_unchanged(key: str, preset: str) -
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_choice_of_groups_comes_back_as_chosen(preset: str) -> None:
     plan = preset_plan(ROW, preset)
-    for choice in product(("frozen", "trained"), repeat=len(ALL) - 1):
+    for choice in product(("frozen", "lora", "trained"), repeat=len(ALL) - 1):
         edited = with_states(ROW, plan, [*choice, "trained"])
         assert states(ROW, edited) == [*choice, "trained"]
         assert [block.name for block in edited.blocks] == [block.name for block in ROW.blocks]
@@ -41,6 +42,29 @@ def test_a_block_that_begins_to_train_joins_with_the_preset_s_own() -> None:
     last, before = groups(ROW)[-2], groups(ROW)[-3]
     edited = with_states(ROW, plan, [*HEAD_ONLY[:-3], "trained", "trained", "trained"])
     assert at(edited, before) == at(edited, last) == {("trained", 0.1, 4)} and at(edited, groups(ROW)[-1]) == {("trained", 1.0, 0)}
+
+
+@pytest.mark.parametrize("key", CATALOG)
+def test_adapters_stand_where_they_can(key: str) -> None:
+    row = find(key)
+    bricks = map_rows(row, preset_plan(row, "instant"), 5)
+    if not any(brick.lora_unit for brick in bricks):
+        with pytest.raises(ModelError, match="can't be adapted"):
+            plan_for(row, "lora")
+        return
+    plan = plan_for(row, "lora")
+    assert states(row, plan) == ["trained" if brick.locked else "lora" if brick.lora_unit else "frozen" for brick in bricks]
+    assert with_states(row, preset_plan(row, "instant"), states(row, plan)) == plan
+    for block, facts in zip(plan.blocks, row.blocks):
+        assert block.state == "trained" or (block.state == "lora") == bool(facts.lora_unit)
+    assert 8 * sum(brick.lora_unit for brick in bricks) < 0.2 * sum(brick.parameters for brick in bricks)
+
+
+def test_an_adapted_block_joins_and_learns_as_the_preset_s_own() -> None:
+    plan, last = preset_plan(ROW, "balanced"), groups(ROW)[-2]
+    edited = with_states(ROW, plan, [*HEAD_ONLY[:-2], "lora", "trained"])
+    assert at(edited, last) == {("lora", 0.1, 4)} and edited.adapted()
+    assert with_states(ROW, edited, states(ROW, plan)) == plan
 
 
 def test_a_block_that_is_frozen_again_forgets_its_rate_and_its_epoch() -> None:

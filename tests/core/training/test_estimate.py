@@ -18,7 +18,7 @@ SPEED = (1e10, True)
 
 
 def item(config: TrainConfig) -> ItemCost:
-    return ItemCost(relative(ROW, preprocess(ROW, config)), DECODE_S)
+    return ItemCost(relative(ROW, preprocess(Workspace.at(), ROW, config)), DECODE_S)
 
 
 def of(kind: str = "head", n: int = 200, config: TrainConfig = TrainConfig(epochs=10), **settings: object) -> Estimate:
@@ -43,6 +43,13 @@ def test_more_epochs_take_longer() -> None:
 
 def test_the_more_is_trained_the_longer_an_epoch_takes() -> None:
     assert of("head").epoch < of("last-stage").epoch < of("all").epoch
+
+
+def test_adapters_cost_more_than_the_head_and_less_than_everything() -> None:
+    assert of("head").epoch < of("lora").epoch < of("all").epoch
+    assert of("lora", lora_rank=8).epoch < of("lora", lora_rank=32).epoch
+    first = [block for block in plan_for(ROW, "lora").blocks if block.state != "frozen"][0]
+    assert first.name == ROW.blocks[0].name and of("lora").once == of("all").once, "nothing lies before the first adapter"
 
 
 def test_augmentation_makes_a_frozen_run_longer_and_its_preparation_shorter() -> None:

@@ -5,6 +5,7 @@ const SEND_AFTER = 150;  // ms without a change
 const ICON = {
   frozen: 'M8 1.5v13M2.4 4.7l11.2 6.6M13.6 4.7 2.4 11.3M6 2.6l2 2 2-2M6 13.4l2-2 2 2',
   trained: 'M8 1.6c.5 2.7 4.2 4.3 4.2 8.2a4.2 4.2 0 0 1-8.4 0c0-1.7.7-2.9 1.7-3.7.2 1.1.6 1.7 1.3 2C6.5 5.7 6.8 3.3 8 1.6z',
+  lora: 'M4 1.8v12.4M9 1.8c5 2.1 5 4.1 1.2 6.2s-3.8 4.1 1.2 6.2',
   lock: 'M4.5 7.2h7a.8.8 0 0 1 .8.8v4.7a.8.8 0 0 1-.8.8h-7a.8.8 0 0 1-.8-.8V8a.8.8 0 0 1 .8-.8zM5.6 7V5a2.4 2.4 0 0 1 4.8 0v2',
   undo: 'M5.5 3 2.5 6l3 3M3 6h6.2a3.6 3.6 0 0 1 0 7.2H6',
   knob: 'M5 6.2 8 3.2l3 3M5 9.8l3 3 3-3',
@@ -27,15 +28,23 @@ function icon(name) {
 
 const boundary = plan => { const i = plan.findIndex(state => state !== 'frozen'); return i < 0 ? plan.length : i; };
 
+const adaptable = row => !row.locked && row.lora_unit > 0;
+
 // Relative work of an epoch from the first row that learns on (what lies before is stored, or only passed): 1 for the forward pass,
-// 1 for the gradient of the inputs of all but that first row, 1 for the gradient of the weights of each row that learns.
-function work(rows, plan, stores) {
+// 1 for the gradient of the inputs of all but that first row, 1 for the gradient of the weights of each row that learns. A row with
+// adapters has the second and not the third; its adapters have all three, each as large as their share of its numbers.
+function work({ rows, stores, rank }, plan) {
   const first = boundary(plan);
-  return sum(rows, (row, i) => i < first ? (stores ? 0 : row.compute) : row.compute * (1 + (i > first) + (plan[i] === 'trained')));
+  return sum(rows, (row, i) => {
+    if (i < first) return stores ? 0 : row.compute;
+    const thin = plan[i] === 'lora' ? 1 : 0, share = row.parameters ? rank * row.lora_unit / row.parameters : 0;
+    return row.compute * (1 + (thin || i > first) + (plan[i] === 'trained') + 3 * thin * share);
+  });
 }
 
-function figures({ rows, seconds, epochs, stores }, plan) {
-  const cut = boundary(plan), all = work(rows, rows.map(() => 'trained'), stores) || 1;
+function figures(data, plan) {
+  const { rows, seconds, epochs, stores, rank } = data, cut = boundary(plan), all = work(data, rows.map(() => 'trained')) || 1;
+  const learns = (row, state) => ({ trained: row.parameters, lora: rank * row.lora_unit, frozen: 0 })[state];
   const during = epoch => rows.map((row, i) => epochs && row.from_epoch > epoch ? 'frozen' : plan[i]);
   const forward = stop => sum(rows, (row, i) => i < stop ? row.compute : 0);
   const boundaries = new Set(Array.from({ length: epochs || 1 }, (_, epoch) => boundary(during(epoch))));   // each is stored anew
@@ -43,10 +52,10 @@ function figures({ rows, seconds, epochs, stores }, plan) {
   return {
     cut, gap: plan.slice(cut).includes('frozen'),
     parameters: sum(rows, row => row.parameters),
-    trainable: sum(rows, (row, i) => plan[i] === 'trained' ? row.parameters : 0),
+    trainable: sum(rows, (row, i) => learns(row, plan[i])),
     blocks: sum(rows, row => row.blocks),
     frozenBlocks: sum(rows, (row, i) => i < cut ? row.blocks : 0),
-    firstEpoch: s(work(rows, during(0), stores)), lastEpoch: s(work(rows, during(Math.max(0, epochs - 1)), stores)), everything: s(all),
+    firstEpoch: s(work(data, during(0))), lastEpoch: s(work(data, during(Math.max(0, epochs - 1)))), everything: s(all),
     once: stores ? s(sum([...boundaries], forward)) : 0, onceShare: forward(cut) / (forward(rows.length) || 1),
   };
 }
@@ -76,15 +85,29 @@ function writer(lang, text) {
 
 // --- the picture, built once
 
-function build(root, { rows, text, epochs, disabled }, presets) {
+function buildBrush({ rows, text }) {
+  const element = attrs(make('div', 'brush'), { role: 'radiogroup', 'aria-label': text.brush }), brush = {};
+  element.append(make('span', '', text.brush));
+  for (const [state, word] of [['trained', text.fully], ['lora', text.adapter]]) {
+    const label = make('label'), input = Object.assign(make('input'), { type: 'radio', name: 'brush', value: state });
+    label.append(input, icon(state), make('span', '', word));
+    element.append(label);
+    brush[state] = input;
+  }
+  element.hidden = !rows.some(adaptable);
+  return { element, brush };
+}
+
+function build(root, { rows, text, epochs, disabled }, targets) {
   const bar = make('div', 'bar'), chips = attrs(make('div', 'chips'), { role: 'group', 'aria-label': text.presets });
   const button = label => Object.assign(make('button', 'chip', label), { type: 'button' });
-  const chip = Object.fromEntries(Object.keys(presets).map(key => [key, button(text[key])]));
+  const chip = Object.fromEntries(Object.keys(targets).map(key => [key, button(text[key])]));
   const undo = button('');
   undo.classList.add('undo');
   undo.append(icon('undo'), make('span', '', text.undo));
   chips.append(...Object.values(chip));
-  bar.append(chips, undo);
+  const { element: brushes, brush } = buildBrush({ rows, text });
+  bar.append(chips, brushes, undo);
   bar.hidden = disabled;
 
   const rail = make('div', 'rail');
@@ -108,6 +131,7 @@ function build(root, { rows, text, epochs, disabled }, presets) {
   }
   const say = attrs(make('p', 'say'), { role: 'status' }), keys = make('div', 'keys');
   const lines = [text.key_length, text.key_thickness, ...(epochs ? [text.key_when] : []), ...(disabled ? [] : [text.hint])];
+  if (!disabled && rows.some(adaptable)) lines.push(text.letters);
   keys.append(...lines.map(words => make('span', '', words)));
 
   const tower = make('div', 'tower'), body = make('div', 'body');
@@ -116,7 +140,7 @@ function build(root, { rows, text, epochs, disabled }, presets) {
   root.style.setProperty('--row', ROW + 'px');
   root.classList.toggle('off', disabled);
   root.replaceChildren(bar, body, say, keys);
-  return { chip, undo, rail, once, each, knob, line, list, views, fact, say };
+  return { chip, brush, undo, rail, once, each, knob, line, list, views, fact, say };
 }
 
 function buildRow(row, { text, epochs, most, hardest }) {
@@ -141,7 +165,7 @@ function buildRow(row, { text, epochs, most, hardest }) {
 
 // --- drawn again after every change
 
-function draw(root, data, plan, view, { presets, active, canUndo, note }) {
+function draw(root, data, plan, view, { targets, last, active, canUndo, note }) {
   const { rows, text, seconds, disabled, lang } = data, n = rows.length, write = writer(lang, text), now = figures(data, plan);
   const { cut } = now, { fact } = view;
   root.dataset.trainable = now.trainable;
@@ -160,9 +184,10 @@ function draw(root, data, plan, view, { presets, active, canUndo, note }) {
   view.each.hidden = cut === n;
   view.once.textContent = cut * ROW > 120 && data.stores ? text.once : '';
   view.each.textContent = (n - cut) * ROW > 90 ? text.each : '';
-  attrs(view.rail, { 'aria-valuemin': 0, 'aria-valuemax': presets.head, 'aria-valuenow': cut,
+  attrs(view.rail, { 'aria-valuemin': 0, 'aria-valuemax': last, 'aria-valuenow': cut,
     'aria-valuetext': fill(text.knob_at, { a: now.frozenBlocks, b: now.blocks }) });
-  for (const key in view.chip) attrs(view.chip[key], { 'aria-pressed': cut === presets[key] && !now.gap });
+  for (const key in view.chip) attrs(view.chip[key], { 'aria-pressed': same(plan, targets[key]) });
+  for (const state in view.brush) view.brush[state].checked = state === (root.brush ?? 'trained');
   view.undo.disabled = !canUndo;
 
   fact.trains.big.textContent = write.share(now.trainable / (now.parameters || 1));
@@ -175,7 +200,8 @@ function draw(root, data, plan, view, { presets, active, canUndo, note }) {
   const paidOf = { a: now.frozenBlocks, b: now.blocks, p: write.roughly(now.onceShare) };
   fact.paid.small.textContent = !data.stores ? text.unstored : cut ? fill(text.paid_of, paidOf) : now.once ? text.paid_early : text.unpaid;
 
-  const kind = !now.trainable ? 'say_none' : now.gap ? 'say_gap' : cut >= presets.head ? 'say_head' : cut ? 'say_some' : 'say_all';
+  const kind = !now.trainable ? 'say_none' : now.gap ? 'say_gap' : plan.includes('lora') ? 'say_lora'
+    : same(plan, targets.head) ? 'say_head' : cut ? 'say_some' : 'say_all';
   const words = note ?? text[kind];
   if (view.say.textContent !== words) view.say.textContent = words;   // a screen reader repeats what is written again
   view.say.classList.toggle('bad', kind === 'say_none' || kind === 'say_gap');
@@ -194,22 +220,26 @@ export default function mount(component) {
   root.signature = signature;
   if (!disabled && (root.rev !== data.rev || root.plan.length !== n)) {
     clearTimeout(root.timer);                 // an unsent edit of the plan before
-    Object.assign(root, { rev: data.rev, plan: [...given], past: [], timer: 0 });
+    Object.assign(root, { rev: data.rev, plan: [...given], past: [], timer: 0, brush: given.includes('lora') ? 'lora' : 'trained' });
   }
-  const focused = [...root.querySelectorAll('[tabindex], button')].indexOf(root.getRootNode().activeElement);
+  const focusable = () => [...root.querySelectorAll('[tabindex], button, input')];
+  const focused = focusable().indexOf(root.getRootNode().activeElement);
 
   const lockedAt = rows.findIndex(row => row.locked), last = lockedAt < 0 ? n : lockedAt, head = lockedAt < 0 ? n - 1 : lockedAt;
-  const presets = { head, ...(head > 1 ? { last: head - 1 } : {}), all: 0 };
-  const view = build(root, data, presets);
+  const can = (i, state) => !rows[i].locked && (state !== 'lora' || adaptable(rows[i]));
+  const learning = (i, state) => rows[i].locked ? 'trained' : can(i, state) ? state : 'frozen';
+  const trainedFrom = k => rows.map((row, i) => i < k ? learning(i, 'frozen') : 'trained');
+  const targets = { head: trainedFrom(head), ...(head > 1 ? { last: trainedFrom(head - 1) } : {}), all: trainedFrom(0),
+    ...(rows.some(adaptable) ? { adapters: rows.map((row, i) => learning(i, 'lora')) } : {}) };
+  const view = build(root, data, targets);
   let active = clamp(root.active ?? 0, 0, n - 1), anchor = active, note = null;
-  const show = () => disabled ? draw(root, data, given, view, { presets, active, note, canUndo: false })
-    : draw(root, data, root.plan, view, { presets, active, note, canUndo: root.past.length > 0 });
+  const show = () => disabled ? draw(root, data, given, view, { targets, last, active, note, canUndo: false })
+    : draw(root, data, root.plan, view, { targets, last, active, note, canUndo: root.past.length > 0 });
   show();
-  [...root.querySelectorAll('[tabindex], button')][focused]?.focus({ preventScroll: true });
+  focusable()[focused]?.focus({ preventScroll: true });
 
-  const frozenTo = k => rows.map((row, i) => row.locked || i >= k ? 'trained' : 'frozen');
-  const painted = (i, j, state) => root.plan.map((old, m) => rows[m].locked || (m - i) * (m - j) > 0 ? old : state);
-  const flipped = i => painted(i, i, root.plan[i] === 'frozen' ? 'trained' : 'frozen');
+  const frozenTo = (k, plan) => rows.map((row, i) => i < k ? learning(i, 'frozen') : plan[i] !== 'frozen' ? plan[i] : learning(i, root.brush));
+  const painted = (i, j, state) => root.plan.map((old, m) => (m - i) * (m - j) > 0 || !can(m, state) ? old : state);
 
   const flush = () => { if (root.timer) { clearTimeout(root.timer); root.timer = 0; root.send([...root.plan]); } };
   function changed() { show(); clearTimeout(root.timer); root.timer = setTimeout(flush, SEND_AFTER); }
@@ -221,10 +251,12 @@ export default function mount(component) {
     changed();
   }
   function undo() { if (root.past.length) { note = null; root.plan = root.past.pop(); changed(); } }
-  function toggle(i) {
+  function paint(i, state) {
     anchor = i;
-    if (rows[i].locked) { note = data.text.locked; show(); } else become(flipped(i));
+    if (can(i, state)) become(painted(i, i, state));
+    else { note = rows[i].locked ? data.text.locked : data.text.bare; show(); }
   }
+  function toggle(i) { paint(i, root.plan[i] === root.brush ? 'frozen' : root.brush); }
 
   root.onpointerleave = flush;                // the page's next button never overtakes the last click
   root.onfocusout = event => { if (!root.contains(event.relatedTarget)) flush(); };
@@ -233,7 +265,13 @@ export default function mount(component) {
   const handled = event => { event.preventDefault(); event.stopPropagation(); };   // Streamlit has letter keys of its own
   root.onkeydown = event => { if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z') { undo(); handled(event); } };
   view.undo.onclick = undo;
-  for (const key in view.chip) view.chip[key].onclick = () => become(frozenTo(presets[key]));
+  for (const key in view.chip) {
+    view.chip[key].onclick = () => {
+      if (key !== 'head') root.brush = key === 'adapters' ? 'lora' : 'trained';
+      become(targets[key]);
+    };
+  }
+  for (const state in view.brush) view.brush[state].onchange = () => { root.brush = state; };
 
   view.views.forEach(({ element }, i) => {
     element.onfocus = () => { root.active = active = i; };
@@ -245,25 +283,25 @@ export default function mount(component) {
   view.list.onkeydown = event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const to = { ArrowDown: active + 1, ArrowUp: active - 1, Home: 0, End: n - 1 }[event.key];
-    const state = { f: 'frozen', t: 'trained' }[event.key.toLowerCase()];
+    const state = { f: 'frozen', t: 'trained', l: 'lora' }[event.key.toLowerCase()];
     if (to !== undefined) {
       active = clamp(to, 0, n - 1);
       if (event.shiftKey) become(painted(anchor, active, root.plan[anchor])); else { anchor = active; show(); }
       view.views[active].element.focus();
     } else if (event.key === ' ' || event.key === 'Enter') toggle(active);
-    else if (state) { anchor = active; become(painted(active, active, state)); }
+    else if (state) paint(active, state);
     else return;
     handled(event);
   };
 
   view.rail.onkeydown = event => {
     const cut = boundary(root.plan), to = { ArrowDown: cut + 1, ArrowUp: cut - 1, Home: 0, End: last }[event.key];
-    if (to !== undefined) { become(frozenTo(clamp(to, 0, last))); handled(event); }
+    if (to !== undefined) { become(frozenTo(clamp(to, 0, last), root.plan)); handled(event); }
   };
   view.rail.onpointerdown = event => {
     const before = root.plan, rail = view.rail;
     const at = e => clamp(Math.round((e.clientY - rail.getBoundingClientRect().top) / ROW), 0, last);
-    const move = e => { if (at(e) !== boundary(root.plan)) { root.plan = frozenTo(at(e)); note = null; show(); } };
+    const move = e => { if (at(e) !== boundary(root.plan)) { root.plan = frozenTo(at(e), before); note = null; show(); } };
     rail.setPointerCapture(event.pointerId);
     root.classList.add('drag');
     rail.onpointermove = move;
