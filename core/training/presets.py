@@ -37,19 +37,30 @@ TRANSFORMERS: dict[PresetKey, Recipe] = {
 }
 """Few epochs with small steps, as published for such networks (Devlin et al. 2019, arXiv:1810.04805)."""
 WORDS: dict[PresetKey, Recipe] = {
-    "instant": Recipe("head", TrainConfig("instant", epochs=20, learning_rate=1e-2, patience=4)),
-    "balanced": Recipe("all", TrainConfig("balanced", epochs=20, learning_rate=5e-3, patience=4), head_first_epochs=2, lr_scale=0.1),
-    "thorough": Recipe("all", TrainConfig("thorough", epochs=30, learning_rate=3e-3, patience=6, label_smoothing=0.05), lr_scale=0.3),
+    "instant": Recipe("head", TrainConfig("instant", epochs=15, learning_rate=1e-2, batch_size=64, patience=4)),
+    "balanced": Recipe("all", TrainConfig("balanced", epochs=15, learning_rate=1e-2, batch_size=64, patience=4), head_first_epochs=2, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=25, learning_rate=5e-3, batch_size=32, patience=6), lr_scale=0.3),
+}
+"""With some hundred texts the vectors are better left as they are; with thousands it pays to let them learn (the card says how much)."""
+LSTM: dict[PresetKey, Recipe] = {
+    "instant": Recipe("head", TrainConfig("instant", epochs=12, learning_rate=3e-3, batch_size=64, patience=4)),
+    "balanced": Recipe("all", TrainConfig("balanced", epochs=15, learning_rate=3e-3, batch_size=64, patience=4), head_first_epochs=2, lr_scale=0.3),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=20, learning_rate=3e-3, batch_size=32, patience=6, label_smoothing=0.05), lr_scale=1.0),
 }
 FEW = Recipe("all", TrainConfig("few", epochs=30, learning_rate=2e-3, method="contrastive"), lr_scale=0.02)
 """First pairs, with the small steps that SetFit takes, then the head."""
-RECIPES: dict[Adapter, dict[PresetKey, Recipe]] = {"torchvision": PICTURES | {"few": FEW}, "transformers": TRANSFORMERS | {"few": FEW},
-                                                    "words": WORDS}
+RECIPES: dict[str, dict[PresetKey, Recipe]] = {
+    "torchvision": PICTURES | {"few": FEW}, "transformers": TRANSFORMERS | {"few": FEW}, "words": WORDS, "words, lstm": LSTM}
+"""By adapter, or by adapter and builder where networks of one adapter differ."""
+
+
+def _recipes(row: ModelRow) -> dict[PresetKey, Recipe]:
+    return RECIPES.get(f"{row.adapter}, {row.builder}") or RECIPES[row.adapter]
 
 
 def presets_for(row: ModelRow, most_per_label: int) -> tuple[PresetKey, ...]:
     """The presets that suit a model and data whose commonest label has so many training items: pairs are for a few."""
-    few: tuple[PresetKey, ...] = ("few",) if "few" in RECIPES[row.adapter] and 0 < most_per_label <= MOST_PER_LABEL else ()
+    few: tuple[PresetKey, ...] = ("few",) if "few" in _recipes(row) and 0 < most_per_label <= MOST_PER_LABEL else ()
     return (*PRESETS, *few)
 
 
@@ -85,12 +96,12 @@ def planned(block: BlockFacts, state: BlockState, lr_scale: float, from_epoch: i
 
 def preset_config(row: ModelRow, key: PresetKey) -> TrainConfig:
     """The settings of a preset for this model, its freezing apart."""
-    recipe = RECIPES[row.adapter].get(key)
+    recipe = _recipes(row).get(key)
     return recipe.config if recipe else TrainConfig(key)
 
 
 def preset_plan(row: ModelRow, key: PresetKey) -> FreezePlan:
-    recipe = RECIPES[row.adapter].get(key)
+    recipe = _recipes(row).get(key)
     if recipe is None:
         return plan_for(row, "head")
     return plan_for(row, recipe.kind, head_first_epochs=recipe.head_first_epochs, lr_scale=recipe.lr_scale)
