@@ -53,7 +53,8 @@ class Objective:
     `outputs(n_labels)`: how many logits the head gives. `higher_is_better` and `metric`: by what epochs and runs are ranked. `percent`: the
     metric is a fraction, shown in percent; else it is of the labels' own unit. `interval` says how the 95 % range of the metric is found.
     `figures`: keys of further figures that a report holds. `smoothing` and `weights`: whether label smoothing and weights for rare labels
-    mean something. `labels_exclude`: an item bears exactly one of the labels, so that one can be taken for another. `numeric`: there are no
+    mean something. `labels_exclude`: an item bears exactly one of the labels, so that one can be taken for another. `ordered`: which label comes
+    first means something; else they are in order of their names. `numeric`: there are no
     labels but numbers, and the only label is the name of what is measured. `least_labels`, `most_labels`: how many there may be; None: any
     number.
     """
@@ -72,6 +73,7 @@ class Objective:
     smoothing: bool = True
     weights: bool = True
     labels_exclude: bool = True
+    ordered: bool = False
     numeric: bool = False
     least_labels: int = 2
     most_labels: int | None = None
@@ -96,7 +98,8 @@ _BINARY = Objective(
     "Of each of the two labels, the share of its items that were recognised; the mean of both. 50 % is what guessing or always giving the "
     "same answer would reach, however rare a label is.",
     higher_is_better=True, percent=True, interval="mean_of_rates",
-    figures=("auc", "positive_precision", "positive_recall", "positive_f1", "accuracy", "log_loss"), most_labels=2)
+    figures=("auc", "positive_precision", "positive_recall", "positive_f1", "accuracy", "log_loss"), ordered=True,
+    most_labels=2)
 """Balanced accuracy (Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010) leads, not accuracy and not F1.
 Where 13 % is spam, never saying spam has an accuracy of 87 %; its balanced accuracy is 50 %. F1 would be 0 % there, but it depends on how
 common the positive label is and on which label is called so: always saying "positive" has an F1 of 93 % when 87 % are. What balanced

@@ -1,7 +1,7 @@
 """Changes to a dataset: each makes a new version from one that stays as it is. Items are named by their positions in the version,
 labels by their index.
 
-Items keep their order, labels are sorted as in an import, and one that is left without items goes. What takes items away or puts them
+Items keep their order, labels are sorted as in an import (those of a yes-or-no question keep theirs), and one that is left without items goes. What takes items away or puts them
 on another side starts `overruled` at 0 again: what was accepted before is no longer what is there.
 """
 from __future__ import annotations
@@ -15,6 +15,7 @@ from core.data.one_line import NAME_CHARS, one_line
 from core.data.splitting import assign_splits
 from core.data.versions import LEAST_PER_LABEL, Item, Shares, Version, add_version
 from core.errors import DataError
+from core.objectives import objective
 from core.specs import DataSpec, SplitName
 from core.workspace import Workspace
 
@@ -62,9 +63,10 @@ def merge_labels(version: Version, labels: Sequence[int], name: str) -> Edit:
 
 
 def drop_labels(version: Version, labels: Sequence[int]) -> Edit:
-    """Leave labels out with all their items. Raises `DataError` when fewer than two would be left."""
+    """Leave labels out with all items that bear no other. Raises `DataError` when fewer than two would be left."""
     gone = set(labels)
-    kept = _rebuilt(version, [None if item.label in gone else version.labels[item.label] for item in version.items])
+    left = [tuple(version.labels[label] for label in item.borne if label not in gone) for item in version.items]
+    kept = _rebuilt(version, [names or (None if item.borne else ()) for names, item in zip(left, version.items)])
     _check(version, kept)
     n = len(version.items) - len(kept.items)
     if len(gone) == 1:
@@ -73,8 +75,8 @@ def drop_labels(version: Version, labels: Sequence[int]) -> Edit:
 
 
 def relabel(version: Version, positions: Iterable[int], label: str) -> Edit:
-    """Give items a label, one that is there or a new one; each stays on its side of the split. Raises `DataError` when a label would
-    be left with too little, or begin with too little."""
+    """Give items a label, one that is there or a new one, in place of what they bear; each stays on its side of the split. Raises
+    `DataError` when a label would be left with too little, or begin with too little."""
     chosen, new = _chosen(version, positions), clean_label(label)
     changed = change_labels(version, dict.fromkeys(chosen, new))
     n = len(chosen)
@@ -95,10 +97,22 @@ def change_labels(version: Version, labels: Mapping[int, str | None]) -> Version
     """The version with these labels for the items at these positions, where None takes one out: all at once, so that only what is left
     in the end counts. Raises `DataError` as `relabel` and `remove` do."""
     chosen = _chosen(version, labels)
-    changed = _rebuilt(version, [labels[position] if position in chosen else version.labels[item.label]
+    if objective(version.objective).numeric and any(label is not None for label in labels.values()):
+        raise DataError("A number can't be changed here.", "The items of this dataset carry numbers, not labels.",
+                        "Correct it in your table, then import that.")
+    changed = _rebuilt(version, [_names(labels[position]) if position in chosen else names_of(version, item)
                                  for position, item in enumerate(version.items)])
     _check(version, changed)
     return changed
+
+
+def names_of(version: Version, item: Item) -> tuple[str, ...]:
+    """The labels that an item bears, by name."""
+    return tuple(version.labels[label] for label in item.borne)
+
+
+def _names(label: str | None) -> tuple[str, ...] | None:
+    return None if label is None else (label,)
 
 
 def set_split(version: Version, positions: Iterable[int], side: SplitName) -> Edit:
@@ -148,18 +162,36 @@ def clean_label(text: str) -> str:
 
 
 def _relabeled(version: Version, labels: set[int], name: str) -> Version:
-    changed = _rebuilt(version, [name if item.label in labels else version.labels[item.label] for item in version.items])
+    changed = _rebuilt(version, [tuple(name if label in labels else version.labels[label] for label in item.borne) for item in version.items])
     _check(version, changed)
     return changed
 
 
-def _rebuilt(version: Version, names: Sequence[str | None]) -> Version:
-    """The version with these labels for its items, in their order; an item without one is taken out."""
-    labels = tuple(sorted({name for name in names if name is not None}))
+def _rebuilt(version: Version, names: Sequence[tuple[str, ...] | None]) -> Version:
+    """The version with these labels for its items, in their order; None takes an item out."""
+    labels = _ordered(version, names)
     index = {label: idx for idx, label in enumerate(labels)}
-    items = tuple(item if item.label == index[name] else replace(item, label=index[name])
-                  for item, name in zip(version.items, names) if name is not None)
+    items = tuple(bearing(item, [index[name] for name in given]) for item, given in zip(version.items, names) if given is not None)
     return replace(version, labels=labels, items=items, overruled=version.overruled if len(items) == len(version.items) else 0)
+
+
+def bearing(item: Item, labels: Sequence[int]) -> Item:
+    """The item with these labels: one, or as many as there are where it may bear several."""
+    if item.labels is None:
+        return item if item.label == labels[0] else replace(item, label=labels[0])
+    several = tuple(sorted(set(labels)))
+    return item if several == item.labels else replace(item, label=several[0] if several else 0, labels=several)
+
+
+def _ordered(version: Version, names: Sequence[tuple[str, ...] | None]) -> tuple[str, ...]:
+    """The labels that are left, by name; where the order means something, each new one in the place of the one that it comes from."""
+    places: dict[str, int] = {}
+    for item, given in zip(version.items, names):
+        for name in given or ():
+            places[name] = min(places.get(name, item.label), item.label)
+    if not objective(version.objective).ordered:
+        return tuple(sorted(places))
+    return tuple(sorted(places, key=lambda name: (version.labels.index(name) if name in version.labels else places[name], name)))
 
 
 def _split_anew(version: Version, items: Sequence[Item], shares: Shares, together: Together) -> Version:
@@ -187,7 +219,11 @@ def _chosen(version: Version, positions: Iterable[int]) -> set[int]:
 
 def _check(before: Version, after: Version) -> None:
     """Raise `DataError` when the change leaves too little. What was so before is not held against it."""
-    if len(after.labels) < 2:
+    row = objective(after.objective)
+    if row.most_labels is not None and len(after.labels) > row.most_labels:
+        raise DataError("A yes-or-no question has two labels.", "There would be {n}: {labels}", "Ask for one label an item first (under “Labels”).",
+                        n=len(after.labels), labels=", ".join(after.labels[:8]))
+    if len(after.labels) < row.least_labels:
         raise DataError("Fewer than two labels would be left.", "A model learns to tell labels apart, so it needs two at least.",
                         "Keep two labels or more, or add items of another one first.")
     known = {label: (n, trains) for label, n, trains in _sizes(before)}
@@ -204,6 +240,6 @@ def _check(before: Version, after: Version) -> None:
 
 def _sizes(version: Version) -> list[tuple[str, int, int]]:
     """Each label with its items and those of them that train."""
-    every = Counter(item.label for item in version.items)
-    trains = Counter(item.label for item in version.items if item.split == "train")
+    every = Counter(label for item in version.items for label in item.borne)
+    trains = Counter(label for item in version.items if item.split == "train" for label in item.borne)
     return [(label, every[idx], trains[idx]) for idx, label in enumerate(version.labels)]

@@ -5,7 +5,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 
-from core.data.versions import Version
+from core.data.versions import Item, Version
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """What makes a spreadsheet run a cell instead of showing it (OWASP, "CSV Injection"); the wide forms do so in East Asian editions."""
@@ -16,8 +16,13 @@ def items_csv(version: Version, texts: Mapping[str, str]) -> Iterator[bytes]:
     with_text = version.task == "text"
     yield b"\xef\xbb\xbf" + _line(["name", "label", "split", "group"] + ["text"] * with_text)
     for item in version.items:
-        cells = [item.name, version.labels[item.label], item.split, item.group]
+        cells = [item.name, _said(version, item), item.split, item.group]
         yield _line(cells + [texts.get(item.sha, "")] * with_text)
+
+
+def _said(version: Version, item: Item) -> str:
+    """So that it is read again as it was: several labels with a separator, a number with all its digits."""
+    return "; ".join(version.labels[label] for label in item.borne) if item.value is None else f"{item.value!r}"
 
 
 def safe_cell(text: str) -> str:

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.models.answers import Answers, as_answers
+from core.models.answers import Answers
 from core.models.blocks import Network
 from core.models.rows import Adapter, ModelRow
 from core.models.weights import Progress
@@ -34,18 +34,12 @@ def build(row: ModelRow, answers: Answers | int, seed: int, *, pretrained: bool 
     download. `store` is a folder for weights that have to be converted first (`Workspace.models`). Raises `ModelError` when the weights
     can't be had, read or fitted.
     """
-    return _adapter(row).build(row, _plainly(answers), seed, pretrained, progress, store)
+    return _adapter(row).build(row, answers, seed, pretrained, progress, store)
 
 
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What makes this network again from a bundle, in plain JSON values."""
-    return _adapter(row).architecture(row, _plainly(answers))
-
-
-def _plainly(answers: Answers | int) -> Answers | int:
-    """An int where that says everything."""
-    answers = as_answers(answers)
-    return answers if answers.tail() else answers.n_outputs
+    return _adapter(row).architecture(row, answers)
 
 
 def fetch(row: ModelRow, progress: Progress | None = None) -> None:

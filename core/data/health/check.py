@@ -64,7 +64,7 @@ class Problem:
 
 def check(version: Version, facts: Facts) -> tuple[Problem, ...]:
     """Every problem of a version, worst first; empty when there is none."""
-    found = (problem for look in CHECKS for problem in look(version, facts))
+    found = (problem for look in CHECKS if look not in NOT_FOR.get(version.objective, ()) for problem in look(version, facts))
     return tuple(sorted(found, key=lambda problem: ORDER.index(problem.severity)))
 
 
@@ -166,7 +166,7 @@ def _missing_on_side(version: Version, facts: Facts) -> Found:
 
 def _enough_for_all_sides(version: Version, labels: set[str]) -> bool:
     """Whether a given split is to blame, and not that there are too few different items."""
-    different = {label: len({item.sha for item in version.items if version.labels[item.label] == label}) for label in labels}
+    different = {label: len({item.sha for item in version.items if version.labels.index(label) in item.borne}) for label in labels}
     return version.fixed_splits and not any(item.group for item in version.items) and min(different.values()) >= len(SIDES)
 
 
@@ -333,12 +333,17 @@ CHECKS: tuple[Callable[[Version, Facts], Found], ...] = (
     _leaks, _groups, _two_labels, _near_two_labels, _label_typos, _missing_on_side, _few_items, _gray, _languages, _imbalance, _rejected,
     _exact_duplicates, _short_texts, _tiny, _odd_shape, _long_texts, _near_duplicates, _huge)
 """Worst first among those of the same severity."""
+_OF_TWO_LABELS = (_near_two_labels, _gray, _languages)
+NOT_FOR: dict[str, tuple[Callable[[Version, Facts], Found], ...]] = {
+    "multi_label": _OF_TWO_LABELS, "regression": (*_OF_TWO_LABELS, _two_labels, _label_typos, _few_items, _imbalance)}
+"""By objective, checks that mean nothing: where labels don't exclude one another, a trait can't stand for one instead of another; numbers
+are no labels."""
 
 
 def _label_counts(version: Version) -> Counter[int]:
     """Items of every label, those without any too."""
     counts = Counter({label: 0 for label in range(len(version.labels))})
-    counts.update(item.label for item in version.items)
+    counts.update(label for item in version.items for label in item.borne)
     return counts
 
 
@@ -376,8 +381,9 @@ def _by_label(version: Version, labels: Iterable[int]) -> tuple[tuple[int, ...],
     """The items of each label together, the label with the fewest first."""
     items: dict[int, list[int]] = {label: [] for label in labels}
     for position, item in enumerate(version.items):
-        if item.label in items:
-            items[item.label].append(position)
+        for label in item.borne:
+            if label in items:
+                items[label].append(position)
     return _shown(sorted((group for group in items.values() if group), key=len))
 
 

@@ -14,7 +14,9 @@ from core.specs import SplitName
 
 FINAL: dict[SplitName, int] = {"train": 0, "val": 1, "test": 2}
 """Of two copies, the one on the higher side stays: what measures must not be learned, and the test side is looked at last."""
-Unit = tuple[str, int, SplitName]
+Labels = tuple[float, ...]
+"""What an item is labeled: the indices of its labels, or its number."""
+Unit = tuple[str, Labels, SplitName]
 """A content with one of its labels, on one of its sides."""
 
 
@@ -88,7 +90,7 @@ def _alike(places: dict[str, list[int]], facts: Facts) -> Iterator[tuple[str, st
 
 def two_labels(version: Version) -> tuple[tuple[int, ...], ...]:
     """The items of each content that stands under more than one label."""
-    return tuple(tuple(items) for items in _places(version).values() if len({version.items[item].label for item in items}) > 1)
+    return tuple(tuple(items) for items in _places(version).values() if len({version.items[item].borne for item in items}) > 1)
 
 
 def near_two_labels(version: Version, facts: Facts) -> tuple[tuple[int, int], ...]:
@@ -149,10 +151,11 @@ def _units(version: Version, near: Iterable[Near] = ()) -> dict[Unit, list[int]]
     return {(sha, *unit): items for sha, every in _places(version, near).items() for unit, items in _apart(version, every).items()}
 
 
-def _apart(version: Version, items: Iterable[int]) -> dict[tuple[int, SplitName], list[int]]:
-    places: dict[tuple[int, SplitName], list[int]] = {}
+def _apart(version: Version, items: Iterable[int]) -> dict[tuple[Labels, SplitName], list[int]]:
+    places: dict[tuple[Labels, SplitName], list[int]] = {}
     for item in items:
-        places.setdefault((version.items[item].label, version.items[item].split), []).append(item)
+        one = version.items[item]
+        places.setdefault((one.borne if one.value is None else (one.value,), one.split), []).append(item)
     return places
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.data.health.check import LEAK, Problem
 from core.data.versions import Version
+from core.objectives import objective
 from core.specs import SIDES
 
 EXAMPLES = 5
@@ -17,7 +18,7 @@ MARKS = {"holds": "HOLDS", "bad": "bad", "minor": "minor"}
 def lines(version: Version, problems: Sequence[Problem]) -> list[str]:
     """Counts, the true split of each label, then every problem, worst first."""
     n = len(version.rejected)
-    return [f"{len(version.items):,} items ({version.task}), {len(version.labels)} labels, {n:,} left out",
+    return [f"{len(version.items):,} items ({version.task}), {_asked(version)}, {n:,} left out",
             *_reading(version), "", *_splits(version), "",
             *(line for problem in problems for line in _problem(version, problem)),
             *([] if problems else ["Nothing wrong was found."])]
@@ -28,7 +29,7 @@ def record(version: Version, problems: Sequence[Problem]) -> dict[str, Any]:
     choice = version.table.choice if version.table else None
     counts = version.counts()
     return {
-        "task": version.task, "items": len(version.items), "fixed_splits": version.fixed_splits,
+        "task": version.task, "objective": version.objective, "unit": version.unit or None, "items": len(version.items), "fixed_splits": version.fixed_splits,
         "labels": {label: {side: counts[side][idx] for side in SIDES} for idx, label in enumerate(version.labels)},
         "rejected": [{"name": file.name, "reason": file.reason.format(**file.params)} for file in version.rejected],
         "problems": [{"kind": problem.kind, "severity": problem.severity, "count": problem.count, "title": problem.title.format(**problem.params),
@@ -36,6 +37,16 @@ def record(version: Version, problems: Sequence[Problem]) -> dict[str, Any]:
         "encoding": choice.encoding if choice else None,
         "columns": {"text": choice.text_column, "label": choice.label_column, "group": choice.group_column or None} if choice else None,
     }
+
+
+def _asked(version: Version) -> str:
+    """What there is to learn."""
+    row = objective(version.objective)
+    if row.numeric:
+        values = [item.value for item in version.items if item.value is not None]
+        return f"numbers ({version.labels[0]}) from {min(values):g} to {max(values):g} {version.unit}".rstrip()
+    kinds = {"single_label": "", "binary": f", asked for “{version.labels[-1]}”: yes or no", "multi_label": ", several an item"}
+    return f"{len(version.labels)} labels{kinds[row.key]}"
 
 
 def _reading(version: Version) -> list[str]:
@@ -61,7 +72,7 @@ def _problem(version: Version, problem: Problem) -> list[str]:
 def _example(version: Version, problem: Problem, group: Sequence[int]) -> str:
     """Items that belong together on one line, with their labels where those are in question."""
     items = [version.items[position] for position in group[:EXAMPLES]]
-    names = [f"{item.name} ({version.labels[item.label]})" if problem.kind in TWO_LABELS else item.name for item in items]
+    names = [f"{item.name} ({version.said(item)})" if problem.kind in TWO_LABELS else item.name for item in items]
     return (" = " if problem.kind in COPIES else ", ").join(names) + (" …" if len(group) > EXAMPLES else "")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.data.facts import Facts
+from core.data.intake.label_cells import Reading
 from core.data.intake.layout import Place
 from core.data.versions import Rejected, TableSource
 
@@ -38,3 +39,5 @@ class Collected:
     fixed_splits: bool
     facts: Facts
     table: TableSource | None = None
+    reading: Reading = Reading()
+    """How the labels were read: what they are taken for."""

@@ -5,10 +5,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.data.intake.label_cells import clean_label, measured, number, separator_of
 from core.data.intake.layout import plain_word, side_named
-from core.data.one_line import NAME_CHARS, one_line
 from core.data.versions import TableChoice
 from core.errors import DataError
+from core.objectives import objective
 
 TEXTS = ("text", "texts", "sentence", "review", "message", "content", "body", "comment", "tweet", "document", "question", "query",
          "utterance", "description", "sms", "post", "评论", "内容", "文本", "正文", "句子", "评价", "问题", "text_a", "review_body", "review_text")
@@ -38,6 +39,12 @@ class _Column:
     """Blanks, or letters beyond ASCII, for each cell: texts have some, keys and paths have none."""
     numbers: float
     fractions: float
+    several: bool = False
+    """Cells clearly hold several labels each."""
+    measured: bool = False
+    """Cells are clearly measured numbers."""
+    numeric: float = 0.0
+    """Numbers for each cell, also with units."""
 
 
 def find_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], file: str = "", choice: TableChoice = TableChoice()) -> TableChoice:
@@ -55,19 +62,26 @@ def find_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], file: st
         group = group or next((name for name in columns if plain_word(name) in GROUPS), "")
     sides = side_column(columns, rows)
     free = [one for one in seen if one.name not in (group, sides)]
-    label = choice.label_column or _named_label(free, choice.text_column)
+    label = choice.label_column or _named_label(free, choice.text_column, choice.objective)
     text = choice.text_column or _text([one for one in free if one.name != label], file, columns)
-    label = label or find_label([one for one in free if one.name != text], columns, file)
-    check_label(next(one for one in seen if one.name == label), columns, file)
-    return TableChoice(text, label, group, choice.encoding)
+    label = label or find_label([one for one in free if one.name != text], columns, file, choice.objective)
+    check_label(next(one for one in seen if one.name == label), columns, file, choice.objective)
+    return TableChoice(text, label, group, choice.encoding, choice.objective)
 
 
-def label_column(columns: Sequence[str], rows: Sequence[Sequence[str]], taken: Sequence[str], file: str) -> str:
-    """The column of labels among those that are not `taken`. Raises `DataError` when there is none."""
+def label_column(columns: Sequence[str], rows: Sequence[Sequence[str]], taken: Sequence[str], file: str, asked: str = "") -> str:
+    """The column of labels among those that are not `taken`, for the objective `asked` (empty: whatever the columns say). Raises `DataError`
+    when there is none."""
     free = [one for one in _look(columns, rows) if one.name not in taken]
-    label = _named_label(free, "") or find_label(free, columns, file)
-    check_label(next(one for one in free if one.name == label), columns, file)
+    label = _named_label(free, "", asked) or find_label(free, columns, file, asked)
+    check_label(next(one for one in free if one.name == label), columns, file, asked)
     return label
+
+
+def cells_of(columns: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> list[str]:
+    """The cells of a column."""
+    idx = columns.index(name)
+    return [row[idx] for row in rows if idx < len(row)]
 
 
 def group_column(columns: Sequence[str]) -> str:
@@ -90,12 +104,17 @@ def side_of(word: str) -> str:
     return side_named(word) or ""
 
 
-def find_label(free: Sequence[_Column], columns: Sequence[str], file: str) -> str:
-    """Few distinct, repeated, short values; of several columns, the one with the fewest that is no number, else the fewest."""
+def find_label(free: Sequence[_Column], columns: Sequence[str], file: str, asked: str = "") -> str:
+    """Few distinct, repeated, short values; of several columns, the one with the fewest that is no number, else the fewest. Without any, or
+    where numbers are asked for, the one column of measured numbers."""
+    if numeric := _numbers(free, asked):
+        return numeric
     fit = [one for one in free if one.n_distinct > 1 and not _unfit(one) and one.mean_chars <= MOST_CELL_CHARS and one.n]
     if fit:
         _refuse_one_hot(free, columns, file)
         return min(fit, key=lambda one: (one.numbers > 0.9, one.n_distinct)).name
+    if len(found := [one for one in free if one.measured]) == 1:
+        return found[0].name
     unfit = next((one for one in free if one.n and one.n_distinct > 1), None)
     if unfit:
         check_label(unfit, columns, file)
@@ -103,8 +122,18 @@ def find_label(free: Sequence[_Column], columns: Sequence[str], file: str) -> st
                     FIX, file=file, columns=_names(columns), example=EXAMPLE)
 
 
-def check_label(one: _Column, columns: Sequence[str], file: str) -> None:
-    """Raise `DataError` for a column that no classes can be told from."""
+def _numbers(free: Sequence[_Column], asked: str) -> str:
+    """Where numbers are asked for: the column of measured ones, else the first of numbers; empty elsewhere and without any."""
+    if not asked or not objective(asked).numeric:
+        return ""
+    numeric = [one for one in free if one.n_distinct > 1 and one.numeric > 0.9]
+    return next((one.name for one in sorted(numeric, key=lambda one: not one.measured)), "")
+
+
+def check_label(one: _Column, columns: Sequence[str], file: str, asked: str = "") -> None:
+    """Raise `DataError` for a column that neither classes nor numbers can be told from, whatever is `asked`."""
+    if one.measured and not asked or asked and not objective(asked).labels_exclude:
+        return
     problem = _unfit(one)
     if problem == "numbers":
         raise DataError("The column “{c}” of “{file}” holds measured numbers, not labels.",
@@ -117,13 +146,17 @@ def check_label(one: _Column, columns: Sequence[str], file: str) -> None:
 
 
 def _unfit(one: _Column) -> str:
+    if one.several:
+        return ""
     if one.fractions > 0.3 and one.n_distinct > max(10, one.n // 20):
         return "numbers"
     return "different" if one.n > 1 and one.n_distinct > 0.5 * one.n else ""
 
 
-def _named_label(free: Sequence[_Column], text: str) -> str:
+def _named_label(free: Sequence[_Column], text: str, asked: str = "") -> str:
     """One that can be used comes first; one that can't is returned all the same, since another column would hardly be what is meant."""
+    if asked and objective(asked).numeric:
+        free = [one for one in free if one.numeric > 0.9]
     ranked = [(bool(_unfit(one)) or one.n_distinct < 2, LABELS.index(plain_word(one.name)), one.name) for one in free
               if plain_word(one.name) in LABELS and one.n and one.name != text]
     return min(ranked)[2] if ranked else ""
@@ -166,7 +199,15 @@ def _column(name: str, cells: Sequence[str]) -> _Column:
     numbers = [cell for cell in full if _NUMBER.fullmatch(cell)]
     fractions = [cell for cell in numbers if "." in cell and cell.rstrip("0")[-1] != "."]
     return _Column(name, n, len(set(full)), sum(map(len, full)) / n if n else 0.0, words / n if n else 0.0, len(numbers) / n if n else 0.0,
-                   len(fractions) / n if n else 0.0)
+                   len(fractions) / n if n else 0.0, *_kinds(full))
+
+
+def _kinds(full: Sequence[str]) -> tuple[bool, bool, float]:
+    """Whether cells clearly hold several labels each, or measured numbers; how many are numbers. Long ones hold nothing of all this."""
+    if not full or sum(map(len, full)) > 2 * MOST_CELL_CHARS * len(full):
+        return False, False, 0.0
+    numbers = measured(full)
+    return not numbers and bool(separator_of(full)), numbers, sum(number(cell) is not None for cell in full) / len(full)
 
 
 def header_row(rows: Sequence[Sequence[str]]) -> int:
@@ -192,11 +233,6 @@ def column_names(header: Sequence[str], width: int) -> tuple[str, ...]:
         name = name or f"column {idx + 1}"
         names.append(name if name not in names else next(f"{name} {n}" for n in range(2, width + 3) if f"{name} {n}" not in names))
     return tuple(names)
-
-
-def clean_label(text: str) -> str:
-    """See `one_line`; at most `NAME_CHARS` characters."""
-    return one_line(text)[:NAME_CHARS].strip()
 
 
 def _names(columns: Sequence[str], most: int = 12) -> str:

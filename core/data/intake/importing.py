@@ -55,6 +55,8 @@ def import_source(ws: Workspace, source: Source, *, name: str, owner: str, progr
     is kept.
     """
     base = spec_of(ws, load_dataset(ws, into, owner)) if into else None
+    if base and not choice.objective:
+        choice = replace(choice, objective=base.objective)
     with staged(staging or ws.upload(new_id())) as folder:
         collected = collect(source, folder, limits or load_limits(ws), progress, choice, least=1 if into else 2)
         if base:
@@ -158,7 +160,7 @@ def _relabeled(old: Version, kept: Sequence[Kept], limits: Limits, choice: Table
                   if isinstance(place, Place))
     lost = tuple(place for place in manifest.layout.places if isinstance(place, Rejected))
     source = TableSource(tuple((one.name, one.sha) for one in kept), manifest.columns, manifest.choice)
-    return Collected("image", found, (*rejected, *lost, *manifest.left_out), manifest.layout.fixed_splits, Facts(), source)
+    return Collected("image", found, (*rejected, *lost, *manifest.left_out), manifest.layout.fixed_splits, Facts(), source, manifest.reading)
 
 
 def _joined(ws: Workspace, staging: Path, dataset_id: str, collected: Collected, on_stage: OnStage) -> Facts:

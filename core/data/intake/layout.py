@@ -44,11 +44,18 @@ _EXAMPLES = {"image": EXAMPLE, "text": "spam/1.txt, spam/2.txt, ham/1.txt, ham/2
 @dataclass(frozen=True, slots=True)
 class Place:
     """`name`: without the folders around the whole dataset. `split`: the side it came on; None when that is free. `group`: items of
-    one group share a side."""
+    one group share a side. `labels`: where an item may bear several (`label` then names all of them); `value`: where it carries a number."""
     name: str
     label: str
     split: SplitName | None
     group: str = ""
+    labels: tuple[str, ...] | None = None
+    value: float | None = None
+
+    @property
+    def borne(self) -> tuple[str, ...]:
+        """All labels that it bears."""
+        return (self.label,) if self.labels is None else self.labels
 
 
 @dataclass(frozen=True, slots=True)

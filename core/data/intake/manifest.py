@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import cast
 
-from core.data.intake.columns import clean_label, group_column, label_column, side_column, side_of
+from core.data.intake.columns import cells_of, clean_label, group_column, label_column, side_column, side_of
+from core.data.intake.label_cells import EMPTY_LABEL, Reading, find_reading, labeled
 from core.data.intake.layout import Layout, Place
-from core.data.intake.read_texts import EMPTY_LABEL, NO_SIDE, side_of_file, table_sides
+from core.data.intake.read_texts import NO_SIDE, side_of_file, table_sides
 from core.data.intake.sources import clean_name
 from core.data.intake.tables import Table, rows
 from core.data.versions import Rejected, TableChoice
@@ -29,13 +30,14 @@ MOST = 0.5
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """`layout`: a place for each picture, in their order. `left_out`: rows without a picture. `tables`: the names of those that were
-    read. `share`: of the pictures that have a label, 0 to 1."""
+    read. `share`: of the pictures that have a label, 0 to 1. `reading`: how the labels were read."""
     layout: Layout
     left_out: tuple[Rejected, ...]
     tables: tuple[str, ...]
     columns: tuple[str, ...]
     choice: TableChoice
     share: float
+    reading: Reading = Reading()
 
 
 class _Names:
@@ -91,17 +93,18 @@ def read_manifest(pictures: Sequence[str], tables: Sequence[Table], choice: Tabl
             raise first
         return None
     sides = table_sides([table.name for table, _, _ in read])
+    reading = find_reading([cell for table, _, label in read for cell in cells_of(table.columns, table.sample, label)], read[0][2], choice.objective)
     places: dict[int, Place] = {}
     left_out: list[Rejected] = []
     for (table, column, label), side in zip(read, sides):
-        _read(table, column, label, side, names, pictures, choice, places, left_out)
+        _read(table, column, label, side, names, pictures, choice, reading, places, left_out)
     fixed = len({place.split for place in places.values()}) > 1
     settled = tuple(places[idx] if idx in places and fixed else replace(places[idx], split=None) if idx in places
                     else Rejected(name, NOT_LISTED) for idx, name in enumerate(pictures))
     table, column, label = read[0]
     group = choice.group_column or group_column(table.columns)
     return Manifest(Layout(settled, fixed), tuple(left_out), tuple(table.name for table, _, _ in read), table.columns,
-                    TableChoice(column, label, group, table.encoding), len(places) / max(1, len(pictures)))
+                    TableChoice(column, label, group, table.encoding, reading.told), len(places) / max(1, len(pictures)), reading)
 
 
 def _path_column(table: Table, names: _Names, n_pictures: int, chosen: str) -> str:
@@ -122,11 +125,11 @@ def _label_of(table: Table, column: str, choice: TableChoice) -> str:
                             c=choice.label_column, columns=", ".join(table.columns[:12]))
         return choice.label_column
     taken = [column, group_column(table.columns), side_column(table.columns, table.sample)]
-    return label_column(table.columns, table.sample, taken, table.name)
+    return label_column(table.columns, table.sample, taken, table.name, choice.objective)
 
 
 def _read(table: Table, column: str, label: str, side: SplitName | None, names: _Names, pictures: Sequence[str], choice: TableChoice,
-          places: dict[int, Place], left_out: list[Rejected]) -> None:
+          reading: Reading, places: dict[int, Place], left_out: list[Rejected]) -> None:
     idx = {name: number for number, name in enumerate(table.columns)}
     group_idx = idx.get(choice.group_column or group_column(table.columns), -1)
     split_idx = idx.get(side_column(table.columns, table.sample), -1) if side is None else -1
@@ -135,12 +138,12 @@ def _read(table: Table, column: str, label: str, side: SplitName | None, names: 
         if row.reason:
             left_out.append(Rejected(name, row.reason, row.params))
             continue
-        file, said = row.cells[idx[column]], clean_label(row.cells[idx[label]])
+        file, cell = row.cells[idx[column]], row.cells[idx[label]]
         picture = names.find(file, side_of_file(table.name))
         word = row.cells[split_idx] if split_idx >= 0 else ""
         if picture is None:
             left_out.append(Rejected(name, NO_FILE, {"file": clean_name(file)[:80]}))
-        elif not said:
+        elif not clean_label(cell):
             left_out.append(Rejected(name, EMPTY_LABEL))
         elif picture in places:
             left_out.append(Rejected(name, TWICE, {"file": pictures[picture][:80]}))
@@ -149,4 +152,8 @@ def _read(table: Table, column: str, label: str, side: SplitName | None, names: 
         else:
             where = cast(SplitName, side_of(word)) if split_idx >= 0 else side
             group = clean_label(row.cells[group_idx]) if group_idx >= 0 else ""
-            places[picture] = Place(pictures[picture], said, where, group)
+            place = labeled(Place(pictures[picture], "", where, group), cell, reading)
+            if isinstance(place, Place):
+                places[picture] = place
+            else:
+                left_out.append(replace(place, name=name))

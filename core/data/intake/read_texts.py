@@ -10,9 +10,10 @@ from typing import cast
 
 from core.data.facts import Facts
 from core.data.intake.collected import Collected, Found, Progress
-from core.data.intake.columns import clean_label, find_columns, side_column, side_of
+from core.data.intake.columns import cells_of, clean_label, find_columns, side_column, side_of
 from core.data.intake.encodings import find_encoding
 from core.data.intake.foreign import PICTURES
+from core.data.intake.label_cells import EMPTY_LABEL, Reading, find_reading, labeled
 from core.data.intake.layout import Layout, Place
 from core.data.intake.read_pictures import read_bytes
 from core.data.intake.sources import NOT_OPENED, READ_ERRORS, Entry, Limits, check_total
@@ -24,8 +25,6 @@ from core.specs import SplitName
 from core.workspace import new_id
 
 EMPTY_TEXT = "The text is empty."
-"""A template of the translation catalogue."""
-EMPTY_LABEL = "The label is empty."
 """A template of the translation catalogue."""
 NO_SIDE = "“{word}” is neither training, validation nor test."
 """A template of the translation catalogue."""
@@ -90,6 +89,8 @@ def read_tables(kept: Sequence[Kept], staging: Path, limits: Limits, progress: P
     """
     tables, rejected = open_tables(kept, choice.encoding, limits)
     chosen, leading = _choose(tables, choice)
+    reading = find_reading(cells_of(leading.columns, leading.sample, chosen.label_column), chosen.label_column, choice.objective)
+    chosen = replace(chosen, objective=reading.told)
     needed = [name for name in (chosen.text_column, chosen.label_column) if name]
     used = []
     for table in tables:
@@ -101,14 +102,14 @@ def read_tables(kept: Sequence[Kept], staging: Path, limits: Limits, progress: P
     sides = table_sides([table.name for table in used])
     texts = _Texts(sum(table.n_rows for table in used), progress)
     for table, side in zip(used, sides):
-        _read_table(table, chosen, side, texts)
+        _read_table(table, chosen, reading, side, texts)
     write_texts(staging / NAME, texts.kept)
     given = {one.place.split for one in texts.found}
     fixed = len(given) > 1
     found = texts.found if fixed or given == {None} else [replace(one, place=replace(one.place, split=None)) for one in texts.found]
     names = {table.name for table in used}
     return Collected("text", tuple(found), (*rejected, *texts.rejected), fixed, Facts(),
-                     TableSource(tuple((one.name, one.sha) for one in kept if one.name in names), leading.columns, chosen))
+                     TableSource(tuple((one.name, one.sha) for one in kept if one.name in names), leading.columns, chosen), reading)
 
 
 class _Texts:
@@ -166,30 +167,30 @@ def _refuse_file_names(table: Table, column: str) -> None:
                         example=names[0][-80:])
 
 
-def _read_table(table: Table, chosen: TableChoice, side: SplitName | None, texts: _Texts) -> None:
+def _read_table(table: Table, chosen: TableChoice, reading: Reading, side: SplitName | None, texts: _Texts) -> None:
     idx = {name: number for number, name in enumerate(table.columns)}
     text_idx, label_idx = idx[chosen.text_column], idx[chosen.label_column]
     group_idx = idx.get(chosen.group_column, -1)
     split_idx = idx.get(side_column(table.columns, table.sample), -1) if side is None else -1
     for row in rows(table):
-        place = _place(row, f"{table.name}:{row.number}", label_idx, group_idx, split_idx, side, table.encoding)
+        place = _place(row, f"{table.name}:{row.number}", label_idx, group_idx, split_idx, side, table.encoding, reading)
         texts.add(place, row.cells[text_idx] if row.cells else "", table.encoding)
 
 
-def _place(row: Row, name: str, label_idx: int, group_idx: int, split_idx: int, side: SplitName | None, encoding: str) -> Place | Rejected:
+def _place(row: Row, name: str, label_idx: int, group_idx: int, split_idx: int, side: SplitName | None, encoding: str,
+           reading: Reading) -> Place | Rejected:
     if row.reason:
         return Rejected(name, row.reason, row.params)
     if any("\ud800" <= letter <= "\udfff" for letter in row.cells[label_idx]):
         return Rejected(name, NO_TEXT, {"encoding": encoding})
-    label = clean_label(row.cells[label_idx])
-    if not label:
+    if not clean_label(row.cells[label_idx]):
         return Rejected(name, EMPTY_LABEL)
     if split_idx >= 0:
         word = row.cells[split_idx]
         if not side_of(word):
             return Rejected(name, NO_SIDE, {"word": clean_label(word)[:40]})
         side = cast(SplitName, side_of(word))
-    return Place(name, label, side, clean_label(row.cells[group_idx]) if group_idx >= 0 else "")
+    return labeled(Place(name, "", side, clean_label(row.cells[group_idx]) if group_idx >= 0 else ""), row.cells[label_idx], reading)
 
 
 def table_sides(names: Sequence[str]) -> list[SplitName | None]:

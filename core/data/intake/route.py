@@ -80,7 +80,7 @@ def _by_table(manifest: Manifest, pictures: Sequence[Entry], broken: Sequence[En
     files = tuple((one.name, one.sha) for one in kept if one.name in manifest.tables)
     table = TableSource(files, manifest.columns, manifest.choice)
     unused = (Rejected(one.name, NAMES_NO_PICTURES) for one in kept if one.name not in manifest.tables)
-    return replace(collected, rejected=(*collected.rejected, *manifest.left_out, *unused), table=table)
+    return replace(collected, rejected=(*collected.rejected, *manifest.left_out, *unused), table=table, reading=manifest.reading)
 
 
 def _manifest(pictures: Sequence[Entry], kept: Sequence[Kept], limits: Limits,

@@ -1,11 +1,16 @@
 """The history of a dataset: changes, undone and done again; no version is ever lost."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.data.versions import (
     Change,
     Item,
+    Rejected,
+    TableChoice,
+    TableSource,
     Version,
     add_version,
     create_dataset,
@@ -20,7 +25,7 @@ from core.data.versions import (
     version_key,
 )
 from core.errors import DataError, NotAllowed
-from core.specs import DataSpec, from_json, to_json
+from core.specs import SIDES, DataSpec, from_json, to_json
 from core.workspace import Workspace
 
 KEY = "petsdataset"
@@ -132,3 +137,26 @@ def test_only_the_owner_changes_a_dataset(ws: Workspace, first: DataSpec) -> Non
 def test_a_change_reads_back_as_it_was_written() -> None:
     made = Change("v2", "v1", "Removed {n} items", {"n": 2, "share": 0.5, "name": "1"}, 12.5)
     assert from_json(Change, to_json(made)) == made
+
+
+def test_versions_from_before_there_were_other_objectives_keep_their_keys() -> None:
+    """A bundle names the version that it learned from by this key; these were written then."""
+    items = tuple(Item(f"{i:064x}", f"a/{i}.jpg", i % 3, SIDES[i % 3], 10, 20, group="g" * (i % 2)) for i in range(9))
+    plain = Version(("a", "b", "c"), items, (Rejected("f", "r {n}", {"n": 1}),), overruled=2)
+    table = TableSource((("a.csv", "x"),), ("text", "label"), TableChoice("text", "label", "", "utf-8"))
+    assert (version_key(plain), version_key(replace(plain, table=table, task="text"))) == ("09f07a74adf9da2b", "6422e76790ab2bc1")
+    asked = [replace(plain, unit="kg"), replace(plain, items=tuple(replace(item, value=1.5) for item in items)), replace(plain, objective="binary"),
+             replace(plain, items=tuple(replace(item, labels=(item.label,)) for item in items)),
+             replace(plain, table=replace(table, choice=replace(table.choice, objective="regression")))]
+    assert len({version_key(version) for version in (plain, *asked)}) == 6
+    for version in asked:
+        assert from_json(Version, to_json(version)) == version
+
+
+def test_what_an_item_is_labeled_is_said_in_words() -> None:
+    item = Item("s", "1.jpg", 0, "train")
+    assert Version(("a", "b"), (item,)).said(item) == "a" and item.borne == (0,)
+    both = replace(item, labels=(0, 1))
+    assert Version(("a", "b"), (both,)).said(both) == "a, b" and Version(("a", "b"), (both,)).counts()["train"] == {0: 1, 1: 1}
+    assert replace(item, labels=()).borne == ()
+    assert Version(("weight",), (item,), unit="kg").said(replace(item, value=12.5)) == "12.5 kg"
