@@ -1,4 +1,4 @@
-"""Try it: a picture or a text in, the labels' probabilities out."""
+"""Try it: a picture or a text in, an answer out."""
 from __future__ import annotations
 
 from core.jobs.predictor_client import client
@@ -12,5 +12,5 @@ PANELS = {"image": try_pictures.panel, "text": try_texts.panel}
 run, report = ended_run(_("Try it"))
 bar = recipe.place()
 client().warm()
-PANELS[run.data.task](run)
+PANELS[run.data.task](run, report)
 recipe.fill_download(bar, run)

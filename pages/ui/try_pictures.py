@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.data.intake.pictures import check_and_thumbnail
-from core.data.versions import Version
+from core.data.versions import Item, Version
 from core.errors import UserError
+from core.evaluation.report import Report
 from core.jobs.predictor_client import client
 from core.specs import RunSpec
 from pages.ui import state
@@ -23,11 +24,11 @@ SAMPLES = 10
 @dataclass(frozen=True, slots=True)
 class Picture:
     data: bytes
-    truth: str = ""
-    """The label it bears, where that is known."""
+    sample: Item | None = None
+    """The item that it is, where what it bears is known."""
 
 
-def panel(run: RunSpec) -> None:
+def panel(run: RunSpec, report: Report) -> None:
     halves = st.grid(2, min_column_width=380, gap="large")
     left, right = halves.container(), halves.container()
     with left:
@@ -36,17 +37,17 @@ def panel(run: RunSpec) -> None:
         if picture is None:
             st.caption(_("Choose a sample picture, or bring one of your own. Samples come from the pictures that the model never learned from."))
         else:
-            _ask(run, picture)
+            _ask(run, report, picture)
 
 
 def _choose(run: RunSpec, version: Version) -> Picture | None:
     """The picture being asked about; it stays until another one is brought."""
     url, shown = thumbs_url(run.data.dataset, run.data.version), samples(version, SAMPLES)
     key = f"try.{run.id}"
-    brought = picture_input([SamplePicture(item.sha, url.format(sha=item.sha), version.labels[item.label]) for item in shown], key=f"{key}.input")
+    brought = picture_input([SamplePicture(item.sha, url.format(sha=item.sha), version.said(item)) for item in shown], key=f"{key}.input")
     if brought and brought.sha:
         item = next(item for item in shown if item.sha == brought.sha)
-        state.put(key, Picture(state.workspace().blob(item.sha).read_bytes(), version.labels[item.label]))
+        state.put(key, Picture(state.workspace().blob(item.sha).read_bytes(), item))
     elif brought:
         state.put(key, Picture(brought.data))
     if st.toggle(_("Use the camera"), key=f"{key}.camera"):
@@ -57,11 +58,11 @@ def _choose(run: RunSpec, version: Version) -> Picture | None:
     return state.get(key)
 
 
-def _ask(run: RunSpec, picture: Picture) -> None:
+def _ask(run: RunSpec, report: Report, picture: Picture) -> None:
     try:
         said = client().predict(state.workspace().run(run.id) / "best", [picture.data])
     except UserError as error:
         show_error(error)
         return
     st.image(check_and_thumbnail(picture.data).thumb_jpeg, width=260)  # as the model saw it: upright, of any format
-    answer(said.labels, said.probabilities[0], picture.truth)
+    answer(report, said.probabilities[0], picture.sample)

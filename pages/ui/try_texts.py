@@ -10,8 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from core.data.export import safe_cell
-from core.data.versions import Version
+from core.data.versions import Item, Version
 from core.errors import UserError
+from core.evaluation.report import Report
 from core.jobs.predictor_client import Prediction, client
 from core.specs import RunSpec
 from pages.ui import state
@@ -19,7 +20,7 @@ from pages.ui.data_view import texts
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.text import md
-from pages.ui.try_panel import UNSURE, answer, samples
+from pages.ui.try_panel import Row, answer, columns, samples
 
 SAMPLES = 6
 CARD_CHARS = 160
@@ -32,15 +33,14 @@ AT_ONCE = 32
 @dataclass(frozen=True, slots=True)
 class Sample:
     text: str
-    truth: str
-    """The label that it bears."""
+    item: Item
 
 
-def panel(run: RunSpec) -> None:
+def panel(run: RunSpec, report: Report) -> None:
     halves = st.grid(2, min_column_width=380, gap="large")
     left, right = halves.container(), halves.container()
     with left:
-        lines, truth = _choose(run, state.read_version(run.data))
+        lines, sample = _choose(run, state.read_version(run.data))
     with right:
         if not lines:
             st.caption(_("Write a text, or click a sample. Samples come from the texts that the model never learned from."))
@@ -51,28 +51,28 @@ def panel(run: RunSpec) -> None:
             show_error(error)
             return
         if len(lines) == 1:
-            answer(said.labels, said.probabilities[0], truth)
+            answer(report, said.probabilities[0], sample)
         else:
-            _table(run, lines, said)
+            _table(run, report, lines, said.probabilities)
 
 
-def _choose(run: RunSpec, version: Version) -> tuple[tuple[str, ...], str]:
-    """The texts being asked about, and the label of a sample where it is one."""
+def _choose(run: RunSpec, version: Version) -> tuple[tuple[str, ...], Item | None]:
+    """The texts being asked about, and the item of the data where a sample is."""
     key = f"try.{run.id}"
     written = st.text_area(_("Your text"), key=f"{key}.text", height=180, max_chars=MOST_CHARS,
                            placeholder=_("One text. On several lines: a text on each line.")) or ""
     sample: Sample | None = state.get(f"{key}.sample")
     if sample and sample.text == written:
-        lines, truth = (written,), sample.truth
+        lines, item = (written,), sample.item
     else:
-        lines, truth = tuple(line for line in written.split("\n") if line.strip()), ""
+        lines, item = tuple(line for line in written.split("\n") if line.strip()), None
         if len(lines) > 1 and st.toggle(_("All of it is one text"), key=f"{key}.one"):
             lines = (written,)
     if len(lines) > MOST_LINES:
         st.caption(_("The first {n} of {m} lines are answered. For more, the model that you take home reads whole files.", n=MOST_LINES,
                      m=f"{len(lines):,}"))
     _cards(run, version)
-    return lines[:MOST_LINES], truth
+    return lines[:MOST_LINES], item
 
 
 def _cards(run: RunSpec, version: Version) -> None:
@@ -83,7 +83,7 @@ def _cards(run: RunSpec, version: Version) -> None:
     for position, item in enumerate(shown):
         text = words.get(item.sha, "")
         st.button(md(text if len(text) <= CARD_CHARS else f"{text[:CARD_CHARS]}…") or _("(empty)"), key=f"{key}.sample.{position}",
-                  width="stretch", on_click=_bringer(key, Sample(text, version.labels[item.label])))
+                  width="stretch", on_click=_bringer(key, Sample(text, item)))
 
 
 def _bringer(key: str, sample: Sample) -> Callable[[], None]:
@@ -114,23 +114,21 @@ def _asked(run: RunSpec, lines: tuple[str, ...]) -> Prediction:
     return whole
 
 
-def _table(run: RunSpec, lines: Sequence[str], said: Prediction) -> None:
-    best = [max(range(len(said.labels)), key=row.__getitem__) for row in said.probabilities]
-    sure = [row[i] for row, i in zip(said.probabilities, best)]
-    names = [said.labels[i] if p >= UNSURE else _("Not sure: {label}?", label=said.labels[i]) for i, p in zip(best, sure)]
-    frame = pd.DataFrame({_("Text"): lines, _("Label"): names, _("Probability"): [100 * p for p in sure]})
+def _table(run: RunSpec, report: Report, lines: Sequence[str], rows: Sequence[Row]) -> None:
+    frame = pd.DataFrame({_("Text"): lines, **columns(report, rows)})
     st.dataframe(frame, hide_index=True, key=f"try.{run.id}.table", height="content" if len(frame) <= 12 else 460, column_config={
-        _("Text"): st.column_config.TextColumn(width="large"), _("Probability"): st.column_config.NumberColumn(format="%.1f %%")})
-    st.download_button(_("Download as CSV"), lambda: _csv(lines, said), file_name="answers.csv", mime="text/csv", key=f"try.{run.id}.csv",
-                       icon=":material/download:")
+        name: st.column_config.TextColumn(width="large") if name == _("Text") else st.column_config.NumberColumn(format="%.4g")
+        for name in frame.columns if name == _("Text") or frame[name].dtype.kind == "f"})
+    st.download_button(_("Download as CSV"), lambda: answers_csv(report, lines, rows), file_name="answers.csv", mime="text/csv",
+                       key=f"try.{run.id}.csv", icon=":material/download:")
 
 
-def _csv(lines: Sequence[str], said: Prediction) -> bytes:
-    """Text, label and the probability of each label; UTF-8 with a mark, which spreadsheets need."""
-    out = io.StringIO()
+def answers_csv(report: Report, lines: Sequence[str], rows: Sequence[Row]) -> bytes:
+    """The table, and all that the model says behind it, label by label; UTF-8 with a mark, which spreadsheets need."""
+    found, out = columns(report, rows), io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["text", "label", *map(safe_cell, said.labels)])
-    for line, row in zip(lines, said.probabilities):
-        best = said.labels[max(range(len(row)), key=row.__getitem__)]
-        writer.writerow([safe_cell(line), safe_cell(best), *(f"{p:.6f}" for p in row)])
+    writer.writerow([_("Text"), *found, *map(safe_cell, report.labels)])
+    for i, (line, row) in enumerate(zip(lines, rows)):
+        cells = [cell if isinstance(cell := column[i], str) else f"{cell:.4f}" for column in found.values()]
+        writer.writerow([safe_cell(line), *map(safe_cell, cells), *(f"{share:.6f}" for share in row)])
     return b"\xef\xbb\xbf" + out.getvalue().encode("utf-8", "replace")

@@ -13,7 +13,7 @@ from core.data.texts import write_texts
 from core.data.versions import Item, Version, create_dataset
 from core.errors import UserError
 from core.evaluation.judge import evaluate
-from core.evaluation.report import write_report
+from core.evaluation.report import Report, write_report
 from core.jobs.predictor_client import Prediction, PredictorClient
 from core.jobs.runs import submit
 from core.models.catalog import find
@@ -96,14 +96,6 @@ def test_one_text_is_answered_in_full(ws: Workspace, visit: Visit, asked: Asked)
     assert "### bad  :gray[60 %]" in markdown(written(page, "AAbbb"))
 
 
-def test_a_weak_answer_is_called_unsure_in_a_table_too(ws: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PredictorClient, "predict_texts", lambda self, bundle, texts: Prediction(
-        ("a", "b", "c"), tuple((0.4, 0.35, 0.25) for _ in texts), 0.0))
-    page = written(visit("try_it.py", run=RUN), "one")
-    assert "### Not sure" in markdown(page)
-    assert table(written(page, "one\ntwo"))[0][:2] == ["one", "Not sure: a?"]
-
-
 def test_lines_are_texts_and_become_a_table(ws: Workspace, visit: Visit, asked: Asked) -> None:
     page = written(visit("try_it.py", run=RUN), "AAAA\n\n  \naaaa\n" + HOSTILE[0])
     rows = table(page)
@@ -123,10 +115,70 @@ def test_many_lines_are_asked_about_in_parts_and_the_rest_is_named(ws: Workspace
     assert len(asked.requests) == 3, "what was answered is not asked again"
 
 
+def judged(ws: Workspace, objective: str, answers: list[list[float]], truths: list, labels: tuple[str, ...] = LABELS, unit: str = "") -> Report:
+    """The run's report, as if it had another objective."""
+    report = evaluate(answers, truths, labels, objective_key=objective, unit=unit, names=TEXTS["test"][:len(truths)])
+    write_report(ws.run(RUN) / "report.json", report)
+    return report
+
+
+def lines_of(made: bytes) -> list[str]:
+    return made.decode("utf-8-sig").splitlines()
+
+
+def test_a_weak_answer_is_called_unsure_in_a_table_too(ws: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged(ws, "single_label", [[0.9, 0.1, 0.0]], [0], ("a", "b", "c"))
+    monkeypatch.setattr(PredictorClient, "predict_texts", lambda self, bundle, texts: Prediction(
+        ("a", "b", "c"), tuple((0.4, 0.35, 0.25) for _ in texts), 0.0))
+    page = written(visit("try_it.py", run=RUN), "one")
+    assert "### Not sure" in markdown(page) and trouble(page) == []
+    assert table(written(page, "one\ntwo"))[0][:2] == ["one", "Not sure: a?"]
+
+
 def test_the_download_is_safe_to_open_in_a_spreadsheet(ws: Workspace) -> None:
-    made = try_texts._csv(["=1+1", "two, \"three\"", "\ud800"], Prediction(("=evil", "b"), ((0.9, 0.1), (0.25, 0.75), (0.5, 0.5)), 0.0))
-    assert made.decode("utf-8-sig").splitlines() == [
-        "text,label,'=evil,b", "'=1+1,'=evil,0.900000,0.100000", '"two, ""three""",b,0.250000,0.750000', "?,'=evil,0.500000,0.500000"]
+    report = judged(ws, "single_label", [[0.9, 0.1]], [0], ("=evil", "b"))
+    made = try_texts.answers_csv(report, ["=1+1", "two, \"three\"", "\ud800"], [(0.9, 0.1), (0.25, 0.75), (0.5, 0.5)])
+    assert lines_of(made) == ["Text,Label,Probability (%),'=evil,b", "'=1+1,'=evil,90.0000,0.900000,0.100000",
+                              '"two, ""three""",b,75.0000,0.250000,0.750000', "?,'=evil,50.0000,0.500000,0.500000"]
+
+
+def test_several_labels_are_given_or_none(ws: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"both": (0.9, 0.6), "none": (0.1, 0.2), TEXTS["test"][0]: (0.8, 0.1)}
+    monkeypatch.setattr(PredictorClient, "predict_texts", lambda self, bundle, texts: Prediction(LABELS, tuple(said[text] for text in texts), 0.0))
+    report = judged(ws, "multi_label", [[0.9, 0.6], [0.1, 0.2], [0.9, 0.1]], [[0, 1], [1, 1], [0, 1]])
+    page = written(visit("try_it.py", run=RUN), "both")
+    assert "### 好评, bad" in markdown(page)
+    assert "### None of the labels" in markdown(written(page, "none"))
+    assert table(written(page, "both\nnone")) == [["both", "好评, bad"], ["none", ""]]
+    [card] = [button for button in page.button if ".sample." in button.key and "fine" in button.label]
+    assert "Right: it is 好评" in markdown(page.button(key=card.key).click().run())
+    assert lines_of(try_texts.answers_csv(report, ["none"], [(0.1, 0.2)])) == ["Text,Labels,好评,bad", "none,,0.100000,0.200000"]
+
+
+def test_a_number_is_said_with_its_unit(ws: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PredictorClient, "predict_texts", lambda self, bundle, texts: Prediction(("price",), tuple((12345.678 + i,) for i, _ in enumerate(texts)), 0.0))
+    judged(ws, "regression", [[1.0], [2.0], [9.0]], [1.5, 2.0, 3.0], ("price",), "€*")
+    page = written(visit("try_it.py", run=RUN), "one")
+    assert "### 12,350 €\\*" in markdown(page) and trouble(page) == []
+    assert table(written(page, "one\ntwo")) == [["one", pytest.approx(12345.678)], ["two", pytest.approx(12346.678)]]
+
+
+@pytest.mark.parametrize("objective, answers, truths, says", [
+    ("multi_label", [[0.9, 0.6], [0.1, 0.2]], [[0, 1], [1, 1]], ["not found: 好评, bad", "wrongly given: 好评"]),
+    ("regression", [[1.0], [9.0]], [1.5, 3.0], ["answered 9 kg · really 3 kg", "answered 1 kg · really 1.5 kg"]),
+    ("binary", [[0.2, 0.8], [0.6, 0.4]], [0, 1], ["answered bad (80 %) · really 好评"]),
+])
+def test_mistakes_of_every_objective_are_put_into_words(ws: Workspace, objective: str, answers: list, truths: list, says: list[str]) -> None:
+    def page() -> None:
+        from core.evaluation.report import read_report
+        from core.specs import DataSpec
+        from pages.ui import mistakes, state
+
+        report = read_report(state.workspace().run("textrun") / "report.json")
+        mistakes.worst(DataSpec("messages", "none", "text"), report)
+    judged(ws, objective, answers, truths, LABELS if objective != "regression" else ("price",), "kg" if objective == "regression" else "")
+    shown = AppTest.from_function(page, default_timeout=60).run()
+    assert not shown.exception and all(words in html(shown) for words in says)
 
 
 def test_samples_are_texts_it_never_learned_from_and_a_click_asks_about_one(ws: Workspace, visit: Visit, asked: Asked) -> None:
