@@ -17,7 +17,8 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from core import events
-from core.data.edit import save
+from core.data.asked import ask
+from core.data.edit import Edit, save
 from core.data.facts import load_facts
 from core.data.health import report as health_report
 from core.data.health.check import LEAK, check, holds
@@ -26,11 +27,11 @@ from core.data.intake.importing import import_path, import_tables
 from core.data.limits import load_limits, save_limits
 from core.data.versions import TableChoice, load_dataset, load_version, version_key
 from core.errors import UserError
-from core.evaluation.report import read_report
+from core.evaluation.report import in_words, read_report
 from core.jobs.runs import ENDED, state_of, submit
 from core.jobs.supervisor import ensure_supervisor
 from core.models.catalog import CATALOG, find, on_this_machine
-from core.objectives import objective
+from core.objectives import OBJECTIVES, objective
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, LongTexts, ModelSpec, RunSpec
 from core.training.presets import PRESETS, PlanKind, plan_for, preset_config, preset_plan
@@ -76,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     def columns(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--text-column", default="", metavar="NAME", help="the column of a table that holds the texts (else found)")
         sub.add_argument("--label-column", default="", metavar="NAME", help="the column that holds the labels (else found)")
+        sub.add_argument("--objective", choices=list(OBJECTIVES), default="", help="what the labels are taken for (else what a table clearly says, or "
+                         "one label an item)")
+        sub.add_argument("--positive", default="", metavar="LABEL", help="with --objective binary: the label that is looked for")
 
     command("models", "List the models that can be fine-tuned.", _models)
     check = command("check", "Look for what would spoil a training, without keeping anything.", _check)
@@ -146,13 +150,30 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _import(ws: Workspace, options: argparse.Namespace) -> DataSpec:
-    path, choice = Path(options.data), TableChoice(options.text_column, options.label_column)
+    path, choice = Path(options.data), TableChoice(options.text_column, options.label_column, objective=options.objective)
     whole = path.resolve()  # "." has no name of its own
     with _bar(options, "reading") as bar:
         name = whole.name if os.path.isdir(path) else whole.stem
         if getattr(options, "test", None):
-            return import_tables(ws, path, Path(options.test), name=name, owner=LOCAL_OWNER, progress=bar, choice=choice)
-        return import_path(ws, path, name=name, owner=LOCAL_OWNER, progress=bar, choice=choice)
+            data = import_tables(ws, path, Path(options.test), name=name, owner=LOCAL_OWNER, progress=bar, choice=choice)
+        else:
+            data = import_path(ws, path, name=name, owner=LOCAL_OWNER, progress=bar, choice=choice)
+    return _asked(ws, data, options)
+
+
+def _asked(ws: Workspace, data: DataSpec, options: argparse.Namespace) -> DataSpec:
+    """The version with the objective that is wished, where folders told the labels, or with the wished positive label."""
+    version = load_version(ws, data)
+    if options.objective in ("", version.objective) and options.positive in ("", version.labels[-1]):
+        return data
+    return _as_version(ws, data, ask(version, options.objective or version.objective, options.positive))
+
+
+def _as_version(ws: Workspace, data: DataSpec, edit: Edit) -> DataSpec:
+    key = version_key(edit.version)
+    if key in load_dataset(ws, data.dataset, LOCAL_OWNER).versions:  # as after an earlier run: what is current on the Data page stays
+        return replace(data, version=key, objective=edit.version.objective)
+    return save(ws, data.dataset, LOCAL_OWNER, edit)
 
 
 def _without_leaks(ws: Workspace, data: DataSpec, wish: str) -> DataSpec:
@@ -164,10 +185,7 @@ def _without_leaks(ws: Workspace, data: DataSpec, wish: str) -> DataSpec:
     edit = fix(version, facts, LEAK) if wish == "settle" else overrule(version, facts)
     print(f"{n} near-copies stand on both sides of the split: " + ("they are left out of training." if wish == "settle" else
           "they are let stand, and the report says so."), file=sys.stderr)
-    key = version_key(edit.version)
-    if key in load_dataset(ws, data.dataset, LOCAL_OWNER).versions:  # as after an earlier run: what is current on the Data page stays
-        return replace(data, version=key)
-    return save(ws, data.dataset, LOCAL_OWNER, edit)
+    return _as_version(ws, data, edit)
 
 
 def _check_target(path: Path) -> None:
@@ -214,8 +232,7 @@ def _outcome(ws: Workspace, run: RunSpec, options: argparse.Namespace, started: 
     if report and report.split == "test":
         answer |= {"test_score": report.score, f"test_{metric}": report.score}
     if not options.json:
-        quality = f"{metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} {report.split} items" if report \
-            else "not measured, since no item was held back"
+        quality = in_words(report) if report else "not measured, since no item was held back"
         print(f"{run.name}: {quality}, {started.trainable_parameters:,} parameters trained, {seconds:.1f} s")
     return answer
 
@@ -226,17 +243,19 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     ws = Workspace.open()
     report = evaluate_bundle(ws, Path(options.bundle), _import(ws, options))
     if not options.json:
-        print(f"{report.metric} {report.score:.3f} ({report.low:.3f} to {report.high:.3f}) on {report.n} {report.split} items")
-    return {"split": report.split, "metric": report.metric, "score": report.score, report.metric: report.score, "low": report.low, "high": report.high, "n": report.n}
+        print(in_words(report))
+    return {"split": report.split, "metric": report.metric, "score": report.score, report.metric: report.score, "low": report.low, "high": report.high, "n": report.n,
+            "unit": report.unit, "figures": dict(report.figures)}
 
 
 def _predict(options: argparse.Namespace) -> dict[str, Any]:
-    from core.evaluation.outside import ask, lines_of
+    from core.evaluation.outside import ask as ask_bundle
+    from core.evaluation.outside import lines_of, said_briefly
 
     items = options.items + (lines_of(Path(options.file)) if options.file else [])
-    labels, answers = ask(Path(options.bundle), items)
+    labels, answers = ask_bundle(Path(options.bundle), items)
     if not options.json:
-        print("\n".join(f"{item}: {answer['label']} {answer['probability']:.1%}" for item, answer in zip(items, answers)))
+        print("\n".join(f"{item}: {said_briefly(answer)}" for item, answer in zip(items, answers)))
     return {"labels": list(labels), "predictions": answers}
 
 

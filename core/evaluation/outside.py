@@ -108,6 +108,13 @@ def ask(bundle: Path, words: Sequence[str]) -> tuple[tuple[str, ...], list[dict[
     return model.labels, [{model.kind.item: word, **answer_of(row, model.about)} for word, row in zip(words, rows)]
 
 
+def said_briefly(answer: Mapping[str, Any]) -> str:
+    """An answer on one line, in English."""
+    if "value" in answer:
+        return f"{answer['value']:.6g} {answer['unit']}".rstrip()
+    return f"{answer['label']} {answer['probability']:.1%}" if "label" in answer else ", ".join(answer["labels"]) or "none of the labels"
+
+
 def _asked(model: Loaded, item: Any, position: int, word: str) -> list[float]:
     try:
         return model.predict([item])[0]

@@ -99,6 +99,14 @@ class Report:
                 "figures": dict(self.figures), "split": self.split, "used_for_choosing": self.used_for_choosing, "overruled": self.overruled}
 
 
+def in_words(report: Report) -> str:
+    """The headline for the command line, in English."""
+    unit = f" {report.unit}" if report.unit else ""
+    show = (lambda value: f"{value:.3f}") if objective(report.objective).percent else (lambda value: f"{value:.4g}")
+    likely = "" if report.low is None or report.high is None else f" ({show(report.low)} to {show(report.high)})"
+    return f"{report.metric} {show(report.score)}{likely}{unit} on {report.n} {report.split} items"
+
+
 def write_report(path: Path, report: Report) -> None:
     write_atomic(path, to_json(report))
 
