@@ -69,7 +69,7 @@ class Companion:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What README.md says of a kind. `does` completes “A network that …”, `prepared(preprocess)` “it prepares …”;
+    """What README.md says of a kind. `does` completes “A network that … and says …”, `prepared(preprocess)` “it prepares …”;
     `elsewhere(bundle.json, names of the files)` is a section about other programs that open the folder, or empty."""
     does: str
     example: str
@@ -77,6 +77,7 @@ class Words:
     usage: str
     prepared: Callable[[Mapping[str, Any]], str]
     limits: tuple[str, ...]
+    item: str
     items: str
     elsewhere: Callable[[Mapping[str, Any], Sequence[str]], str] = lambda about, files: ""
 
@@ -166,23 +167,21 @@ KINDS: dict[str, Kind] = {row.task: row for row in (
          "python predict.py picture.jpg",
          "labels, how pictures are prepared, scores: everything a program needs",
          "answers for any picture; it needs only {libraries}",
-         Words(does="looks at a picture and says which of {n} labels it carries", example='"picture.jpg"',
+         Words(does="looks at a picture", example='"picture.jpg"',
                usage="Give several pictures at once, `--top 5` for more labels, `--json` for output that programs can read.",
-               prepared=_picture_prepared, items="pictures",
-               limits=("It always answers with one of its labels, also for a picture that shows none of them.",
-                       "A high probability is no proof. Pictures unlike those it learned from (other light, another camera or background) are "
+               prepared=_picture_prepared, item="picture", items="pictures",
+               limits=("A sure answer is no proof. Pictures unlike those it learned from (other light, another camera or background) are "
                        "answered worse.",
                        "It is only as fair as the pictures it learned from. Where a wrong answer would hurt somebody, let a person decide."))),
     Kind("text", "text", "core.bundle.predict_text", "core.bundle.of_texts", ("torch", "tokenizers", "safetensors"),
          'python predict.py "a text"',
          "labels, how texts are read, scores: everything a program needs",
          "answers for any text; it needs only {libraries}",
-         Words(does="reads a text and says which of {n} labels it carries", example='"a text"',
+         Words(does="reads a text", example='"a text"',
                usage="Give several texts at once, or `--file texts.txt` with a text on each line; `--top 5` for more labels, `--json` for output "
                      "that programs can read.",
-               prepared=_text_prepared, items="texts", elsewhere=_text_elsewhere,
-               limits=("It always answers with one of its labels, also for a text that has to do with none of them.",
-                       "A high probability is no proof. Texts unlike those it learned from (another language, another subject, other authors) are "
+               prepared=_text_prepared, item="text", items="texts", elsewhere=_text_elsewhere,
+               limits=("A sure answer is no proof. Texts unlike those it learned from (another language, another subject, other authors) are "
                        "answered worse.",
                        "It is only as fair as the texts it learned from. Where a wrong answer would hurt somebody, let a person decide.")),
          (Companion("tokenizer.json", "how texts are cut into tokens", 256 << 20, needed=True),

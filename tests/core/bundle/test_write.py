@@ -108,6 +108,21 @@ def test_the_readme_admits_a_score_that_was_used_for_choosing(module: nn.Module,
     assert "also used for choosing" in text and "never saw" not in text
 
 
+@pytest.mark.parametrize("objective, labels, scores, says", [
+    ("binary", ("fine", "sp*m"), {"score": 0.9, "low": 0.8, "high": 0.95, "k": None},
+     ["which of two labels it carries; what is looked for is “sp\\*m”", "**Balanced accuracy 90 %** (80 to 95 %): Of each of the two labels",
+      "Measured on 100 items. The true value is likely 80 to 95 %"]),
+    ("multi_label", LABELS, {"score": 0.5, "low": 0.4, "high": 0.6, "k": None}, ["several, one, or none", "judges each label by itself"]),
+    ("regression", ("weight",), {"score": 3.2149, "low": None, "high": None, "k": None, "unit": "k_g"},
+     ["says a number: weight", "**Mean error 3.21 k\\_g**", "Too few items to tell how sure that is.", "## Number\n\n1. weight (k\\_g)"]),
+])
+def test_the_readme_speaks_of_its_objective(module: nn.Module, tmp_path: Path, objective: str, labels: tuple[str, ...], scores: dict,
+                                            says: list[str]) -> None:
+    folder = write_to(tmp_path / "best", module, objective=objective, labels=labels, scores={**SCORES, **scores}, unit=scores.get("unit", ""))
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert [words for words in says if words not in text] == [] and "None" not in text
+
+
 def test_names_in_the_readme_are_text_and_no_markup(bundle: Path) -> None:
     text = (bundle / "README.md").read_text(encoding="utf-8")
     assert "# Insects \\!\\[x\\]\\(http\\://example\\.org/x\\.png\\)\n" in text
