@@ -33,18 +33,20 @@ class RemoteFile:
     sha: str
 
 
-def fetch(repo: str, progress: Progress | None = None, known: Iterable[str] = ()) -> Path:
+def fetch(repo: str, progress: Progress | None = None, known: Iterable[str] = (),
+          check: Callable[[Path, str], None] | None = None) -> Path:
     """The folder of a model on this machine, fetched when it is not in the cache. Raises `ModelError` as `download` does."""
     repo = check_id(repo, known)
-    return snapshot(repo) or download(repo, progress or (lambda done, total: None), known)
+    return snapshot(repo) or download(repo, progress or (lambda done, total: None), known, check)
 
 
-def download(repo: str, progress: Progress, known: Iterable[str] = ()) -> Path:
+def download(repo: str, progress: Progress, known: Iterable[str] = (),
+             check: Callable[[Path, str], None] | None = None) -> Path:
     """Fetch the newest version of a model into the cache and return its folder. What is there already is not fetched again.
 
     `progress` may raise to give up; whatever ends a download, the cache holds whole files only. `known`: ids to suggest when this one
-    does not exist. Raises `ModelError` when there is no network (known after at most 3 s), no such model, no permission, nothing that
-    Graft can use, no room on the disk, or when a file arrives damaged.
+    does not exist. `check(config.json, repo)` may raise before anything large is fetched. Raises `ModelError` when there is no network
+    (known after at most 3 s), no such model, no permission, nothing that Graft can use, no room on the disk, or when a file arrives damaged.
     """
     if offline() or not reachable(endpoint(), all_proxy=True):
         raise _no_network(repo)
@@ -57,6 +59,8 @@ def download(repo: str, progress: Progress, known: Iterable[str] = ()) -> Path:
             path = _fetch(library, repo, commit, file, meter)
             if file.name == CONFIG:
                 check_config(path, repo)  # before anything large is fetched
+                if check:
+                    check(path, repo)
         write_atomic(repo_folder(repo) / "refs" / MAIN, commit.encode())  # last, so that it never names half a model
     except (OSError, ValueError, library.errors.HTTPError) as error:
         if error is meter.given_up:

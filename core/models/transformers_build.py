@@ -67,6 +67,9 @@ def described(values: dict[str, Any], answers: Answers, reads: TextInput, title:
     if kind not in FAMILIES:
         raise ModelError("{model} can't be fine-tuned here.", "It is a network of the kind “{kind}”, which Graft does not know.",
                          "Choose one of these kinds: {kinds}.", model=title, kind=str(kind)[:80], kinds=", ".join(FAMILIES))
+    if values.get("position_embedding_type", "absolute") != "absolute":
+        raise ModelError("{model} can't be fine-tuned here.", "Its positions are of a kind that is no longer supported ({kind}).",
+                         "Choose another model.", model=title, kind=str(values["position_embedding_type"])[:80])
     kept = {key: value for key, value in values.items() if key not in (*LEFT_OUT, *AS_HERE, "model_type", "num_labels")}
     try:
         config = AutoConfig.for_model(kind, num_labels=answers.n_outputs, **kept)
