@@ -45,9 +45,9 @@ st.subheader(_("Each label"), anchor=False)
 per_class_table(report)
 st.subheader(_("Worst mistakes"), anchor=False)
 if report.mistakes:
-    st.caption(_("The most confident mistakes come first. Some may be pictures with a wrong label."))
+    st.caption(_("The most confident mistakes come first. Some may be items with a wrong label."))
     mistakes.worst(run.data, report)
 else:
-    st.success(_("No mistakes on these pictures."), icon=":material/check_circle:")
+    st.success(_("No mistakes on these items."), icon=":material/check_circle:")
 recipe.fill_run(bar, run, button=_("Try it"), icon=":material/frame_inspect:",
                 on_click=lambda: st.switch_page("try_it.py", query_params={"run": run.id}))

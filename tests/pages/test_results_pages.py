@@ -80,7 +80,7 @@ def test_a_score_that_was_used_for_choosing_says_so(lived_in: Workspace, visit: 
 def test_no_mistakes_are_good_news_and_undefined_figures_are_dashes(lived_in: Workspace, visit: Visit) -> None:
     write_report(lived_in.run(ENDED) / "report.json", evaluate([[0.8, 0.1, 0.1]] * 30, [0] * 30, ("cat", "dog", "hen")))
     page = visit("results.py", run=ENDED)
-    assert page.success[0].value == "No mistakes on these pictures." and "a rough score" not in said(page)
+    assert page.success[0].value == "No mistakes on these items." and "a rough score" not in said(page)
     assert page.dataframe[0].value.iloc[1].tolist() == ["dog", "–", "–", "–", 0]
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import predict
+from core.bundle import predict, predict_text
 from core.bundle.predictor import Bundles, answer
+from tests.core.bundle import messages
 from tests.core.bundle.insects import LABELS, encoded, photo, trained, write_to
+from tests.core.bundle.messages import made
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def files(tmp_path: Path) -> list[str]:
     return [str(tmp_path / f"{i}.png") for i in range(2)]
 
 
-def asked(bundle: Path, files: list[str], bundles: Bundles | None = None) -> dict:
+def asked(bundle: Path, files: list, bundles: Bundles | None = None) -> dict:
     return answer(bundles or Bundles(), {"id": 7, "op": "predict", "bundle": str(bundle), "items": files})
 
 
@@ -29,6 +31,15 @@ def test_the_answer_holds_one_row_an_item(bundle: Path, files: list[str]) -> Non
     said = asked(bundle, files)
     assert (said["id"], said["labels"]) == (7, LABELS) and said["seconds"] > 0
     assert said["probabilities"] == predict.predict(predict.load(bundle), files)
+
+
+def test_texts_are_answered_as_they_are(tmp_path: Path) -> None:
+    folder, bundles = made("words", tmp_path).write(tmp_path / "best"), Bundles()
+    texts = ["buy now", "", "\ud800 odd", "猫 " * 500]
+    said = asked(folder, texts, bundles)
+    assert said["probabilities"] == predict_text.predict(predict_text.load(folder), texts) and said["labels"] == messages.LABELS
+    error = asked(folder, ["fine", None], bundles)["error"]
+    assert (error["title"], error["cause"], error["params"]) == ("This text can't be read.", "It is no text.", {"position": 2})
 
 
 def test_an_unreadable_picture_is_an_error_with_its_position(bundle: Path, files: list[str]) -> None:

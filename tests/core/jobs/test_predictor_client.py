@@ -57,6 +57,12 @@ def test_it_answers_as_the_bundle_does(real: PredictorClient, bundle: Path) -> N
     assert [list(row) for row in answer.probabilities] == [pytest.approx(row, abs=1e-6) for row in here]
 
 
+def test_texts_pass_as_they_are(scripted) -> None:
+    client = scripted("for line in sys.stdin:\n    say(labels=json.loads(line)['items'], probabilities=[], seconds=0)\n")
+    texts = ["a\nb", "猫", "\ud800", "\x00", ""]
+    assert client.predict_texts(Path("x"), texts).labels == tuple(texts)
+
+
 def test_a_hostile_picture_is_an_error_and_the_next_one_is_answered(real: PredictorClient, bundle: Path) -> None:
     for hostile in (b"", b"%!PS-Adobe-3.0 EPSF-3.0", PICTURES[0][:100]):
         with pytest.raises(UserError, match="This picture can't be read"):
