@@ -104,7 +104,7 @@ def test_the_trained_network_is_taken_home_without_a_trace_of_its_adapters(tmp_p
     merge(net)
     net.eval()
     save_trained(tmp_path / "model.safetensors", net.model.state_dict())
-    rebuilt = rebuild(architecture(row, 3)).eval()
+    rebuilt = rebuild(architecture(row, 3)).eval().to(memory_format=torch.channels_last)
     rebuilt.load_state_dict(load_trained(tmp_path / "model.safetensors"))
     pictures = sides(8, 4, side=32)["val"].x
     with torch.no_grad():
