@@ -12,6 +12,8 @@ from torch import Tensor
 from core.models.blocks import Network, State
 
 SHARE = 8
+RAGGED_SHARE = 32
+"""Texts are small work each: a share has more of them."""
 
 
 def outputs(network: Network, batch: State, stop: int | None = None, start: int = 0) -> State:
@@ -37,7 +39,8 @@ def _shares(batch: State) -> list[State]:
         missing = -len(batch) % SHARE
         filled = torch.cat([batch.x, batch.x[-1:].expand(missing, *batch.x.shape[1:])]) if missing else batch.x
         return [State(x) for x in filled.split(SHARE)]
-    return [State(x[:, :int(lengths.max())], lengths, batch.window) for x, lengths in zip(batch.x.split(SHARE), batch.lengths.split(SHARE))]
+    parts = zip(batch.x.split(RAGGED_SHARE), batch.lengths.split(RAGGED_SHARE))
+    return [State(x[:, :int(lengths.max())], lengths, batch.window) for x, lengths in parts]
 
 
 def _joined(shares: list[State], n_items: int) -> State:
@@ -46,8 +49,10 @@ def _joined(shares: list[State], n_items: int) -> State:
         return State(torch.cat([share.x for share in shares])[:n_items])
     longest = max(share.x.shape[1] for share in shares)
     x = shares[0].x.new_zeros(n_items, longest, *shares[0].x.shape[2:])
-    for i, share in enumerate(shares):
-        x[i * SHARE:i * SHARE + len(share), :share.x.shape[1]] = share.x
+    start = 0
+    for share in shares:
+        x[start:start + len(share), :share.x.shape[1]] = share.x
+        start += len(share)
     return State(x, torch.cat(lengths), shares[0].window)
 
 

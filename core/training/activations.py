@@ -19,6 +19,8 @@ from core.specs import SplitName
 from core.training.order import batches_by_length
 
 BATCH = 32
+RAGGED_BATCH = 128
+"""Texts at once: enough for every core to have a share."""
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 SPARE_BYTES = 1 << 30
@@ -84,7 +86,7 @@ def store(network: Network, splits: Mapping[SplitName, Split], boundary: int, sh
     for name in ("train", "val"):
         split = splits[name]
         side = _empty_side(split, boundary, shape, folder / f"{name}-{boundary}.npy")
-        for idx in batches_by_length(split, BATCH):
+        for idx in batches_by_length(split, BATCH if split.lengths is None else RAGGED_BATCH):
             _put(side, idx, outputs(network, split.inputs(idx), boundary))
             done += len(idx)
             yield Preparing("storing", done, total)
