@@ -7,13 +7,13 @@ import streamlit as st
 
 from core.models.catalog import find, on_this_machine
 from core.training.estimate import everything_seconds, speed
-from pages.ui import lora_form, model_cards, own_vectors, recipe, state
+from pages.ui import add_model, lora_form, model_cards, own_vectors, recipe, state
 from pages.ui.components.freeze_map import Seconds, freeze_map
 from pages.ui.i18n import _
 from pages.ui.plan import map_rows, states, with_states
 from pages.ui.text import md
 
-BRING = {"text": lambda: own_vectors.section(ws, "model")}
+BRING = {"text": (lambda: add_model.section("model"), lambda: own_vectors.section(ws, "model"))}
 """By task: ways to bring a model of one's own."""
 
 ws, draft, version = state.workspace(), state.draft(), state.version()
@@ -40,7 +40,7 @@ with st.container(border=True):
 st.subheader(_("Which network?"), anchor=False)
 st.caption(_("A pretrained network has already learned to see, or to read. Those on this machine come first; the others are downloaded once."))
 model_cards.grid(rows, draft.model)
-if version and version.task in BRING:
-    BRING[version.task]()
+for bring in BRING.get(version.task, ()) if version else ():
+    bring()
 recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:",
                   on_click=lambda: st.switch_page("train.py"))

@@ -64,7 +64,8 @@ def missing_weights(row: ModelRow, page: str) -> None:
         else:
             st.caption(_("{size} to download once. Without a network: put {file} in {dir}, or use a ready model: {ready}.",
                          size=size(row.size_bytes),
-                         file=md(row.weights_file), dir=md(str(weights_folder(row))), ready=listed(r.title for r in ready())))
+                         file=md(row.weights_file), dir=md(str(weights_folder(row))),
+                         ready=listed(md(r.title) for r in ready() if r.task == row.task)))
         if st.button(_("Download {size}", size=size(row.size_bytes)), icon=":material/download:", key=f"model.download.{row.key}"):
             downloads.start(ws, row.key)
             st.rerun()

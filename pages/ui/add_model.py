@@ -1,0 +1,58 @@
+"""Any model of the Hugging Face Hub, by its id, or one in a folder on this machine."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.jobs import add_model
+from pages.ui import state
+from pages.ui.errors import show_error
+from pages.ui.fragments import fragment_of
+from pages.ui.i18n import _
+from pages.ui.text import md, size
+
+WAYS = ("", "mean", "first", "last")
+
+
+def section(page: str) -> None:
+    """`page`: the one that shows it."""
+    with st.container(border=True):
+        st.markdown(f"**{_('Another model for texts')}**")
+        st.caption(_("Any encoder or decoder of the Hugging Face Hub by its id, such as {example}, or one in a folder on this machine. "
+                     "Code that comes with a model is never run.", example="google-bert/bert-base-uncased"))
+        repo = state.get("model.adding")
+        now = add_model.status(state.workspace(), repo) if repo else None
+        if now and now.state == "running":
+            fragment_of(page, lambda: _progress(repo), run_every=0.5)()
+            return
+        if now and now.error:
+            show_error(UserError(*now.error, **now.params))
+        _form()
+
+
+def _form() -> None:
+    left, middle, right = st.columns([4, 2, 1], vertical_alignment="bottom")
+    text = left.text_input(_("Id or folder"), key="model.add.id", placeholder="owner/name")
+    pooling = middle.selectbox(_("One vector from"), WAYS, key="model.add.pooling", format_func={
+        "": _("as the model suggests"), "mean": _("the mean of all tokens"), "first": _("the first token"), "last": _("the last token")}.get,
+        help=_("How what was understood of the tokens becomes one answer for the text."))
+    if right.button(_("Add"), key="model.add", disabled=not (text or "").strip(), width="stretch"):
+        try:
+            state.put("model.adding", add_model.start(state.workspace(), text, pooling or None))
+        except UserError as error:
+            show_error(error)
+        else:
+            st.rerun()
+
+
+def _progress(repo: str) -> None:
+    ws = state.workspace()
+    now = add_model.status(ws, repo)
+    if now is None or now.state != "running":
+        if now and now.state == "done":
+            state.take("model.adding")
+            add_model.forget(ws, repo)
+            state.choose_model(now.key)
+        st.rerun()
+    st.progress(now.done / now.total if now.total else 0.0, text=_("Adding {model}: {done} of {total}", model=md(repo), done=size(now.done),
+                                                                  total=size(now.total)) if now.total else _("Adding {model}", model=md(repo)))
