@@ -67,7 +67,7 @@ def test_a_click_changes_the_figures_and_reaches_python(open_map: Open) -> None:
 def test_presets(open_map: Open) -> None:
     map_ = open_map()
     for name, percent, per_epoch, once, rows in (
-            ("Everything", "100 %", "21 s", "–", range(6)), ("Last stage", "75.1 %", "3.3 s", "5.5 s", (STAGE_4, HEAD)),
+            ("Everything", "100 %", "21 s", "–", range(6)), ("Last stage", "75.1 %", "4.1 s", "5.5 s", (STAGE_4, HEAD)),
             ("Head only", "0.023 %", "< 0.1 s", "7.1 s", (HEAD,))):
         map_.chip(name).click()
         expect(map_.chip(name)).to_have_attribute("aria-pressed", "true")
@@ -167,9 +167,52 @@ def test_a_frozen_block_behind_a_trained_one_is_explained(open_map: Open) -> Non
     expect(map_.root.locator("[aria-pressed=true]")).to_have_count(0)
 
 
+def test_adapters_by_letter_brush_and_chip(page: Page, open_map: Open) -> None:
+    map_ = open_map("adapters=1")
+    fully, adapter = (map_.root.get_by_role("radio", name=name) for name in ("fully", "by an adapter"))
+
+    def sees(*states: str) -> None:
+        expect(page.get_by_text("Python sees")).to_have_text("Python sees: " + ", ".join(states))
+
+    expect(fully).to_be_checked()
+    map_.rows.nth(STAGE_4).focus()
+    page.keyboard.press("l")
+    sees("frozen", "frozen", "frozen", "frozen", "lora", "trained")
+    expect(map_.root).to_have_attribute("data-trainable", str(8 * 18_944 + 2_565))
+    expect(map_.rows.nth(STAGE_4)).to_have_attribute("aria-label", "stage 4: 8,393,728 parameters, thin adapter")
+    expect(map_.say).to_contain_text("thin adapters beside it learn")
+    expect(map_.big("Epoch of 280 items")).to_have_text("3.4 s")
+    expect(map_.big("Paid for once")).to_have_text("5.5 s")
+    map_.rows.nth(STAGE_4).click()
+    sees("frozen", "frozen", "frozen", "frozen", "trained", "trained")
+    map_.root.get_by_text("by an adapter").click()
+    map_.rows.nth(STAGE_2).click()
+    map_.rows.nth(STAGE_3).click(modifiers=["Shift"])
+    sees("frozen", "frozen", "lora", "lora", "trained", "trained")
+    map_.rows.nth(STAGE_2).click()
+    sees("frozen", "frozen", "frozen", "lora", "trained", "trained")
+    map_.rail.focus()
+    page.keyboard.press("Home")
+    sees("frozen", "lora", "lora", "lora", "trained", "trained")
+    map_.rows.nth(STEM).click()
+    expect(map_.say).to_have_text("This part has no layer beside which a thin adapter could stand.")
+    map_.chip("Adapters").click()
+    expect(map_.chip("Adapters")).to_have_attribute("aria-pressed", "true")
+    expect(map_.root.locator("[aria-pressed=true]")).to_have_count(1)
+    sees("frozen", "lora", "lora", "lora", "lora", "trained")
+    adapter.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(fully).to_be_checked()
+    map_.rows.nth(STAGE_1).click()
+    sees("frozen", "trained", "lora", "lora", "lora", "trained")
+    map_.chip("Undo").click()
+    map_.chip("Everything").click()
+    map_.trains(*range(6))
+
+
 def test_gradual_unfreezing_gives_a_range_of_seconds(open_map: Open) -> None:
     map_ = open_map("gradual=1")
-    expect(map_.big("Epoch of 280 items")).to_have_text("< 0.1 → 8.1 s")
+    expect(map_.big("Epoch of 280 items")).to_have_text("< 0.1 → 8.9 s")
     expect(map_.big("Paid for once")).to_have_text("17 s")
     expect(map_.rows.nth(STAGE_3).locator(".when i")).to_have_attribute("style", re.compile("left: 40%"))
     map_.chip("Everything").click()

@@ -1,4 +1,4 @@
-"""A page with nothing but the freeze map. Query: model, lang, off, gradual, follow (seconds a run takes), unknown."""
+"""A page with nothing but the freeze map. Query: model, lang, off, gradual, follow (seconds a run takes), unknown, adapters."""
 from __future__ import annotations
 
 import sys
@@ -24,6 +24,8 @@ RESNET18 = (
     ("stage 2", "patterns", 525_568, 411, 2), ("stage 3", "parts of things", 2_099_712, 411, 2),
     ("stage 4", "whole things", 8_393_728, 411, 2), ("head", "your 5 labels", 2_565, 4, 1),
 )
+UNITS = {"stage 1": 2_560, "stage 2": 4_736, "stage 3": 9_472, "stage 4": 18_944}
+"""Numbers of ResNet-18's thin adapters at rank 1; its stem goes without, as a table of word vectors would."""
 HOSTILE = [Row("a", "<img src=x onerror=\"window.attacked=1\">" * 3, "<b>note</b>", 10, 1, 1), Row("b", "{a} **bold** $x$", "", 20, 1, 1),
            Row("head", "<script>window.attacked=1</script>", "", 5, 1, 1, locked=True)]
 
@@ -43,6 +45,8 @@ with st.sidebar:
 rows = rows_of(query.get("model", "resnet18"))
 if "gradual" in query:
     rows = [replace(row, from_epoch=2 * (len(rows) - 1 - i)) for i, row in enumerate(rows)]
+if "adapters" in query:
+    rows = [replace(row, lora_unit=UNITS.get(row.name, 0)) for row in rows]
 with st.sidebar:
     if st.button("Start over", key="again"):
         st.session_state.rev = st.session_state.get("rev", 0) + 1

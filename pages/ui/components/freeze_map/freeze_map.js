@@ -31,14 +31,15 @@ const boundary = plan => { const i = plan.findIndex(state => state !== 'frozen')
 const adaptable = row => !row.locked && row.lora_unit > 0;
 
 // Relative work of an epoch from the first row that learns on (what lies before is stored, or only passed): 1 for the forward pass,
-// 1 for the gradient of the inputs of all but that first row, 1 for the gradient of the weights of each row that learns. A row with
-// adapters has the second and not the third; its adapters have all three, each as large as their share of its numbers.
+// 1 for the gradient of the inputs of all blocks but the first that learns, 1 for the gradient of the weights of each row that learns.
+// A row with adapters has the second and not the third; its adapters have all three, each as large as their share of its numbers.
 function work({ rows, stores, rank }, plan) {
   const first = boundary(plan);
   return sum(rows, (row, i) => {
     if (i < first) return stores ? 0 : row.compute;
     const thin = plan[i] === 'lora' ? 1 : 0, share = row.parameters ? rank * row.lora_unit / row.parameters : 0;
-    return row.compute * (1 + (thin || i > first) + (plan[i] === 'trained') + 3 * thin * share);
+    const inputs = thin || i > first ? 1 : 1 - 1 / Math.max(1, row.blocks);
+    return row.compute * (1 + inputs + (plan[i] === 'trained') + 3 * thin * share);
   });
 }
 
