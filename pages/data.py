@@ -5,8 +5,10 @@ import streamlit as st
 
 from core.data.versions import Dataset, Version, last_change, list_datasets, load_dataset, redo, spec_of, undo
 from core.models.catalog import find
+from core.objectives import objective
 from core.specs import DataSpec
 from pages.ui import (
+    data_asked,
     data_columns,
     data_earlier,
     data_health,
@@ -55,8 +57,7 @@ def _chooser() -> None:
 def _headline(data: DataSpec, version: Version, dataset: Dataset) -> None:
     data_earlier.notice(data, dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{md(dataset.name)}**  ·  " + _("{n} {items}, {k} labels", n=f"{len(version.items):,}", k=len(version.labels),
-                                                       items=data_view.item_words(version)[1]), width="content")
+        st.markdown(f"**{md(dataset.name)}**  ·  " + data_view.in_short(version), width="content")
         st.space("stretch")
         if data.version == dataset.current:
             _history(data, dataset)
@@ -80,12 +81,15 @@ def _body(data: DataSpec, version: Version) -> None:
     found = data_view.problems(data)
     halves = st.grid(2, min_column_width=400, gap="large")
     with halves.container():
-        st.subheader(_("Labels"), anchor=False)
+        data_asked.section(data, version)
+        st.subheader(_("Numbers") if objective(version.objective).numeric else _("Labels"), anchor=False)
         data_labels.section(data, version)
     with halves.container():
         st.subheader(_("Health"), anchor=False)
         data_health.section(data, version, found)
-    views = {"items": data_view.item_words(version)[0], "split": _("Split and groups"), "doctor": _("Label doctor")}
+    views = {"items": data_view.item_words(version)[0], "split": _("Split and groups")}
+    if objective(version.objective).labels_exclude:
+        views["doctor"] = _("Label doctor")
     if version.task in LENGTHS:
         views["lengths"] = _("Length of the texts")
     if version.table:

@@ -5,10 +5,11 @@ import streamlit as st
 
 from core.bundle.kinds import kind_in
 from core.models.catalog import find
-from pages.ui import recipe, state
+from core.objectives import objective
+from pages.ui import recipe, scores, state
 from pages.ui.i18n import _
 from pages.ui.run_pages import ended_run
-from pages.ui.text import listed, md, score_range, size
+from pages.ui.text import listed, md, size
 
 ws = state.workspace()
 run, report = ended_run(_("Take home"))
@@ -30,8 +31,8 @@ with halves.container():
     st.caption(_("Unpack the file there. Where Python is installed, type these two lines in its folder:"))
     st.code(f"pip install {' '.join(libraries)}\n{kind.command}", language="shell")
 with halves.container(border=True):
-    st.caption(_("Score (95 % range)"))
-    st.subheader(score_range(report.score, report.low, report.high), anchor=False)
+    st.caption(_("{metric} (95 % range)", metric=_(objective(report.objective).metric_label)))
+    st.subheader(scores.score_with_range(report), anchor=False)
     st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=recipe.model_text(run.model)))
     st.caption(_("Licence of the weights it started from: {licence}", licence=_(find(run.model.key, ws).licence)))
 recipe.fill_download(bar, run)

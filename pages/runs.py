@@ -5,10 +5,10 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.runs import list_runs
-from pages.ui import recipe, run_cards, state
+from core.objectives import objective
+from pages.ui import recipe, run_cards, scores, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
-from pages.ui.text import score_range
 
 ws = state.workspace()
 st.title(_("Runs"), anchor=False)
@@ -18,18 +18,18 @@ if not runs:
     if st.button(_("Choose data"), type="primary", icon=":material/arrow_forward:", key="runs.start"):
         st.switch_page("start.py")
 else:
-    rows = []
+    rows, fractions = [], all(objective(run.data.objective).percent for run in runs)
     for run in runs:
         glance = run_cards.summary(ws.run(run.id))
         report = glance.report
         rows.append({_("Run"): run.name, _("State"): run_cards.state_text(glance.state), _("Curve"): list(glance.curve),
-                     _("Score"): score_range(report.score, report.low, report.high) if report else "–",
+                     _("Score"): scores.score_with_range(report) if report else "–",
                      _("Model"): recipe.model_text(run.model),
                      _("Trains"): recipe.trained_text(run.model.key, run.plan),
                      _("Started"): pd.Timestamp(run.created, unit="s", tz="UTC").tz_convert(st.context.timezone or "UTC").tz_localize(None)})
     event = st.dataframe(pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-row", key="runs.table", column_config={
         _("State"): st.column_config.TextColumn(width=92),
-        _("Curve"): st.column_config.LineChartColumn(width=90, y_min=0.0, y_max=1.0, color="primary",
+        _("Curve"): st.column_config.LineChartColumn(width=90, y_min=0.0 if fractions else None, y_max=1.0 if fractions else None, color="primary",
                                                        help=_("Validation score after each epoch")),
         _("Score"): st.column_config.TextColumn(width=118, help=_("Score (95 % range)")),
         _("Started"): st.column_config.DatetimeColumn(width=130, format="YYYY-MM-DD HH:mm")})

@@ -221,7 +221,7 @@ def _check(before: Version, after: Version) -> None:
     """Raise `DataError` when the change leaves too little. What was so before is not held against it."""
     row = objective(after.objective)
     if row.most_labels is not None and len(after.labels) > row.most_labels:
-        raise DataError("A yes-or-no question has two labels.", "There would be {n}: {labels}", "Ask for one label an item first (under “Labels”).",
+        raise DataError("A yes-or-no question has two labels.", "There would be {n}: {labels}", "Ask for one label an item first (under “What is asked”).",
                         n=len(after.labels), labels=", ".join(after.labels[:8]))
     if len(after.labels) < row.least_labels:
         raise DataError("Fewer than two labels would be left.", "A model learns to tell labels apart, so it needs two at least.",

@@ -17,6 +17,8 @@ Theme = Literal["light", "dark"]
 MAX_NAME = 22
 MAX_CELLS_WITH_COUNTS = 15 * 15
 ROW_PX = 36
+MOST_BINS = 24
+LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal", "itemclick": False, "itemdoubleclick": False}
 BARS = 40
 """About so many bars show how long texts are."""
 TOOLS = ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale", "toImage"]
@@ -99,8 +101,7 @@ def _cells(matrix: Sequence[Sequence[int]], labels: Sequence[str], sums: Sequenc
 def class_counts_figure(labels: Sequence[str], counts: Mapping[SplitName, Sequence[int]], theme: Theme) -> go.Figure:
     """Items of each class as a bar in the order of `labels`, first on top, split into training, validation and test."""
     look, places = PALETTES[theme], list(range(len(labels)))
-    rows: tuple[tuple[SplitName, str, str], ...] = (
-        ("train", _("training"), look.learns), ("val", _("validation"), look.validation), ("test", _("test"), look.test))
+    rows = _sides(look)
     figure = go.Figure([
         go.Bar(x=list(counts[split]), y=places, orientation="h", name=name, marker={"color": colour, "line": {"width": 0}},
                text=[short(label, 60) for label in labels], textposition="none",
@@ -108,11 +109,54 @@ def class_counts_figure(labels: Sequence[str], counts: Mapping[SplitName, Sequen
         for split, name, colour in rows if any(counts.get(split, ()))])
     _dress(figure, look, height=max(120, 70 + 28 * len(labels)))
     figure.update_layout(barmode="stack", bargap=0.35, showlegend=len(figure.data) > 1,
-                         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal",
-                                 "itemclick": False, "itemdoubleclick": False})
+                         legend=LEGEND)
     figure.update_xaxes(gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=6)
     figure.update_yaxes(**_names(labels))
     return figure
+
+
+def scatter_figure(pairs: Sequence[tuple[float, float]], name: str, unit: str, theme: Theme) -> go.Figure:
+    """Numbers as they are and as they were answered, (true, answer) a point, and the line on which both are the same."""
+    look, told = PALETTES[theme], plain(f"{name} ({unit})" if unit else name)
+    low, high = min(map(min, pairs)), max(map(max, pairs))
+    margin = (high - low or 1) * 0.05
+    ends = [low - margin, high + margin]
+    figure = go.Figure([
+        go.Scatter(x=ends, y=ends, mode="lines", line={"color": look.dim, "width": 1, "dash": "dot"}, hoverinfo="skip", showlegend=False),
+        go.Scatter(x=[true for true, _answer in pairs], y=[answer for _true, answer in pairs], mode="markers", showlegend=False,
+                   marker={"color": look.learns, "size": 8, "opacity": 0.6},
+                   hovertemplate=f"{plain(_('true'))}: %{{x:.4g}}<br>{plain(_('answer'))}: %{{y:.4g}}<extra></extra>")])
+    _dress(figure, look, height=440)
+    side = {"range": ends, "gridcolor": look.grid, "zeroline": False, "fixedrange": True, "nticks": 7}
+    figure.update_xaxes(**side, title=f"{told}: {plain(_('true'))}")
+    figure.update_yaxes(**side, title=f"{told}: {plain(_('answer'))}", automargin=True)
+    return figure
+
+
+def values_figure(values: Mapping[SplitName, Sequence[float]], name: str, unit: str, theme: Theme) -> go.Figure:
+    """How often numbers occur, in ranges of one width, split into training, validation and test."""
+    look, every = PALETTES[theme], [value for side in values.values() for value in side]
+    low, width = min(every), (max(every) - min(every)) / MOST_BINS or 1.0
+    figure = go.Figure([
+        go.Bar(x=[low + (i + 0.5) * width for i in range(MOST_BINS)], y=_per_bin(values[split], low, width), name=side, width=width * 0.94,
+               marker={"color": colour, "line": {"width": 0}}, hovertemplate=f"%{{x:.4g}}<br>{plain(side)}: %{{y}}<extra></extra>")
+        for split, side, colour in _sides(look) if values.get(split)])
+    _dress(figure, look, height=260)
+    figure.update_layout(barmode="stack", showlegend=len(figure.data) > 1, legend=LEGEND)
+    figure.update_xaxes(showgrid=False, zeroline=False, fixedrange=True, title=plain(f"{name} ({unit})" if unit else name))
+    figure.update_yaxes(gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=5)
+    return figure
+
+
+def _per_bin(values: Sequence[float], low: float, width: float) -> list[int]:
+    counts = [0] * MOST_BINS
+    for value in values:
+        counts[min(MOST_BINS - 1, int((value - low) / width))] += 1
+    return counts
+
+
+def _sides(look: Palette) -> tuple[tuple[SplitName, str, str], ...]:
+    return ("train", _("training"), look.learns), ("val", _("validation"), look.validation), ("test", _("test"), look.test)
 
 
 def probability_bars(labels: Sequence[str], probabilities: Sequence[float], theme: Theme, most: int = 8) -> go.Figure:

@@ -31,7 +31,7 @@ def section(data: DataSpec, version: Version) -> None:
     known = tuple(dict.fromkeys((read.encoding, *ENCODINGS)))
     encoding = grid.container().selectbox(_("Encoding"), [name for name in known if name], index=0, key=f"data.columns.encoding.{data.version}",
                                           help=_("How the file stores letters. Change it when letters look wrong."))
-    choice = TableChoice(first or "", label or "", group or "", encoding or "")
+    choice = TableChoice(first or "", label or "", group or "", encoding or "", read.objective if label == read.label_column else "")
     importer.last_error()
     if st.button(_("Read again"), key="data.columns.read", icon=":material/refresh:", disabled=choice == read):
         importer.begin_reread(data, choice)

@@ -8,6 +8,7 @@ import streamlit as st
 from core.data import edit
 from core.data.health.check import Problem
 from core.data.versions import Version
+from core.objectives import objective
 from core.specs import DataSpec, SplitName
 from pages.ui import state
 from pages.ui.components.item_grid import Cell, item_grid
@@ -62,6 +63,8 @@ def _all(data: DataSpec, version: Version) -> None:
 
 
 def _label_filter(data: DataSpec, version: Version) -> int | None:
+    if len(version.labels) < 2:
+        return None
     key = f"data.label.{data.version}"
     if len(version.labels) > MANY_LABELS:
         return st.selectbox(_("Label"), range(len(version.labels)), index=None, format_func=lambda i: version.labels[i], key=key,
@@ -72,7 +75,7 @@ def _label_filter(data: DataSpec, version: Version) -> int | None:
 def _found(data: DataSpec, version: Version, label: int | None, side: SplitName | None, query: str) -> list[int]:
     words = texts(data) if version.task == "text" and query else {}
     return [position for position, item in enumerate(version.items)
-            if (label is None or item.label == label) and (side is None or item.split == side)
+            if (label is None or label in item.borne) and (side is None or item.split == side)
             and (not query or query in item.name.lower() or query in words.get(item.sha, "").lower())]
 
 
@@ -82,7 +85,8 @@ def _page(pages: int, key: str) -> int:
 
 def _grid(data: DataSpec, version: Version, groups: Sequence[Sequence[int]], key: str, reveal: bool = False) -> None:
     problems = st.container()  # above the items, where it is seen
-    act = item_grid([[_cell(data, version, position) for position in group] for group in groups], version.labels, key=key, reveal=reveal)
+    act = item_grid([[_cell(data, version, position) for position in group] for group in groups], version.labels, key=key, reveal=reveal,
+                    relabel=objective(version.objective).labels_exclude)
     if act is None:
         return
     with problems:
@@ -98,5 +102,5 @@ def _cell(data: DataSpec, version: Version, position: int) -> Cell:
     item = version.items[position]
     note = {"train": "", "val": _("validation"), "test": _("test")}[item.split]  # most train: saying so leaves labels no room
     if version.task == "text":
-        return Cell(position, version.labels[item.label], item.name, note, text=texts(data).get(item.sha, "")[:TEXT_CHARS])
-    return Cell(position, version.labels[item.label], item.name, note, url=thumbs_url(data.dataset, data.version).format(sha=item.sha))
+        return Cell(position, version.said(item), item.name, note, text=texts(data).get(item.sha, "")[:TEXT_CHARS])
+    return Cell(position, version.said(item), item.name, note, url=thumbs_url(data.dataset, data.version).format(sha=item.sha))

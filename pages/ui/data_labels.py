@@ -1,21 +1,39 @@
 """The labels with their true counts; ticked ones are renamed, merged or dropped."""
 from __future__ import annotations
 
+from statistics import fmean, quantiles
+
 import streamlit as st
 
 from core.data import edit
 from core.data.versions import Version
-from core.specs import DataSpec
+from core.objectives import objective
+from core.specs import SIDES, DataSpec
+from pages.ui import charts
 from pages.ui.data_split import said_of_sides
 from pages.ui.data_tables import counts_table
 from pages.ui.data_view import carry_out
 from pages.ui.i18n import _
 from pages.ui.text import md
+from pages.ui.try_panel import number
 
 
 def section(data: DataSpec, version: Version) -> None:
-    _labels(data, version)
+    if objective(version.objective).numeric:
+        _values(data, version)
+    else:
+        _labels(data, version)
     said_of_sides(version)
+
+
+def _values(data: DataSpec, version: Version) -> None:
+    """How the numbers are spread."""
+    values = {side: [item.value for item in version.split(side) if item.value is not None] for side in SIDES}
+    st.plotly_chart(charts.values_figure(values, version.labels[0], version.unit, st.context.theme.type or "light"), key=f"data.values.{data.version}",
+                    config={"displayModeBar": False})
+    every = [value for side in values.values() for value in side]
+    st.caption(_("Mean {mean}, half of them between {low} and {high}.", mean=md(number(fmean(every), version.unit)),
+                 low=number(quantiles(every, n=4)[0], ""), high=md(number(quantiles(every, n=4)[2], version.unit))))
 
 
 def _labels(data: DataSpec, version: Version) -> None:

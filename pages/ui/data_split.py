@@ -37,7 +37,7 @@ def section(data: DataSpec, version: Version, facts: Facts) -> None:
 
 def _standing(version: Version) -> None:
     """What is, never what was asked for."""
-    counts = {side: sum(of_label.values()) for side, of_label in version.counts().items()}
+    counts = version.sizes()
     n = len(version.items)
     names: dict[SplitName, str] = {"train": _("to learn from"), "val": _("for choosing the best epoch (validation)"),
                                    "test": _("used once at the end (test)")}
@@ -66,7 +66,7 @@ def _groups_in_words(version: Version) -> str:
 
 def said_of_sides(version: Version) -> None:
     """What it means for the scores that a side has no items, or none of a label; nothing where every side is whole."""
-    counts = {side: sum(of_label.values()) for side, of_label in version.counts().items()}
+    counts = version.sizes()
     if not counts["val"] and not counts["test"]:
         st.info(_("No item is held back: nothing will tell how good the model is."), icon=":material/info:")
     elif not counts["test"]:

@@ -19,6 +19,7 @@ from pages.ui import state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.text import md
+from pages.ui.try_panel import number
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -55,6 +56,16 @@ def show_hold(problem: Problem) -> None:
 def item_words(version: Version) -> tuple[str, str]:
     """The noun for many items of this kind, at the beginning of a line and within one."""
     return (_("Texts"), _("texts")) if version.task == "text" else (_("Pictures"), _("pictures"))
+
+
+def in_short(version: Version) -> str:
+    """How much there is, as Markdown: items and labels, or the range of their numbers."""
+    n, items = f"{len(version.items):,}", item_words(version)[1]
+    values = [item.value for item in version.items if item.value is not None]
+    if values:
+        return _("{n} {items}, {name} from {low} to {high}", n=n, items=items, name=md(version.labels[0]),
+                 low=number(min(values), ""), high=md(number(max(values), version.unit)))
+    return _("{n} {items}, {k} labels", n=n, k=len(version.labels), items=items)
 
 
 def list_link(data: DataSpec) -> None:

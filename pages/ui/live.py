@@ -40,7 +40,7 @@ def watch(run_id: str) -> None:
     bar = recipe.place()
     row = objective(run.data.objective)
     live_curves(live_url(ws, who, run_id, language()), key=f"live.{run_id}", state={
-        "name": run.name, "score": _(row.metric_label), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"),
+        "name": run.name, "score": _scored(run), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"),
         "patience": run.config.patience, "costs": _costs(run)})
     if now in ENDED:
         _aftermath(run, now, bar)
@@ -49,6 +49,12 @@ def watch(run_id: str) -> None:
     _wait_for_end(run_id, now)
     recipe.fill_run(bar, run, button=_("Results"), icon=":material/insights:")
     st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
+
+
+def _scored(run: RunSpec) -> str:
+    """What the score is called, with the unit that numbers have."""
+    label, unit = _(objective(run.data.objective).metric_label), state.read_version(run.data).unit
+    return f"{label} ({unit})" if unit else label
 
 
 def _costs(run: RunSpec) -> list[float]:

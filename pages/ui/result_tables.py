@@ -13,10 +13,10 @@ def per_class_table(report: Report) -> None:
     """Precision, recall and F1 of each label; a dash where one is undefined."""
     frame = pd.DataFrame([{
         _("Label"): row.label, _("Precision"): percent(row.precision), _("Recall"): _recall(row), _("F1"): percent(row.f1),
-        _("Pictures"): row.support} for row in report.per_class])
+        _("Items"): row.support} for row in report.per_class])
     st.dataframe(frame, hide_index=True, key="results.classes", height="content" if len(frame) <= 12 else 460, column_config={
-        _("Precision"): st.column_config.TextColumn(help=_("Of the pictures given this label, how many really have it.")),
-        _("Recall"): st.column_config.TextColumn(help=_("Of the pictures that really have this label, how many were found, with the 95 % range.")),
+        _("Precision"): st.column_config.TextColumn(help=_("Of the items given this label, how many really have it.")),
+        _("Recall"): st.column_config.TextColumn(help=_("Of the items that really have this label, how many were found, with the 95 % range.")),
         _("F1"): st.column_config.TextColumn(help=_("Both in one figure (their harmonic mean)."))})
 
 

@@ -12,9 +12,9 @@ from core.errors import NotFound
 from core.evaluation.report import Report, read_report
 from core.jobs.runs import RunState, state_of
 from core.specs import RunSpec
-from pages.ui import recipe, state
+from pages.ui import recipe, scores, state
 from pages.ui.i18n import _
-from pages.ui.text import md, score_range
+from pages.ui.text import md
 
 STATE_LOOK: dict[RunState, tuple[str, str]] = {
     "queued": (":material/schedule:", "gray"), "preparing": (":material/hourglass_top:", "blue"), "running": (":material/play_circle:", "violet"),
@@ -68,7 +68,7 @@ def grid(runs: Sequence[RunSpec]) -> None:
             at_a_glance = summary(state.workspace().run(run.id))
             st.markdown(f"**{md(run.name)}**  {badge(at_a_glance.state)}")
             report = at_a_glance.report
-            st.caption(score_range(report.score, report.low, report.high) if report else recipe.preset_text(run.config.preset))
+            st.caption(scores.score_with_range(report) if report else recipe.preset_text(run.config.preset))
             ended = at_a_glance.state in ("finished", "stopped")
             if st.button(_("Open"), key=f"runs.open.{run.id}", type="tertiary", icon=":material/arrow_forward:"):
                 state.look_at(run.id)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.errors import SettingsError
 from core.models.catalog import ModelRow
+from core.objectives import Objective, objective
 from core.specs import TrainConfig
 from pages.ui import settings_pictures, settings_texts, state
 from pages.ui.errors import show_error
@@ -22,7 +23,7 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
     given = draft.actual_config()
     with st.expander(_("Advanced settings"), icon=":material/tune:", key="train.advanced"):
         try:
-            edited = _fields(given, row)
+            edited = _fields(given, row, objective(draft.data.objective if draft.data else "single_label"))
         except SettingsError as error:
             show_error(error)
             return given
@@ -33,7 +34,7 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
     return edited
 
 
-def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
+def _fields(given: TrainConfig, row: ModelRow, asked: Objective) -> TrainConfig:
     rev, kind = str(state.rev("settings")), KINDS[row.task]
     grid = st.grid(3, min_column_width=220)
     one, two, three = grid.container(), grid.container(), grid.container()
@@ -56,8 +57,8 @@ def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
         st.markdown(f"**{_('Items')}**")
         batch = st.number_input(_("Batch size"), 1, 1024, given.batch_size, key=f"train.batch.{rev}", help=kind.batch_help())
         given = kind.size(given, row, rev)
-        weights = st.toggle(_("Rare labels count more"), given.class_weights, key=f"train.weights.{rev}",
-                            help=_("Class weights: every label counts equally, however many items it has."))
+        weights = asked.weights and st.toggle(_("Rare labels count more"), given.class_weights, key=f"train.weights.{rev}",
+                                              help=_("Class weights: every label counts equally, however many items it has."))
         seed = st.number_input(_("Seed"), 0, 2**31 - 1, given.seed, key=f"train.seed.{rev}", help=_("The same seed gives the same run again."))
     with three:
         st.markdown(f"**{_('Against memorising')}**")
@@ -65,8 +66,10 @@ def _fields(given: TrainConfig, row: ModelRow) -> TrainConfig:
                                    help=_("Early stopping; 0 means never."))
         decay = st.number_input(_("Weight decay"), 0.0, 1.0, given.weight_decay, format="%.4f", step=0.005, key=f"train.decay.{rev}",
                                 help=_("Pulls weights towards zero, so that the network prefers simple answers."))
-        smoothing = st.slider(_("Label smoothing"), 0.0, 0.5, given.label_smoothing, 0.05, key=f"train.smoothing.{rev}",
-                              help=_("Asks for a little less certainty; helps when some labels may be wrong."))
+        smoothing = given.label_smoothing
+        if asked.smoothing:
+            smoothing = st.slider(_("Label smoothing"), 0.0, 0.5, given.label_smoothing, 0.05, key=f"train.smoothing.{rev}",
+                                  help=_("Asks for a little less certainty; helps when some labels may be wrong."))
     given = kind.more(given, row, rev)
     return replace(given, epochs=int(epochs), learning_rate=float(rate), optimizer=optimizer, momentum=float(momentum), schedule=schedule,
                    batch_size=int(batch), class_weights=weights, seed=int(seed), patience=int(patience), weight_decay=float(decay),

@@ -66,9 +66,9 @@ def test_the_headline_is_the_reports_with_its_range(lived_in: Workspace, visit: 
     report, page = read_report(lived_in.run(ENDED) / "report.json"), visit("results.py", run=ENDED)
     assert (page.metric[0].label, page.metric[0].value) == ("Accuracy (test)", percent(report.score))
     assert f"{report.k} of {report.n} right. The true rate is likely {report.low * 100:.0f}–{report.high * 100:.0f} %" in said(page)
-    assert "they played no part in any choice" in said(page) and "Only 6 pictures: a rough score." in said(page) and not page.warning
+    assert "they played no part in any choice" in said(page) and "Only 6 items: a rough score." in said(page) and not page.warning
     table = page.dataframe[0].value
-    assert table["Label"].tolist() == ["cat", "dog", "hen"] and table["Pictures"].tolist() == [2, 2, 2]
+    assert table["Label"].tolist() == ["cat", "dog", "hen"] and table["Items"].tolist() == [2, 2, 2]
 
 
 def test_a_score_that_was_used_for_choosing_says_so(lived_in: Workspace, visit: Visit) -> None:

@@ -37,12 +37,13 @@ class Act:
     label: str = ""
 
 
-def item_grid(groups: Sequence[Sequence[Cell]], labels: Sequence[str], *, key: str, reveal: bool = False) -> Act | None:
+def item_grid(groups: Sequence[Sequence[Cell]], labels: Sequence[str], *, key: str, reveal: bool = False, relabel: bool = True) -> Act | None:
     """Draw the items, those of one group in a frame of their own (a single group needs none). The act in the one run of the page that
-    follows it, else None. Only positions that are shown come back. `reveal`: scroll there when these items appear."""
+    follows it, else None. Only positions that are shown come back. `reveal`: scroll there when these items appear.
+    `relabel`: whether another label can be given."""
     sides: dict[SplitName, str] = {"train": _("Training"), "val": _("Validation"), "test": _("Test")}
-    data = {"reveal": reveal, "groups": [[asdict(cell) for cell in group] for group in groups], "labels": list(labels), "text": {
-        "hint": _("Click items to select them, to change their label or remove them."), "selected": _("{n} selected"),
+    data = {"reveal": reveal, "relabel": relabel, "groups": [[asdict(cell) for cell in group] for group in groups], "labels": list(labels), "text": {
+        "hint": _("Click items to select them, to change their label or remove them.") if relabel else _("Click items to select them, to move or remove them."), "selected": _("{n} selected"),
         "one": _("1 selected"), "label": _("New label"), "relabel": _("Change label"), "remove": _("Remove"), "clear": _("Clear"),
         "all": _("Select all shown"), "move": _("Move to …")}, "sides": sides}
     shown = {cell.position for group in groups for cell in group}

@@ -38,7 +38,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const choice = (value, text) => { const option = make('option', '', text); option.value = value; return option; };
   move.append(choice('', t.move), ...Object.entries(data.sides).map(([side, name]) => choice(side, name)));
   move.onchange = () => { const side = move.value; move.value = ''; if (side) send(side, {}); };
-  tools.append(label, list, relabel, move, button(t.remove, '', () => send('remove', {})), button(t.clear, 'quiet', () => clear()));
+  tools.append(...(data.relabel ? [label, list, relabel] : []), move, button(t.remove, '', () => send('remove', {})), button(t.clear, 'quiet', () => clear()));
   bar.append(count, hint, tools, all);
 
   function clear() { selected.clear(); anchor = null; label.value = ''; show(); }

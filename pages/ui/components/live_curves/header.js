@@ -16,7 +16,7 @@ function figures({ text, percent, interval }) {
   const loss = v => (v ?? null) === null ? '–' : v !== 0 && Math.abs(v) < 0.001 ? v.toExponential(1) : v.toFixed(Math.abs(v) < 1 ? 3 : 2);
   const score = v => (v ?? null) === null ? '–' : percent ? fill(text.percent, { n: Math.round(100 * v) }) : loss(v);
   const range = (v, n) => {
-    if (!interval || v === null || !n) return '';
+    if (interval !== 'wilson' || v === null || !n) return '';
     const [low, high] = wilson(v, n).map(bound => percent ? Math.round(100 * bound) : loss(bound));
     return fill(text.range, { low, high });
   };
