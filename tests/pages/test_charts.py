@@ -6,7 +6,17 @@ import json
 import plotly.graph_objects as go
 import pytest
 
-from pages.ui.charts import PALETTES, Theme, class_counts_figure, confusion_figure, plain, probability_bars, short
+from pages.ui.charts import (
+    PALETTES,
+    Theme,
+    class_counts_figure,
+    confusion_figure,
+    plain,
+    probability_bars,
+    scatter_figure,
+    short,
+    values_figure,
+)
 
 HOSTILE = ["<b>bold</b>", "<a href='javascript:alert(1)'>x</a>", "$\\alpha$", "a\nb", "&amp;", "![t](http://example.org/p.png)", "%{x}", ""]
 THEMES: list[Theme] = ["light", "dark"]
@@ -106,3 +116,19 @@ def test_backgrounds_are_transparent_and_the_toolbar_is_bare(theme: Theme) -> No
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
         assert "zoom" in figure.layout.modebar.remove
         assert figure.layout.font.color == PALETTES[theme].ink
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_number_is_in_one_range_of_its_side(theme: Theme) -> None:
+    figure = values_figure({"train": [1.0, 1.0, 9.0, 5.0], "val": [9.0], "test": []}, "<b>age</b>", "$y$", theme)
+    assert [sum(bar.y) for bar in figure.data] == [4, 1] and figure.data[0].y[0] == 2 and figure.data[1].y[-1] == 1
+    assert "&lt;b&gt;" in said(figure) and "<b>" not in said(figure) and "$" not in said(figure)
+    assert sum(values_figure({"train": [3.0, 3.0]}, "age", "", theme).data[0].y) == 2, "all may be the same"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_right_numbers_lie_on_the_line(theme: Theme) -> None:
+    line, points = scatter_figure([(1.0, 1.0), (4.0, 6.0)], "<i>age</i>", "years", theme).data
+    assert line.x == line.y and line.x[0] < 1 and line.x[1] > 6
+    assert (points.x, points.y) == ((1.0, 4.0), (1.0, 6.0))
+    assert scatter_figure([(2.0, 2.0)], "age", "", theme).data[0].x[0] < 2, "a single item has room around it"
