@@ -30,7 +30,8 @@ SPARE_BYTES = 1 << 30
 @dataclass(frozen=True, slots=True)
 class Stored:
     """Outputs of the first `boundary` blocks for one side of a dataset, float32, mapped from disk: (n, …), or where they keep the
-    items' lengths (sum of lengths, …), one item behind the other without padding; `starts` says where each begins."""
+    items' lengths (sum of lengths, …), one item behind the other without padding; `starts` then says where each begins. `lengths` are
+    those of the items in either case: by them the batches are made, so that these are the ones of the plain loop."""
     outputs: Tensor
     targets: Tensor
     boundary: int
@@ -42,7 +43,7 @@ class Stored:
         return len(self.targets)
 
     def inputs(self, idx: Tensor) -> State:
-        if self.lengths is None or self.starts is None:
+        if self.starts is None or self.lengths is None:
             return State(self.outputs[idx])
         lengths = self.lengths[idx]
         return State(padded([self.outputs[start:start + n] for start, n in zip(self.starts[idx].tolist(), lengths.tolist())]),
@@ -97,7 +98,7 @@ def store(network: Network, splits: Mapping[SplitName, Split], boundary: int, sh
 def _empty_side(split: Split, boundary: int, shape: Shape, path: Path) -> Stored:
     rows = _mapped(path, (shape.rows(split), *shape.item))
     if not shape.ragged:
-        return Stored(rows, split.targets, boundary)
+        return Stored(rows, split.targets, boundary, split.lengths)
     assert split.lengths is not None, "a network can't give items of different lengths for such of one"
     return Stored(rows, split.targets, boundary, split.lengths, split.lengths.cumsum(0) - split.lengths, shape.window)
 
