@@ -207,7 +207,7 @@ def look_at(state: State) -> None:
     if "mask" in state.derived or state.lengths is None and not windows:
         return
     length = state.x.shape[1]
-    lengths = torch.full((len(state),), length, device=state.x.device) if state.lengths is None else state.lengths.clamp(min=1)
+    lengths = torch.full((len(state),), length, device=state.x.device) if state.lengths is None else state.lengths.to(state.x.device).clamp(min=1)
     mask = (torch.arange(length, device=state.x.device)[None] < lengths[:, None]).long()
     if windows:
         mask, state.derived["rows"] = windows_of(mask, state.window)
