@@ -23,8 +23,8 @@ def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
         blocks = [block for block in row.blocks if block.group == name]
         head = name == groups(row)[-1]
         new = all(block.new for block in blocks)
-        kept = blocks[:-1] if head else blocks  # the last block of the head is the layer that your labels replace
-        parameters = sum(block.parameters for block in kept) + (n_classes * (row.feature_width + 1) if head else 0)
+        changed = (n_classes - row.source_classes) * (row.feature_width + 1) if head else 0  # its last layer has a place for each label
+        parameters = sum(block.parameters for block in blocks) + changed
         mine = [b for b in plan.blocks if b.name in {block.name for block in blocks}]
         from_epoch = 0 if head else min((b.from_epoch for b in mine if b.state != "frozen"), default=joins_at(plan))
         rows.append(Row(name, group_name(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",

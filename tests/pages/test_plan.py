@@ -76,9 +76,9 @@ def test_a_block_that_is_frozen_again_forgets_its_rate_and_its_epoch() -> None:
 def test_the_bricks_add_up_to_the_network_with_a_head_for_the_labels(n_classes: int) -> None:
     for row in CATALOG.values():
         bricks = map_rows(row, preset_plan(row, "instant"), n_classes)
-        kept = sum(block.parameters for block in row.blocks[:-1])  # a final norm shares its group with the new layer
-        assert sum(brick.parameters for brick in bricks) == kept + n_classes * (row.feature_width + 1)
-        assert [brick.locked for brick in bricks] == [False] * (len(bricks) - 1) + [True]
+        assert sum(brick.parameters for brick in bricks) == row.parameters + (n_classes - row.source_classes) * (row.feature_width + 1)
+        new = [all(block.new for block in row.blocks if block.group == name) for name in groups(row)]
+        assert [brick.locked for brick in bricks] == [*new[:-1], True]
         assert bricks[-1].note == f"your {n_classes} labels"
 
 

@@ -6,7 +6,7 @@ from core.models.catalog import CATALOG, ModelRow
 from core.training.presets import PRESETS, groups, plan_for, preset_config, preset_plan
 
 
-@pytest.fixture(params=list(CATALOG))
+@pytest.fixture(params=[row.key for row in CATALOG.values() if row.adapter != "words"])
 def row(request: pytest.FixtureRequest) -> ModelRow:
     return CATALOG[request.param]
 
@@ -41,7 +41,16 @@ def test_balanced_lets_the_head_begin_and_the_stage_follow_with_small_steps(row:
 
 def test_instant_stays_without_augmentation_so_that_the_frozen_part_is_computed_once(row: ModelRow) -> None:
     assert not preset_config(row, "instant").augmentation.active and preset_config(row, "instant").store_activations
-    assert preset_config(row, "thorough").augmentation.active and preset_config(row, "thorough").schedule == "cosine"
+    thorough = preset_config(row, "thorough")
+    assert thorough.augmentation.active == (row.task == "image") and thorough.schedule == "cosine"
+
+
+@pytest.mark.parametrize("key", PRESETS)
+@pytest.mark.parametrize("model", [row.key for row in CATALOG.values() if row.adapter == "words"])
+def test_what_is_new_always_trains_from_the_start(model: str, key) -> None:
+    plan, blocks = preset_plan(CATALOG[model], key), CATALOG[model].blocks
+    new = {block.name for block in blocks if block.new}
+    assert new and {block.name for block in plan.blocks if block.state == "trained" and not block.from_epoch and block.lr_scale == 1.0} >= new
 
 
 @pytest.mark.parametrize("kind, n_groups", [("head", 1), ("last-stage", 2), ("all", None)])
