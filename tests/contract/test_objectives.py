@@ -21,15 +21,18 @@ from core.evaluation.outside import ask as ask_bundle
 from core.evaluation.outside import evaluate_bundle
 from core.evaluation.report import Report, read_report
 from core.jobs import worker
-from core.jobs.runs import state_of
+from core.jobs.runs import state_of, submit
+from core.models.catalog import find
 from core.objectives import OBJECTIVES, objective
 from core.owners import LOCAL_OWNER
-from core.specs import DataSpec
+from core.specs import DataSpec, ModelSpec, TrainConfig
+from core.tasks.registry import TASKS
 from core.tasks.targets import targets_of
+from core.training.presets import plan_for
 from core.workspace import Workspace
 from tests.core.data.picture_files import encoded, picture, write_tree
 from tests.core.data.table_files import csv_bytes
-from tests.core.jobs.queued import dataset, put_in_queue
+from tests.core.jobs.queued import dataset
 
 N = 40
 BRIGHT = 3
@@ -48,8 +51,20 @@ def pictures(folder: Path, key: str) -> Path:
     return write_tree(folder, files | {"labels.csv": csv_bytes([["file", "label"], *([f"{n}.png", cell(key, n)] for n in range(N))])})
 
 
-MADE: dict[str, Callable[[Path, str], Path]] = {"image": pictures}
-"""By task, how a small dataset with a table of labels is made. A task joins with its own row."""
+def texts(folder: Path, key: str) -> Path:
+    """The words tell how bright it is."""
+    words = ("night darkness shadow", "evening cloud lamp", "sunshine noon snow")
+    rows = [[f"a day of {words[n % BRIGHT]} number {n}", cell(key, n)] for n in range(N)]
+    return write_tree(folder, {"t.csv": csv_bytes([["text", "label"], *rows])}) / "t.csv"
+
+
+MADE: dict[str, Callable[[Path, str], Path]] = {"image": pictures, "text": texts}
+"""By task, how a small dataset with a table of labels is made."""
+SETTINGS = {"image": {"epochs": 8, "learning_rate": 0.02, "input_size": 64}, "text": {"epochs": 12, "learning_rate": 0.05}}
+
+
+def test_every_task_is_tried() -> None:
+    assert set(MADE) == set(SETTINGS) == set(TASKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,8 @@ def trained(request: pytest.FixtureRequest, ws: Workspace, tmp_path: Path) -> Tr
     task, key = request.param
     data = import_path(ws, MADE[task](tmp_path / "in", key), name="set", owner=LOCAL_OWNER, progress=lambda done, total: None,
                        choice=TableChoice(objective=key if key == "binary" else ""))
-    run = put_in_queue(ws, data, pretrained=True, epochs=8, learning_rate=0.02)
+    row = find(TASKS[task].default_model, ws)
+    run = submit(ws, LOCAL_OWNER, data, ModelSpec(row.key), plan_for(row, "head"), TrainConfig(batch_size=8, **SETTINGS[task]))
     worker.run(ws.run(run.id))
     assert state_of(ws.run(run.id)) == "finished", events.read(ws.run(run.id) / "events.jsonl")[-1]
     return Trained(ws, data, load_version(ws, data), read_report(ws.run(run.id) / "report.json"), ws.run(run.id))
@@ -103,14 +119,14 @@ def test_a_run_of_every_objective_is_judged_taken_home_and_asked(trained: Traine
     assert [[pytest.approx(value, abs=1e-4 * max(1.0, abs(value))) for value in said] for said in kept] == asked
     again = evaluate_bundle(trained.ws, trained.folder / "bundle.zip", data)
     assert again.score == pytest.approx(report.score, rel=1e-4) and again.objective == row.key
-    words = [str(trained.ws.blob(item.sha)) for item in items[:3]]
+    words = [str(item) for item in home.kind.load_app().contents(trained.ws, data.dataset, [item.sha for item in items[:3]])]
     labels, answers = ask_bundle(trained.folder / "bundle.zip", words)
-    assert labels == version.labels and [set(answer) for answer in answers] == [set(SAID[row.key])] * 3
+    assert labels == version.labels and [set(answer) for answer in answers] == [{home.kind.item, *SAID[row.key]}] * 3
     _the_program_says_the_same(trained.folder / "best", words, answers)
 
 
-SAID = {"single_label": ("file", "label", "probability", "probabilities"), "binary": ("file", "label", "probability", "probabilities"),
-        "multi_label": ("file", "labels", "probabilities"), "regression": ("file", "name", "value", "unit")}
+SAID = {"single_label": ("label", "probability", "probabilities"), "binary": ("label", "probability", "probabilities"),
+        "multi_label": ("labels", "probabilities"), "regression": ("name", "value", "unit")}
 
 
 def _better_than_guessing(trained: Trained) -> None:

@@ -148,7 +148,7 @@ def check_label(one: _Column, columns: Sequence[str], file: str, asked: str = ""
 def _unfit(one: _Column) -> str:
     if one.several:
         return ""
-    if one.fractions > 0.3 and one.n_distinct > max(10, one.n // 20):
+    if one.measured or one.fractions > 0.3 and one.n_distinct > max(10, one.n // 20):
         return "numbers"
     return "different" if one.n > 1 and one.n_distinct > 0.5 * one.n else ""
 

@@ -90,6 +90,8 @@ def test_what_can_not_be_asked_is_explained(ws: Workspace, tmp_path: Path) -> No
         imported(ws, path, objective="binary")
     with pytest.raises(DataError, match="tell too little"):
         imported(ws, path, objective="regression")
+    with pytest.raises(DataError, match="holds measured numbers, not labels"):
+        imported(ws, table(tmp_path / "numbers", "numbers", "text"), objective="single_label")
 
 
 @pytest.mark.parametrize("kind", ["several", "numbers"])
