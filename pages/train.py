@@ -37,6 +37,7 @@ def prepare() -> None:
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
              once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
     st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your items."))
+    settings_form.KINDS[row.task].warn(config, row, draft.data)
     if not expected.measured:
         st.caption(_("A first guess: this model has not run here yet."))
 

@@ -19,20 +19,9 @@ from core.events import Preparing
 from core.models.blocks import Network
 from core.specs import FreezePlan, RunSpec
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
-from core.training.presets import MOST_PER_LABEL
-
-PAIRS_A_STEP = 16
-ROUNDS = 20
-"""Pairs of one label, and as many of two, that each item begins."""
-MOST_STEPS = 400
+from core.training.pairs import MOST_PAIRS, MOST_PER_LABEL, PAIRS_A_STEP, ROUNDS
 
 Wish = Literal["", "keep", "discard"]
-
-
-def head_alone(plan: FreezePlan) -> FreezePlan:
-    """The plan of what follows the pairs: the head trains, all else rests."""
-    *trunk, head = plan.blocks
-    return FreezePlan((*(replace(block, state="frozen", lr_scale=1.0, from_epoch=0) for block in trunk), head))
 
 
 def tune(run: RunSpec, network: Network, side: Split, control: Callable[[], Wish]) -> Generator[Preparing, None, Wish]:
@@ -79,7 +68,7 @@ def pairs_of(targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         if others := members[:i] + members[i + 1:]:
             pairs.append(torch.stack([first, some(torch.cat(others), len(first))], 1))
             alike.append(torch.zeros(len(first)))
-    order = torch.randperm(sum(map(len, alike)), generator=generator)[:MOST_STEPS * PAIRS_A_STEP]
+    order = torch.randperm(sum(map(len, alike)), generator=generator)[:MOST_PAIRS]
     return torch.cat(pairs)[order], torch.cat(alike)[order]
 
 

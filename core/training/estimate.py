@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.models.catalog import ModelRow
 from core.specs import BlockState, FreezePlan, TrainConfig
 from core.training.machine import load_machine
+from core.training.pairs import head_alone, n_pairs
 from core.workspace import Workspace
 
 GUESS_MACS_PER_S = 2e10
@@ -49,9 +50,13 @@ def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int,
     adapters pay three times for multiplications of their own. What it has to remember of a forward pass is that of a trained block.
     What lies before the first block that learns is paid for once, unless augmentation changes the pictures in every epoch."""
     macs_per_s, measured = speed
+    pairs_s = 0.0
+    if config.method == "contrastive":  # each pair is two items, forward and backward; the head alone follows
+        pairs_s = epoch_seconds(_costs(row, plan, config, config.epochs, item.work), 0, 2 * n_pairs(n_train), 0, macs_per_s)
+        plan = head_alone(plan)
     macs, boundaries = _macs(row, item.work), _boundaries(plan, config)
     stored = [boundary for before, boundary in zip([0, *boundaries], boundaries) if boundary != before]
-    once = item.read_s * (n_train + n_val) + (n_train + n_val) * sum(sum(macs[:boundary]) for boundary in stored) / macs_per_s
+    once = pairs_s + item.read_s * (n_train + n_val) + (n_train + n_val) * sum(sum(macs[:boundary]) for boundary in stored) / macs_per_s
     epochs = sum(epoch_costs(row, plan, config, n_train, n_val, macs_per_s, item))
     return Estimate(once, epochs / config.epochs, once + epochs, measured)
 

@@ -23,6 +23,7 @@ from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss, Terms
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
 from core.training.order import batches_by_length, epoch_batches
+from core.training.pairs import head_alone
 
 Control = Callable[[], Literal["go", "keep", "discard"]]
 REPORT_SECONDS = 0.1
@@ -93,7 +94,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
         wish = yield from contrastive.tune(run, network, splits["train"], lambda: _asked(control))
         if wish == "discard":
             return Discarded()
-        plan = contrastive.head_alone(plan)
+        plan = head_alone(plan)
     loss = LOSSES[run.data.objective]
     terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
     optimizer = build_optimizer(network, plan, config)

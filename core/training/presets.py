@@ -8,10 +8,9 @@ from core.errors import ModelError
 from core.models.catalog import ModelRow
 from core.models.rows import Adapter, BlockFacts
 from core.specs import Augmentation, BlockPlan, BlockState, FreezePlan, PresetKey, TrainConfig
+from core.training.pairs import MOST_PER_LABEL
 
 PlanKind = Literal["head", "last-stage", "all", "lora"]
-MOST_PER_LABEL = 64
-"""With more training items of a label than these, comparing them in pairs teaches little that the labels don't."""
 PRESETS: tuple[PresetKey, ...] = ("instant", "balanced", "thorough")
 
 

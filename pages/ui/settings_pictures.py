@@ -38,6 +38,10 @@ def after(edited: TrainConfig, row: ModelRow, data: DataSpec | None) -> None:
             show_error(error)
 
 
+def warn(config: TrainConfig, row: ModelRow, data: DataSpec) -> None:
+    """Nothing of a picture is left out but its edges, and every model does that."""
+
+
 def _augmentation(given: Augmentation, rev: str) -> Augmentation:
     st.markdown(f"**{_('Augmentation')}**")
     st.caption(_("Shows each picture a little changed every time, so that the network learns what does not matter. "

@@ -34,3 +34,8 @@ def after(edited: TrainConfig, row: ModelRow, data: DataSpec | None) -> None:
     """How much of the user's texts is left out by these settings."""
     if data:
         text_lengths.sentence(data, row, edited)
+
+
+def warn(config: TrainConfig, row: ModelRow, data: DataSpec) -> None:
+    """Before the training: what of the texts will not be read."""
+    text_lengths.cut(data, row, config)

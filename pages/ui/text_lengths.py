@@ -30,12 +30,18 @@ def sentence(data: DataSpec, row: ModelRow, config: TrainConfig) -> None:
         return
     middle, longest = int(np.median(counts.counts)), max(counts.counts)
     st.caption(_("Tokens of a text for {model}: half have up to {middle}, the longest {longest}.", model=row.title, middle=middle, longest=longest))
-    if counts.cut:
+    if not counts.cut:
+        st.caption(_("Every text is read to its end."))
+    cut(data, row, config)
+
+
+def cut(data: DataSpec, row: ModelRow, config: TrainConfig) -> None:
+    """How many texts are longer than what is read, where some are."""
+    counts = _counts(data, row.key, config)
+    if counts and counts.cut:
         share = f"{100 * counts.cut:.0f}" if counts.cut >= 0.01 else _("less than 1")
         said = _("{share} % of the texts are longer than {room} tokens: the rest of those is not read.", share=share, room=counts.room)
         st.markdown(f":orange[:material/content_cut: {said}]")
-    else:
-        st.caption(_("Every text is read to its end."))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

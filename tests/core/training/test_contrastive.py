@@ -9,7 +9,8 @@ from core.errors import UserError
 from core.events import Discarded, Done, EpochEnd, Preparing
 from core.models.catalog import find
 from core.training import contrastive
-from core.training.contrastive import MOST_PER_LABEL, ROUNDS, head_alone, pairs_of
+from core.training.contrastive import pairs_of
+from core.training.pairs import MOST_PER_LABEL, PAIRS_A_STEP, ROUNDS, head_alone, n_pairs
 from core.training.presets import PRESETS, plan_for, presets_for
 from tests.core.training.learners import network, of, sides, spec, state, train
 
@@ -17,7 +18,7 @@ from tests.core.training.learners import network, of, sides, spec, state, train
 def test_pairs_are_half_alike_and_say_so_truly() -> None:
     targets = torch.tensor([0, 0, 0, 1, 1, 2])
     pairs, alike = pairs_of(targets, seed=3)
-    assert len(pairs) == len(alike) == 2 * ROUNDS * len(targets)
+    assert len(pairs) == len(alike) == 2 * ROUNDS * len(targets) == n_pairs(len(targets))
     assert torch.equal(targets[pairs[:, 0]] == targets[pairs[:, 1]], alike.bool()) and alike.mean() == 0.5
 
 
@@ -39,7 +40,7 @@ def test_one_label_alone_makes_pairs_of_it(tmp_path: Path) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contrastive, "MOST_STEPS", 6)
+    monkeypatch.setattr(contrastive, "MOST_PAIRS", 6 * PAIRS_A_STEP)
 
 
 def test_pairs_teach_the_trunk_and_labels_the_head(quick: None, tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_pairs_teach_the_trunk_and_labels_the_head(quick: None, tmp_path: Path) 
 
 
 def test_pairs_bring_items_of_one_label_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contrastive, "MOST_STEPS", 12)
+    monkeypatch.setattr(contrastive, "MOST_PAIRS", 12 * PAIRS_A_STEP)
     data, net = sides(12, 0), network()
 
     def gap() -> float:

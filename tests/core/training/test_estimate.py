@@ -10,6 +10,7 @@ from core.specs import Augmentation, TrainConfig
 from core.tasks.picture_facts import DECODE_S, preprocess, relative
 from core.training.estimate import Estimate, ItemCost, estimate, everything_seconds, speed
 from core.training.machine import record_precision, record_speed
+from core.training.pairs import head_alone
 from core.training.presets import plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
@@ -105,3 +106,10 @@ def test_a_damaged_file_of_measurements_is_measured_anew(ws: Workspace) -> None:
     assert speed(ws, "resnet18")[1] is False
     record_speed(ws, "resnet18", 5e9)
     assert speed(ws, "resnet18") == (5e9, True)
+
+
+def test_comparing_in_pairs_costs_once_and_the_head_is_all_that_follows() -> None:
+    few, plan = preset_config(ROW, "few"), preset_plan(ROW, "few")
+    told = estimate(ROW, plan, few, 40, 8, SPEED, ItemCost())
+    head = estimate(ROW, head_alone(plan), replace(few, method="plain"), 40, 8, SPEED, ItemCost())
+    assert told.epoch == head.epoch and told.once > head.once + 20 * sum(block.macs for block in ROW.blocks) * 40 / SPEED[0]
