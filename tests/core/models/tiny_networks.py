@@ -1,4 +1,4 @@
-"""Networks of the catalog's families, small enough to train in a moment: random weights, pictures of a few pixels."""
+"""Networks of the catalog's families, small enough to train in a moment: random weights, pictures of a few pixels, texts of a few tokens."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from core.models.build import build
 from core.models.catalog import find
 from core.models.randomness import own_randomness
 from core.models.torchvision_family import Chain, blocks_of
+from tests.core.models.tiny_texts import ids_of, network_of
 
 N_OUTPUTS = 3
 
@@ -52,20 +53,27 @@ def _gpt2_layers() -> Network:
                            Block("layer 2", "layer 2", ("3",), Chain(model, ("3", "4"))), Block("head", "head", ("5",), Chain(model, ("5",)))])
 
 
-FAMILIES: dict[str, tuple[Callable[[], Network], int]] = {
-    "ResNet": (_resnet, 32), "MobileNet v3": (partial(build, find("mobilenet_v3_small"), N_OUTPUTS, 5, pretrained=False), 32),
-    "SqueezeNet": (partial(build, find("squeezenet1_0"), N_OUTPUTS, 5, pretrained=False), 32),
-    "ViT": (_vit, 32), "Swin": (_swin, 32), "ConvNeXt": (_convnext, 32), "GPT-2's layers": (_gpt2_layers, 8),
+def _pictures(side: int) -> Tensor:
+    return torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+FAMILIES: dict[str, tuple[Callable[[], Network], Callable[[], Tensor]]] = {
+    "ResNet": (_resnet, partial(_pictures, 32)),
+    "MobileNet v3": (partial(build, find("mobilenet_v3_small"), N_OUTPUTS, 5, pretrained=False), partial(_pictures, 32)),
+    "SqueezeNet": (partial(build, find("squeezenet1_0"), N_OUTPUTS, 5, pretrained=False), partial(_pictures, 32)),
+    "ViT": (_vit, partial(_pictures, 32)), "Swin": (_swin, partial(_pictures, 32)), "ConvNeXt": (_convnext, partial(_pictures, 32)),
+    "GPT-2's layers": (_gpt2_layers, partial(_pictures, 8)),
+    **{kind: (partial(network_of, kind), partial(ids_of, 4, 9)) for kind in ("bert", "distilbert", "albert", "deberta-v3", "mpnet", "gpt2")},
 }
-"""How to make one of each family, and the side of the pictures that it takes."""
+"""How to make one of each family, and what it takes: four pictures, or four texts as token ids."""
 
 
-def tiny(family: str, n_items: int = 4) -> tuple[Network, Tensor]:
-    """A network in `eval()` and pictures for it, the same every time. BatchNorm keeps what these pictures gave."""
-    make, side = FAMILIES[family]
+def tiny(family: str) -> tuple[Network, Tensor]:
+    """A network in `eval()` and items for it, the same every time. BatchNorm keeps what these items gave."""
+    make, items = FAMILIES[family]
     with own_randomness(3):
         network = make()
-    pictures = torch.rand(n_items, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    pictures = items()
     for norm in (part for part in network.modules() if isinstance(part, nn.BatchNorm2d)):
         norm.momentum = None  # the plain average of what it sees
     with torch.no_grad(), own_randomness(4):
