@@ -165,7 +165,7 @@ def test_the_seed_decides_how_adapters_begin() -> None:
 
 def test_alpha_scales_what_an_adapter_adds() -> None:
     def moved(alpha: int) -> Tensor:
-        network, pictures = tiny("GPT-2's layers")
+        network, _ = tiny("GPT-2's layers")
         weight = network.model[1].weight.detach().clone()
         adapt(network, plan_of(network, ["layer 1"]), TrainConfig(lora_rank=4, lora_alpha=alpha))
         with torch.no_grad():
