@@ -151,8 +151,8 @@ transformers can't open this folder by itself: the network is used through its `
 
 
 def _text_prepared(preprocess: Mapping[str, Any]) -> str:
-    return (f"a text exactly as it was prepared in training (at most {preprocess['max_tokens']} tokens, which are words or parts of words). "
-            + LONG_TEXTS[preprocess["long_texts"]]).removesuffix(".")
+    n_tokens = preprocess["max_tokens"]
+    return (f"a text exactly as it was prepared in training (at most {n_tokens} tokens, which are words or parts of words). " + LONG_TEXTS[preprocess["long_texts"]]).removesuffix(".")
 
 
 def _text_elsewhere(about: Mapping[str, Any], files: Sequence[str]) -> str:
@@ -178,11 +178,11 @@ KINDS: dict[str, Kind] = {row.task: row for row in (
          "labels, how texts are read, scores: everything a program needs",
          "answers for any text; it needs only {libraries}",
          Words(does="reads a text", example='"a text"',
-               usage="Give several texts at once, or `--file texts.txt` with a text on each line; `--top 5` for more labels, `--json` for output "
-                     "that programs can read.",
+               usage="Give several texts at once, or `--file texts.txt` with a text on each line; `--top 5` for more labels, `--json` for "
+                     "output that programs can read.",
                prepared=_text_prepared, item="text", items="texts", elsewhere=_text_elsewhere,
-               limits=("A sure answer is no proof. Texts unlike those it learned from (another language, another subject, other authors) are "
-                       "answered worse.",
+               limits=("A sure answer is no proof. Texts unlike those it learned from (another language, another subject, other authors) "
+                       "are answered worse.",
                        "It is only as fair as the texts it learned from. Where a wrong answer would hurt somebody, let a person decide.")),
          (Companion("tokenizer.json", "how texts are cut into tokens", 256 << 20, needed=True),
           Companion("config.json", "what the library transformers needs to open this folder by itself", 16 << 20, needed=False),

@@ -40,7 +40,8 @@ SAYS: dict[str, Says] = {
     "binary": Says(lambda labels, item: f"which of two labels it carries; what is looked for is “{escape(labels[-1])}”", ONE_OF_THEM),
     "multi_label": Says(lambda labels, item: f"which of {len(labels)} labels it carries: several, one, or none",
                         "It judges each label by itself, and knows nothing of other labels that a {item} could carry."),
-    "regression": Says(lambda labels, item: f"a number: {escape(labels[0])}", "It answers any {item} with a number, also one that has none.", "Number"),
+    "regression": Says(lambda labels, item: f"a number: {escape(labels[0])}", "It answers any {item} with a number, also one that has none.",
+                       "Number"),
 }
 """By objective."""
 
@@ -108,8 +109,8 @@ def _how_good(objective_key: str, scores: Mapping[str, Any], items: str) -> str:
         return "It has not been measured: there were no items to test it on."
     said = _score(objective(objective_key), scores)
     if scores.get("overruled"):
-        said += (f"\n\nNear-copies of {scores['overruled']} of the items stood on both sides of the split. This was known and accepted before the "
-                 "training; the score looks better than it is.")
+        said += (f"\n\nNear-copies of {scores['overruled']} of the items stood on both sides of the split. This was known and accepted "
+                 "before the training; the score looks better than it is.")
     if scores["used_for_choosing"]:
         return (f"{said}\n\nThis was measured on the validation items, which were also used for choosing the best moment of the training. "
                 f"The score looks better than it is: expect a little less on new {items}.")
@@ -123,7 +124,8 @@ def _score(row: Objective, scores: Mapping[str, Any]) -> str:
     score, low, high = (None if scores[key] is None else f"{100 * scores[key]:.0f}" if row.percent else f"{scores[key]:.3g}"
                         for key in ("score", "low", "high"))
     tail = f" {escape(unit)}" if unit else ""
-    counted = f"{scores['k']} of {scores['n']} right." if scores.get("k") is not None else f"{row.metric_explanation} Measured on {scores['n']} items."
+    counted = (f"{scores['k']} of {scores['n']} right." if scores.get("k") is not None
+               else f"{row.metric_explanation} Measured on {scores['n']} items.")
     headline = f"**{row.metric_label} {score}{tail}**"
     if low is None or high is None:
         return f"{headline}: {counted} Too few items to tell how sure that is."

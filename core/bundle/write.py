@@ -36,7 +36,8 @@ def write_bundle(folder: Path, *, module: nn.Module, architecture: Mapping[str, 
     """Write the bundle of a trained network to `folder`, in place of one that is there; returns `folder`.
 
     `module` is the network in its original shape (`Network.model`), which `rebuild(architecture)` gives; its logits are
-    (B, n_labels). `preprocess` is what its task made. `scores` is `Report.scores()`, or empty. A reader sees the old bundle or the new one, whole.
+    (B, n_labels). `preprocess` is what its task made. `scores` is `Report.scores()`, or empty. A reader sees the old bundle or the new
+    one, whole.
     """
     kind = KINDS[run.data.task]
     about = _about(architecture, labels, unit, preprocess, objective, run, scores, source, kind.installs(architecture))

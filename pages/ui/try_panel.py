@@ -114,7 +114,8 @@ def _judge(right: bool, truth: str) -> None:
 
 
 def _bars(report: Report, row: Row) -> None:
-    st.plotly_chart(charts.probability_bars(report.labels, row, st.context.theme.type or "light"), key="try.bars", config={"displayModeBar": False})
+    st.plotly_chart(charts.probability_bars(report.labels, row, st.context.theme.type or "light"), key="try.bars",
+                    config={"displayModeBar": False})
 
 
 _LIKELIEST = Answer(_show_likeliest, _likeliest_columns)

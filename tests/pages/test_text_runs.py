@@ -106,7 +106,8 @@ def test_lines_are_texts_and_become_a_table(ws: Workspace, visit: Visit, asked: 
     assert asked.requests[-1] == ["AAAA\n\n  \naaaa\n" + HOSTILE[0]] and not page.dataframe
 
 
-def test_many_lines_are_asked_about_in_parts_and_the_rest_is_named(ws: Workspace, visit: Visit, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_lines_are_asked_about_in_parts_and_the_rest_is_named(ws: Workspace, visit: Visit, asked: Asked,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(try_texts, "MOST_LINES", 70)
     page = written(visit("try_it.py", run=RUN), "\n".join(f"line {i}" for i in range(100)))
     assert [len(part) for part in asked.requests] == [32, 32, 6] and len(table(page)) == 70
@@ -115,7 +116,8 @@ def test_many_lines_are_asked_about_in_parts_and_the_rest_is_named(ws: Workspace
     assert len(asked.requests) == 3, "what was answered is not asked again"
 
 
-def judged(ws: Workspace, objective: str, answers: list[list[float]], truths: list, labels: tuple[str, ...] = LABELS, unit: str = "") -> Report:
+def judged(ws: Workspace, objective: str, answers: list[list[float]], truths: list, labels: tuple[str, ...] = LABELS,
+           unit: str = "") -> Report:
     """The run's report, as if it had another objective."""
     report = evaluate(answers, truths, labels, objective_key=objective, unit=unit, names=TEXTS["test"][:len(truths)])
     write_report(ws.run(RUN) / "report.json", report)
@@ -156,7 +158,8 @@ def test_several_labels_are_given_or_none(ws: Workspace, visit: Visit, monkeypat
 
 
 def test_a_number_is_said_with_its_unit(ws: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PredictorClient, "predict_texts", lambda self, bundle, texts: Prediction(("price",), tuple((12345.678 + i,) for i, _ in enumerate(texts)), 0.0))
+    monkeypatch.setattr(PredictorClient, "predict_texts", lambda self, bundle, texts: Prediction(
+        ("price",), tuple((12345.678 + i,) for i, _ in enumerate(texts)), 0.0))
     judged(ws, "regression", [[1.0], [2.0], [9.0]], [1.5, 2.0, 3.0], ("price",), "€*")
     page = written(visit("try_it.py", run=RUN), "one")
     assert "### 12,350 €\\*" in markdown(page) and trouble(page) == []
