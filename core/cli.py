@@ -34,7 +34,7 @@ from core.models.catalog import CATALOG, find, on_this_machine
 from core.objectives import OBJECTIVES, objective
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, LongTexts, ModelSpec, RunSpec
-from core.training.presets import PRESETS, PlanKind, plan_for, preset_config, preset_plan
+from core.training.presets import PRESETS, PlanKind, gentle, plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
 LOOK_SECONDS = 0.1
@@ -140,7 +140,8 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
     preset = preset_config(row, options.preset)
     asked = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
     config = replace(preset, **asked, preset="custom" if asked or options.plan else options.preset, seed=options.seed)
-    plan = plan_for(row, options.plan) if options.plan else preset_plan(row, options.preset)
+    share = gentle(row, "lora" if options.plan == "lora" else "trained")
+    plan = plan_for(row, options.plan, lr_scale=share) if options.plan else preset_plan(row, options.preset)
     if options.bundle:
         _check_target(Path(options.bundle))
     data = _without_leaks(ws, _import(ws, options), options.leaks)

@@ -86,6 +86,17 @@ def plan_for(row: ModelRow, kind: PlanKind, *, head_first_epochs: int = 0, lr_sc
         else BlockPlan(block.name, "frozen") for block in row.blocks))
 
 
+GENTLE: dict[Adapter, dict[BlockState, float]] = {
+    "torchvision": {"trained": 0.3, "lora": 1.0}, "words": {"trained": 0.1, "lora": 0.1}, "transformers": {"trained": 0.03, "lora": 0.3}}
+"""The share of the head's rate at which pretrained blocks of each kind of network learn when nothing else is said: at the whole of it they
+would forget what they know, transformers within a few steps (Mosbach et al. 2021, arXiv:2006.04884)."""
+
+
+def gentle(row: ModelRow, state: BlockState) -> float:
+    """The share of the learning rate for a pretrained block that is to train, or to have a thin adapter."""
+    return GENTLE[row.adapter].get(state, 1.0)
+
+
 def planned(block: BlockFacts, state: BlockState, lr_scale: float, from_epoch: int) -> BlockPlan:
     """The plan of a block whose group is to have that state. One without a layer that can be adapted stays frozen among adapted ones."""
     if state == "frozen" or (state == "lora" and not block.lora_unit):

@@ -14,6 +14,7 @@ from core.data.texts import load_texts
 from core.data.versions import Version
 from core.errors import UserError
 from core.specs import DataSpec
+from core.tasks.registry import TASKS
 from pages.routes.tokens import mint
 from pages.ui import state
 from pages.ui.errors import show_error
@@ -55,7 +56,8 @@ def show_hold(problem: Problem) -> None:
 
 def item_words(version: Version) -> tuple[str, str]:
     """The noun for many items of this kind, at the beginning of a line and within one."""
-    return (_("Texts"), _("texts")) if version.task == "text" else (_("Pictures"), _("pictures"))
+    info = TASKS[version.task]
+    return _(info.title), _(info.items)
 
 
 def in_short(version: Version) -> str:

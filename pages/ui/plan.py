@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.models.catalog import ModelRow, phrase
+from core.models.catalog import BlockFacts, ModelRow, phrase
 from core.specs import BlockState, FreezePlan
-from core.training.presets import groups, planned
+from core.training.presets import gentle, groups, planned
 from pages.ui.components.freeze_map import Row
 from pages.ui.i18n import _
 
@@ -45,12 +45,19 @@ def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
     return ["trained" if "trained" in found else "lora" if "lora" in found else "frozen" for found in now]
 
 
+def _fresh(row: ModelRow, block: BlockFacts) -> bool:
+    """Whether a block knows nothing yet: it learns at the whole rate."""
+    return block.new or block.group == groups(row)[-1]
+
+
 def with_states(row: ModelRow, plan: FreezePlan, chosen: Sequence[BlockState]) -> FreezePlan:
-    """The plan with the groups' states; a block that begins to train takes the learning-rate share of the preset's trained blocks."""
+    """The plan with the groups' states; a block that begins to train takes the learning-rate share of the pretrained blocks that do, or
+    else a gentle one."""
     wanted = dict(zip(groups(row), chosen))
-    scale = min((b.lr_scale for b in plan.blocks if b.state != "frozen"), default=1.0)
     blocks = []
     for block, facts in zip(plan.blocks, row.blocks):
-        new = planned(facts, wanted[facts.group], scale, joins_at(plan))
+        state = wanted[facts.group]
+        shares = [b.lr_scale for b, known in zip(plan.blocks, row.blocks) if b.state != "frozen" and not _fresh(row, known)]
+        new = planned(facts, state, 1.0 if _fresh(row, facts) else min(shares, default=gentle(row, state)), joins_at(plan))
         blocks.append(block if new.state == block.state else new)
     return FreezePlan(tuple(blocks))

@@ -8,7 +8,7 @@ import pytest
 from core.errors import ModelError
 from core.models.catalog import CATALOG, DEFAULT, ModelRow, find
 from core.specs import BlockState, FreezePlan
-from core.training.presets import PRESETS, groups, plan_for, preset_plan
+from core.training.presets import PRESETS, gentle, groups, plan_for, preset_plan
 from pages.ui.plan import group_name, joins_at, map_rows, states, with_states
 
 ROW = find(DEFAULT)
@@ -52,7 +52,7 @@ def test_adapters_stand_where_they_can(key: str) -> None:
         with pytest.raises(ModelError, match="can't be adapted"):
             plan_for(row, "lora")
         return
-    plan = plan_for(row, "lora")
+    plan = plan_for(row, "lora", lr_scale=gentle(row, "lora"))
     assert states(row, plan) == ["trained" if brick.locked else "lora" if brick.lora_unit else "frozen" for brick in bricks]
     assert with_states(row, preset_plan(row, "instant"), states(row, plan)) == plan
     for block, facts in zip(plan.blocks, row.blocks):
