@@ -17,7 +17,7 @@ BRING = {"text": (lambda: add_model.section("model"), lambda: own_vectors.sectio
 """By task: ways to bring a model of one's own."""
 
 ws, draft, version = state.workspace(), state.draft(), state.version()
-row, n_classes = find(draft.model, ws), len(version.labels) if version else 5
+row, n_labels = find(draft.model, ws), len(version.labels) if version else 5
 st.title(_("Model"), anchor=False)
 bar, rows = recipe.place(), model_cards.rows_for(version)
 if not on_this_machine(row):
@@ -28,7 +28,8 @@ with st.container(border=True):
     plan, config = draft.actual_plan(), draft.actual_config()
     n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
     seconds = Seconds(everything_seconds(row, n_train, n_val, speed(ws, row.key)[0], state.item_cost(row, config)), n_train) if n_train else None
-    chosen = freeze_map(map_rows(row, plan, n_classes), states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
+    bricks = map_rows(row, plan, n_labels, version.objective if version else "single_label")
+    chosen = freeze_map(bricks, states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
                         epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
                         stores=config.store_activations and not config.augmentation.active, rank=config.lora_rank)
     if chosen != states(row, plan):

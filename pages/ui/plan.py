@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.models.catalog import BlockFacts, ModelRow, phrase
+from core.objectives import objective
 from core.specs import BlockState, FreezePlan
 from core.training.presets import gentle, groups, planned
 from pages.ui.components.freeze_map import Row
@@ -16,18 +17,19 @@ def group_name(name: str) -> str:
     return _(template, **values)
 
 
-def map_rows(row: ModelRow, plan: FreezePlan, n_classes: int) -> list[Row]:
-    """The model's groups as bricks; the new head is as large as the labels make it."""
-    rows = []
+def map_rows(row: ModelRow, plan: FreezePlan, n_labels: int, asked: str = "single_label") -> list[Row]:
+    """The model's groups as bricks; the new head is as large as the labels, and what is asked about them, make it."""
+    rows, n_outputs = [], objective(asked).outputs(n_labels)
+    answers = _("your number") if objective(asked).numeric else _("your {n} labels", n=n_labels)
     for name in groups(row):
         blocks = [block for block in row.blocks if block.group == name]
         head = name == groups(row)[-1]
         new = all(block.new for block in blocks)
-        changed = (n_classes - row.source_classes) * (row.feature_width + 1) if head else 0  # its last layer has a place for each label
+        changed = (n_outputs - row.source_classes) * (row.feature_width + 1) if head else 0  # its last layer has a place for each label
         parameters = sum(block.parameters for block in blocks) + changed
         mine = [b for b in plan.blocks if b.name in {block.name for block in blocks}]
         from_epoch = 0 if head else min((b.from_epoch for b in mine if b.state != "frozen"), default=joins_at(plan))
-        rows.append(Row(name, group_name(name), _("your {n} labels", n=n_classes) if head else _(blocks[0].note) if blocks[0].note else "",
+        rows.append(Row(name, group_name(name), answers if head else _(blocks[0].note) if blocks[0].note else "",
                         parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head or new,
                         from_epoch=from_epoch, lora_unit=0 if head or new else sum(block.lora_unit for block in blocks)))
     return rows

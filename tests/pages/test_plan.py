@@ -90,3 +90,10 @@ def test_a_frozen_brick_says_when_it_would_join() -> None:
 
 def test_a_group_s_name_keeps_its_number() -> None:
     assert group_name("stage 3") == "stage 3"
+
+
+def test_the_head_is_as_large_as_what_is_asked() -> None:
+    plan = preset_plan(ROW, "instant")
+    two, yes_or_no, number = (map_rows(ROW, plan, n, asked)[-1] for n, asked in ((2, "multi_label"), (2, "binary"), (1, "regression")))
+    assert two.parameters - yes_or_no.parameters == ROW.feature_width + 1 and number.parameters == yes_or_no.parameters
+    assert (yes_or_no.note, number.note) == ("your 2 labels", "your number")
