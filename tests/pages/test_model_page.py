@@ -11,7 +11,7 @@ from core.jobs.downloads import Download
 from core.models.catalog import CATALOG, DEFAULT, find, weights_folder
 from core.owners import LOCAL_OWNER
 from core.specs import BlockState, from_json, to_json
-from core.training.presets import groups, plan_for, preset_config
+from core.training.presets import gentle, groups, plan_for, preset_config
 from core.workspace import Workspace, write_atomic
 from pages.ui.components import freeze_map
 from pages.ui.plan import states
@@ -79,7 +79,7 @@ def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, vis
     browser.plan = ["frozen"] * (len(groups(ROW)) - 2) + ["trained"] * 2
     page.run()
     draft = stored(ws)
-    assert states(ROW, draft.actual_plan()) == browser.plan and draft.plan == plan_for(ROW, "last-stage")
+    assert states(ROW, draft.actual_plan()) == browser.plan and draft.plan == plan_for(ROW, "last-stage", lr_scale=gentle(ROW, "trained"))
     assert (draft.preset, draft.config) == ("custom", replace(preset_config(find(DEFAULT), "instant"), preset="custom"))
     assert "stage 4 to head" in page.button(key="recipe.2").label
 
