@@ -13,7 +13,7 @@ from core.jobs.runs import append, list_runs, load_run, wish_of, write_exit
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
 from core.specs import Augmentation, DataSpec, from_json, to_json
-from core.training.presets import PRESETS, preset_config, preset_plan
+from core.training.presets import PRESETS, preset_config, preset_plan, presets_for
 from core.workspace import Workspace, write_atomic
 from pages.ui import live
 from pages.ui.state import Draft
@@ -59,7 +59,7 @@ def test_a_preset_sets_freezing_and_all_settings(ws: Workspace, pets: DataSpec, 
 
 def test_each_preset_says_what_it_costs_and_the_estimate_follows_the_settings(ws: Workspace, pets: DataSpec, visit: Visit) -> None:
     page = visit("train.py")
-    assert len([text for text in page.markdown if ":material/timer:" in text.value]) == len(PRESETS) + 1
+    assert len([text for text in page.markdown if ":material/timer:" in text.value]) == len(presets_for(ROW, 1)) + 1
     assert "each of up to 40 epochs" in markdown(page) and "A first guess" in said(page)
     page.number_input(key="train.epochs.0").set_value(3).run()
     assert "each of up to 3 epochs" in markdown(page)
