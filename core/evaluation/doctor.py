@@ -32,6 +32,7 @@ from core.data.suspects import MOST_ITEMS, MOST_SUSPECTS, Findings, Neighbour, S
 from core.data.texts import load_texts
 from core.data.versions import Item, Version, load_version
 from core.errors import DataError
+from core.objectives import objective
 from core.specs import DataSpec
 from core.workspace import Workspace
 
@@ -88,7 +89,11 @@ class Judgement:
 
 
 def look(ws: Workspace, data: DataSpec, progress: Progress) -> Findings:
-    """Look for wrong labels in a version. Raises `DataError` when there are not two labels that can be judged."""
+    """Look for wrong labels in a version. Raises `DataError` when there are not two labels that can be judged, and where labels don't
+    exclude one another."""
+    if not objective(data.objective).labels_exclude:
+        raise DataError("The label doctor can't judge these labels.", "It looks for items that bear one label and look like another.",
+                        "Ask for one label an item first (under “What is asked”).")
     version, near = load_version(ws, data), load_facts(ws, data.dataset).near
     positions, left_out = chosen(version, near)
     items = [version.items[position] for position in positions]

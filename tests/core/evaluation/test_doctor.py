@@ -17,6 +17,7 @@ from core.data.versions import Item, Version, create_dataset
 from core.errors import DataError
 from core.evaluation import doctor
 from core.evaluation.doctor import Features, chosen, judge, look, neighbours, out_of_fold, text_features, units_of
+from core.specs import DataSpec
 from core.workspace import Workspace, write_atomic
 from tests.core.data.picture_files import encoded
 
@@ -194,3 +195,9 @@ def test_a_picture_with_the_wrong_label_is_found_and_progress_is_told(ws: Worksp
     findings = look(ws, data, lambda stage, done, total: said.append((stage, done, total)))
     assert [suspect.position for suspect in findings.suspects] == [7]
     assert ("reading", 96, 96) in said and said[-1] == ("judging", 5, 5)
+
+
+@pytest.mark.parametrize("key", ["multi_label", "regression"])
+def test_labels_that_do_not_exclude_one_another_are_not_judged(ws: Workspace, key: str) -> None:
+    with pytest.raises(DataError, match="can't judge these labels"):
+        look(ws, DataSpec("pets", "v1", objective=key), lambda stage, done, total: None)
