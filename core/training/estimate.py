@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.models.catalog import ModelRow
+from core.models.catalog import ModelRow, models
 from core.specs import BlockState, FreezePlan, TrainConfig
 from core.training.machine import load_machine
 from core.training.pairs import head_alone, n_pairs
@@ -34,11 +34,14 @@ class Estimate:
 
 
 def speed(ws: Workspace, model: str) -> tuple[float, bool]:
-    """Multiplications a second in a forward pass, and whether they were measured for this very model."""
+    """Multiplications a second in a forward pass, and whether they were measured for this very model. Else those of the slowest one that
+    was; networks that look words up tell nothing of others, since their time goes elsewhere."""
     speeds = load_machine(ws).macs_per_s
     if model in speeds:
         return speeds[model], True
-    return (min(speeds.values()) if speeds else GUESS_MACS_PER_S), False
+    known = models(ws)
+    telling = [pace for key, pace in speeds.items() if key in known and known[key].adapter != "words"]
+    return (min(telling) if telling else GUESS_MACS_PER_S), False
 
 
 def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, speed: tuple[float, bool],

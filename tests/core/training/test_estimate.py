@@ -113,3 +113,11 @@ def test_comparing_in_pairs_costs_once_and_the_head_is_all_that_follows() -> Non
     told = estimate(ROW, plan, few, 40, 8, SPEED, ItemCost())
     head = estimate(ROW, head_alone(plan), replace(few, method="plain"), 40, 8, SPEED, ItemCost())
     assert told.epoch == head.epoch and told.once > head.once + 20 * sum(block.macs for block in ROW.blocks) * 40 / SPEED[0]
+
+
+def test_a_network_that_looks_words_up_says_nothing_of_the_pace_of_others(ws: Workspace) -> None:
+    before = speed(ws, "resnet18")
+    record_speed(ws, "graft-words", 1e5)
+    assert speed(ws, "resnet18") == before == speed(ws, "minilm") == speed(ws, "graft-words-lstm")
+    record_speed(ws, "minilm", 7e9)
+    assert speed(ws, "distilbert") == (7e9, False)
