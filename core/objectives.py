@@ -50,13 +50,12 @@ FIGURES: dict[str, Figure] = {row.key: row for row in (
 class Objective:
     """`title`, `explanation`, `metric_label` and `metric_explanation` are keys of the translation catalogue.
 
-    `outputs(n_labels)`: how many logits the head gives. `higher_is_better` and `metric`: by what epochs and runs are ranked. `percent`: the
+    `outputs(n_labels)`: how many logits the head gives. `metric` and `higher_is_better`: by what epochs and runs are ranked. `percent`: the
     metric is a fraction, shown in percent; else it is of the labels' own unit. `interval` says how the 95 % range of the metric is found.
     `figures`: keys of further figures that a report holds. `smoothing` and `weights`: whether label smoothing and weights for rare labels
-    mean something. `labels_exclude`: an item bears exactly one of the labels, so that one can be taken for another. `ordered`: which label comes
-    first means something; else they are in order of their names. `numeric`: there are no
-    labels but numbers, and the only label is the name of what is measured. `least_labels`, `most_labels`: how many there may be; None: any
-    number.
+    mean something. `labels_exclude`: an item bears exactly one of the labels, so that one can be taken for another. `ordered`: which label
+    comes first means something; else they are in order of their names. `numeric`: there are no labels but numbers, and the only label is
+    the name of what is measured. `least_labels`, `most_labels`: how many there may be; None: any number.
     """
     key: ObjectiveKey
     title: str

@@ -1,8 +1,8 @@
 """Changes to a dataset: each makes a new version from one that stays as it is. Items are named by their positions in the version,
 labels by their index.
 
-Items keep their order, labels are sorted as in an import (those of a yes-or-no question keep theirs), and one that is left without items goes. What takes items away or puts them
-on another side starts `overruled` at 0 again: what was accepted before is no longer what is there.
+Items keep their order, labels are sorted as in an import (those of a yes-or-no question keep theirs), and one that is left without items
+goes. What takes items away or puts them on another side starts `overruled` at 0 again: what was accepted before is no longer what is there.
 """
 from __future__ import annotations
 
