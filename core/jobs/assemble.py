@@ -9,8 +9,8 @@ from typing import Protocol
 from core.bundle.write import write_bundle, zip_bundle
 from core.data.split import Split
 from core.data.versions import Version, load_version
-from core.evaluation.predictions import probabilities
 from core.evaluation.judge import evaluate
+from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, write_report
 from core.events import Preparing, Step, read
 from core.models.answers import answers_of
