@@ -25,6 +25,11 @@ def section(page: str) -> None:
         if now and now.state == "running":
             fragment_of(page, lambda: _progress(repo), run_every=0.5)()
             return
+        if now and now.state == "done":
+            state.take("model.adding")
+            add_model.forget(state.workspace(), repo)
+            state.choose_model(now.key)
+            st.rerun()
         if now and now.error:
             show_error(UserError(*now.error, **now.params))
         _form()
@@ -46,13 +51,8 @@ def _form() -> None:
 
 
 def _progress(repo: str) -> None:
-    ws = state.workspace()
-    now = add_model.status(ws, repo)
+    now = add_model.status(state.workspace(), repo)
     if now is None or now.state != "running":
-        if now and now.state == "done":
-            state.take("model.adding")
-            add_model.forget(ws, repo)
-            state.choose_model(now.key)
-        st.rerun()
+        st.rerun()  # the section says what came of it
     st.progress(now.done / now.total if now.total else 0.0, text=_("Adding {model}: {done} of {total}", model=md(repo), done=size(now.done),
                                                                   total=size(now.total)) if now.total else _("Adding {model}", model=md(repo)))
