@@ -46,7 +46,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Bytes stand in a test's name by their length: packed ones may hold the time of day, and processes that run side by side
+    """Bytes are no part of a test's name, not even their number: packed ones hold the time of day, and processes that run side by side
     must find the same names."""
     return "bytes" if isinstance(val, bytes) else None
 
