@@ -139,7 +139,7 @@ def test_a_bundle_is_evaluated_on_labeled_files(trained: tuple[dict[str, Any], P
     others = folder_of_pictures(tmp_path / "others", n=5, first=20)
     (others / "ant" / "24.png").unlink()
     answer, _ = call(capsys, "evaluate", trained[1], "--data", others, "--json")
-    assert set(answer) == {"split", "metric", "score", "accuracy", "low", "high", "n"} and answer["n"] == 14
+    assert set(answer) == {"split", "metric", "score", "accuracy", "low", "high", "n", "unit", "figures"} and answer["n"] == 14
     assert answer["metric"] == "accuracy" and answer["low"] < answer["score"] == answer["accuracy"] <= answer["high"]
     _, text = call(capsys, "evaluate", trained[1], "--data", others)
     assert f"accuracy {answer['score']:.3f}" in text and "on 14 test items" in text
