@@ -117,7 +117,7 @@ def _asked(run: RunSpec, lines: tuple[str, ...]) -> Prediction:
 def _table(run: RunSpec, report: Report, lines: Sequence[str], rows: Sequence[Row]) -> None:
     frame = pd.DataFrame({_("Text"): lines, **columns(report, rows)})
     st.dataframe(frame, hide_index=True, key=f"try.{run.id}.table", height="content" if len(frame) <= 12 else 460, column_config={
-        name: st.column_config.TextColumn(width="large") if name == _("Text") else st.column_config.NumberColumn(format="%.4g")
+        name: st.column_config.TextColumn(width="medium") if name == _("Text") else st.column_config.NumberColumn(format="%.4g")
         for name in frame.columns if name == _("Text") or frame[name].dtype.kind == "f"})
     st.download_button(_("Download as CSV"), lambda: answers_csv(report, lines, rows), file_name="answers.csv", mime="text/csv",
                        key=f"try.{run.id}.csv", icon=":material/download:")
