@@ -66,7 +66,7 @@ def evaluate(answers: Sequence[Sequence[float]], truths: Sequence[Any], labels: 
         split, split == "val" if used_for_choosing is None else used_for_choosing, row.metric, found.score, low, high, n, tuple(labels),
         k=found.k, objective=objective_key, confusion=tuple(tuple(cells) for cells in found.confusion.tolist()), per_class=found.per_class,
         figures={key: _defined(found.figures[key]) for key in row.figures}, mistakes=found.mistakes,
-        predictions=tuple(Judged(sha, truth, tuple(round(value, KEPT_DIGITS) for value in said))
+        predictions=tuple(Judged(sha, truth, tuple(map(_shortened if row.numeric else _rounded, said)))
                           for sha, truth, said in zip(asked.shas, found.truths, p.tolist())),
         overruled=overruled, unit=unit)
 
@@ -181,6 +181,15 @@ def _of_label(label: str, counts: Sequence[int]) -> PerClass:
     low, high = wilson(both, support) if support else (None, None)
     return PerClass(label, both / given if given else None, both / support if support else None, low, high,
                     2 * both / (given + support) if given + support else None, support, given)
+
+
+def _rounded(probability: float) -> float:
+    return round(probability, KEPT_DIGITS)
+
+
+def _shortened(number: float) -> float:
+    """As many digits as single precision has, whatever the unit."""
+    return float(f"{number:.9g}")
 
 
 def _defined(value: float) -> float | None:

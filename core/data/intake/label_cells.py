@@ -24,6 +24,9 @@ MOST_NUMBERS = 0.9
 """Of the cells of a column of numbers that must be numbers: others are left out."""
 POSITIVE = ("yes", "y", "true", "t", "1", "positive", "pos", "+", "present", "是", "有", "阳性", "真", "对")
 UNIT_CHARS = 12
+MOST_CHARS = 60
+LARGEST = 1e30
+"""Of a number: networks count in single precision, and its square must have a place there too."""
 
 EMPTY_LABEL = "The label is empty."
 """A template of the translation catalogue."""
@@ -90,7 +93,8 @@ def measured(cells: Sequence[str]) -> bool:
 
 def number(cell: str, comma: bool = False) -> float | None:
     """The number that a cell holds, with or without a unit before or behind it; None for anything else. `comma`: the decimal sign is one."""
-    found = _NUMBER.fullmatch(cell.strip())
+    cell = cell.strip()
+    found = _NUMBER.fullmatch(cell) if len(cell) <= MOST_CHARS else None
     if not found:
         return None
     digits = re.sub(r"['’\s\u00a0\u202f]", "", found["digits"]).rstrip(",.")
@@ -98,6 +102,8 @@ def number(cell: str, comma: bool = False) -> float | None:
     try:
         value = float(digits)
     except ValueError:
+        return None
+    if value > LARGEST:
         return None
     return -value if {found["sign"], found["minus"]} & set("-−－") else value
 
@@ -162,7 +168,7 @@ def _unit(cell: str) -> str:
 
 def _has_comma(cells: Sequence[str]) -> bool:
     """Whether numbers are written with a decimal comma: some can't be read otherwise, as 1.234,5 and 3,25; 1,234 alone means thousands."""
-    found = [match["digits"].strip() for cell in cells if (match := _NUMBER.fullmatch(cell.strip()))]
+    found = [match["digits"].strip() for cell in cells if len(cell) <= MOST_CHARS and (match := _NUMBER.fullmatch(cell.strip()))]
     if any("." in digits.split(",")[-1] for digits in found if "," in digits):
         return False
     return any("," in digits and not _GROUPED.fullmatch(digits) for digits in found)

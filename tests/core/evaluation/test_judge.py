@@ -102,6 +102,11 @@ def test_numbers_are_judged_by_how_far_off_they_are() -> None:
     assert len(off) == 100 and off == sorted(off, reverse=True)
 
 
+def test_numbers_of_any_size_are_kept_item_by_item() -> None:
+    report = evaluate([[1.25e-9], [3.5e12]], [1e-9, 3e12], ("age",), objective_key="regression")
+    assert [item.probabilities for item in report.predictions] == [(1.25e-9,), (3.5e12,)] and report.predictions[0].truth == 1e-9
+
+
 def test_one_number_has_no_range() -> None:
     report = evaluate([[3.0]], [4.0], ("age",), objective_key="regression")
     assert (report.score, report.low, report.high, report.figures["r2"]) == (1.0, None, None, None)
