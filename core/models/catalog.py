@@ -107,6 +107,6 @@ def on_this_machine(row: ModelRow) -> bool:
     return row.built_in or PRESENT[row.adapter](row)
 
 
-def ready() -> list[ModelRow]:
-    """The rows that work without a network, in the order of the catalog."""
-    return [row for row in CATALOG.values() if on_this_machine(row)]
+def ready(task: str) -> list[ModelRow]:
+    """The rows of a task that work without a network, in the order of the catalog."""
+    return [row for row in CATALOG.values() if row.task == task and on_this_machine(row)]

@@ -72,7 +72,7 @@ def download(row: ModelRow, progress: Progress) -> Path:
     if not reachable(url):
         raise ModelError("No network: the weights of {model} can't be fetched.", "They are not on this machine, and {host} does not answer.",
                          "Put {file} in {dir}, or use a ready model: {ready}.",
-                         host=urlsplit(url).hostname or "", ready=", ".join(r.title for r in ready()), **_names(row))
+                         host=urlsplit(url).hostname or "", ready=", ".join(r.title for r in ready(row.task)), **_names(row))
     path = weights_path(row)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -86,7 +86,7 @@ def download(row: ModelRow, progress: Progress) -> Path:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise ModelError("The weights of {model} could not be fetched.", "{file}: {problem}",
                          "Try again, or put the file in {dir} yourself, or use a ready model: {ready}.", problem=str(reason),
-                         ready=", ".join(r.title for r in ready()), **_names(row)) from error
+                         ready=", ".join(r.title for r in ready(row.task)), **_names(row)) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

@@ -65,7 +65,7 @@ def missing_weights(row: ModelRow, page: str) -> None:
             st.caption(_("{size} to download once. Without a network: put {file} in {dir}, or use a ready model: {ready}.",
                          size=size(row.size_bytes),
                          file=md(row.weights_file), dir=md(str(weights_folder(row))),
-                         ready=listed(md(r.title) for r in ready() if r.task == row.task)))
+                         ready=listed(md(r.title) for r in ready(row.task))))
         if st.button(_("Download {size}", size=size(row.size_bytes)), icon=":material/download:", key=f"model.download.{row.key}"):
             downloads.start(ws, row.key)
             st.rerun()

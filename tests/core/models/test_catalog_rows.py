@@ -52,11 +52,11 @@ def test_the_cache_is_where_torch_looks(monkeypatch: pytest.MonkeyPatch, environ
 
 def test_a_model_is_on_this_machine_once_its_file_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert [row.key for row in ready() if row.adapter == "torchvision"] == [DEFAULT]
+    assert [row.key for row in ready("image")] == [DEFAULT]
     path = weights_path(CATALOG["vgg16"])
     path.parent.mkdir(parents=True)
     path.touch()
-    assert [row.key for row in ready() if row.adapter == "torchvision"] == [DEFAULT, "vgg16"]
+    assert [row.key for row in ready("image")] == [DEFAULT, "vgg16"]
 
 
 def test_two_models_may_not_share_a_key() -> None:
