@@ -94,3 +94,20 @@ def test_runs_and_the_way_home_show_numbers_in_their_unit(ws: Workspace, visit: 
     ended(ws, "regression")
     page = visit("runs.py")
     assert trouble(page) == [] and "kg (" in page.dataframe[0].value["Score"].iloc[0]
+
+
+@pytest.mark.parametrize("key", list(OBJECTIVES))
+def test_a_run_under_way_names_its_score_and_its_head(ws: Workspace, visit: Visit, key: str) -> None:
+    add_run(ws, data_of(ws, key), "underway")
+    page = visit("train.py", run="underway")
+    assert trouble(page) == [] and objective(key).metric_label in said(page)
+    model = visit("model.py")
+    assert trouble(model) == [] and ("your number" if objective(key).numeric else "your 2 labels") in said(model)
+
+
+def test_settings_that_mean_nothing_are_not_offered(ws: Workspace, visit: Visit) -> None:
+    for key in ("single_label", "regression"):
+        data_of(ws, key)
+        page = visit("train.py")
+        assert trouble(page) == [] and ("Label smoothing" in said(page)) == objective(key).smoothing
+        assert ("Rare labels count more" in said(page)) == objective(key).weights
