@@ -201,7 +201,8 @@ function draw(root, data, plan, view, { targets, last, active, canUndo, note }) 
   const paidOf = { a: now.frozenBlocks, b: now.blocks, p: write.roughly(now.onceShare) };
   fact.paid.small.textContent = !data.stores ? text.unstored : cut ? fill(text.paid_of, paidOf) : now.once ? text.paid_early : text.unpaid;
 
-  const kind = !now.trainable ? 'say_none' : now.gap ? 'say_gap' : plan.includes('lora') ? 'say_lora'
+  const byAdapters = plan.includes('lora') && !rows.some((row, i) => !row.locked && plan[i] === 'trained');
+  const kind = !now.trainable ? 'say_none' : now.gap ? 'say_gap' : byAdapters ? 'say_lora'
     : same(plan, targets.head) ? 'say_head' : cut ? 'say_some' : 'say_all';
   const words = note ?? text[kind];
   if (view.say.textContent !== words) view.say.textContent = words;   // a screen reader repeats what is written again
