@@ -6,10 +6,17 @@ import torch
 from torch import nn
 
 from core.errors import ModelError
-from core.models.build import build
+from core.models import build as building
+from core.models.answers import Answers
+from core.models.blocks import Network
+from core.models.catalog import find
 from core.specs import ModelSpec
 
 BUILT_IN = ModelSpec("graft-resnet10")
+
+
+def build(model: ModelSpec, answers: Answers | int, seed: int) -> Network:
+    return building.build(find(model.key), answers, seed, pretrained=model.pretrained)
 
 
 def test_the_seed_alone_decides_the_network() -> None:
