@@ -140,7 +140,7 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
     preset = preset_config(row, options.preset)
     asked = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
     config = replace(preset, **asked, preset="custom" if asked or options.plan else options.preset, seed=options.seed)
-    share = gentle(row, "lora" if options.plan == "lora" else "trained")
+    share = 1.0 if options.random_weights else gentle(row, "lora" if options.plan == "lora" else "trained")
     plan = plan_for(row, options.plan, lr_scale=share) if options.plan else preset_plan(row, options.preset)
     if options.bundle:
         _check_target(Path(options.bundle))

@@ -87,9 +87,10 @@ def plan_for(row: ModelRow, kind: PlanKind, *, head_first_epochs: int = 0, lr_sc
 
 
 GENTLE: dict[Adapter, dict[BlockState, float]] = {
-    "torchvision": {"trained": 0.3, "lora": 1.0}, "words": {"trained": 0.1, "lora": 0.1}, "transformers": {"trained": 0.03, "lora": 0.3}}
+    "torchvision": {"trained": 0.3}, "words": {"trained": 0.1}, "transformers": {"trained": 0.03}}
 """The share of the head's rate at which pretrained blocks of each kind of network learn when nothing else is said: at the whole of it they
-would forget what they know, transformers within a few steps (Mosbach et al. 2021, arXiv:2006.04884)."""
+would forget what they know, transformers within a few steps (Mosbach et al. 2021, arXiv:2006.04884). Adapters begin at nothing and learn
+at the whole rate."""
 
 
 def gentle(row: ModelRow, state: BlockState) -> float:
