@@ -38,7 +38,6 @@ def choose(place: str) -> None:
 
 
 def _paste(place: str) -> None:
-    st.caption(_("Texts can be checked, corrected and split here. Models that learn from them are not part of this version of Graft."))
     text = st.text_area(_("Labeled texts"), state.get("pasted", ""), key=f"{place}.paste", height=220, max_chars=PASTE_CHARS, placeholder=_(
         "One text a line, its label before it, with a comma or a tab between:\nspam, You have won a prize\nham, See you at eight"))
     if st.button(_("Use these texts"), type="primary", key=f"{place}.paste.use"):
