@@ -128,10 +128,12 @@ def _see_weights_of(folder: Path) -> None:
 
 
 def main() -> None:
+    import torch
+
     import core.jobs.assemble  # noqa: F401  (imported while waiting, so that a run starts at once)
     import core.tasks.images  # noqa: F401
+    import core.tasks.texts  # noqa: F401
     import core.training.fit  # noqa: F401
-    import torch
     torch.set_flush_denormal(True)  # numbers below 1e-38 change nothing, but take a processor a hundred times as long
     if folder := sys.stdin.buffer.readline().rstrip(b"\r\n"):  # bytes: what text is on a pipe differs between systems
         _see_weights_of(Path(os.fsdecode(folder)))

@@ -9,6 +9,7 @@ from core.models.hub_convert import fast_tokenizer
 from core.models.rows import Adapter, ModelRow
 from core.workspace import Workspace
 
+
 def _of_words(stem: Path) -> Path:
     path = word_vectors.tokenizer_path(stem)
     if not path.is_file():
