@@ -33,6 +33,6 @@ with halves.container():
 with halves.container(border=True):
     st.caption(_("{metric} (95 % range)", metric=_(objective(report.objective).metric_label)))
     st.subheader(scores.score_with_range(report), anchor=False)
-    st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=recipe.model_text(run.model)))
+    st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=md(recipe.model_text(run.model))))
     st.caption(_("Licence of the weights it started from: {licence}", licence=_(find(run.model.key, ws).licence)))
 recipe.fill_download(bar, run)

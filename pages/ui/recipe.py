@@ -40,7 +40,7 @@ def fill_run(bar: DeltaGenerator, run: RunSpec, *, button: str, icon: str, on_cl
         name = load_dataset(state.workspace(), run.data.dataset, run.owner).name
         trains = trained_text(run.model.key, run.plan)
         st.markdown("  →  ".join(f":gray[{label}] **{value}**" for label, value in (
-            (_("Data"), _("{data}, {n}", data=md(name), n=len(version.items))), (_("Model"), model_text(run.model)), (_("Trains"), trains),
+            (_("Data"), _("{data}, {n}", data=md(name), n=len(version.items))), (_("Model"), md(model_text(run.model))), (_("Trains"), trains),
             (_("Preset"), preset_text(run.config.preset)))), width="content")
         st.space("stretch")
         if link:
@@ -83,7 +83,7 @@ def _span(names: Sequence[str], some: list[str]) -> str:
 
 
 def model_text(model: ModelSpec) -> str:
-    """The model's title, and that its weights are random where they are: such a run shows what pretraining is worth."""
+    """The model's title, as plain text, and that its weights are random where they are: such a run shows what pretraining is worth."""
     row = models(state.workspace()).get(model.key)
     title = row.title if row else model.key
     return title if model.pretrained else _("{model}, random weights", model=title)
@@ -99,7 +99,7 @@ def _chips(data: DataSpec | None, model: ModelSpec, plan: FreezePlan, preset: Pr
     if data:
         what = _("{data}, {n}", data=md(load_dataset(ws, data.dataset, state.me()).name), n=len(state.read_version(data).items))
     fits = data is None or find(model.key, ws).task == data.task
-    chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), model_text(model) if fits else _("none yet"), "model.py"),
+    chips = (("data", _("Data"), what, "data.py"), ("model", _("Model"), md(model_text(model)) if fits else _("none yet"), "model.py"),
              ("model", _("Trains"), trained_text(model.key, plan) if fits else "–", "model.py"),
              ("train", _("Preset"), preset_text(preset), "train.py"))
     for position, (page, label, value, target) in enumerate(chips):

@@ -13,6 +13,7 @@ from core.specs import DataSpec, TrainConfig, from_json, to_json
 from core.training.presets import preset_plan
 from core.workspace import Workspace, write_atomic
 from pages.ui.state import Draft
+from pages.ui.text import md
 from tests.pages.conftest import Visit
 from tests.pages.prepared import PETS, add_dataset
 from tests.pages.seen import said, trouble
@@ -43,7 +44,7 @@ def test_a_new_session_takes_the_draft_up(ws: Workspace, pets: DataSpec, visit: 
     first.switch_page("model.py").run().button(key="model.choose.resnet18").click().run()
     again = chips(visit("train.py"))
     assert again == chips(first)
-    assert [part in text for part, text in zip(("pets, 10", "ResNet-18", "stage 4 to head", "Balanced"), again)] == [True] * 4
+    assert [part in text for part, text in zip(("pets, 10", md("ResNet-18"), "stage 4 to head", "Balanced"), again)] == [True] * 4
 
 
 def test_all_settings_come_back(ws: Workspace, pets: DataSpec, visit: Visit) -> None:
@@ -67,7 +68,7 @@ def test_a_draft_whose_data_is_gone_starts_fresh_in_the_same_language(ws: Worksp
 def test_a_draft_whose_model_is_gone_takes_the_usual_one_with_its_own_plan(ws: Workspace, pets: DataSpec, visit: Visit) -> None:
     leave(ws, Draft(data=pets, model="gone", plan=preset_plan(find("resnet18"), "balanced"), preset="balanced"))
     shown = visit("train.py")
-    assert trouble(shown) == [] and find(DEFAULT).title in chips(shown)[1]
+    assert trouble(shown) == [] and md(find(DEFAULT).title) in chips(shown)[1]
     shown.button(key="recipe.next").click().run()
     assert trouble(shown) == [] and len(list(ws.runs.glob("*/run.json"))) == 1
 
