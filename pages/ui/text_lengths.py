@@ -10,13 +10,14 @@ from core.tasks.text_facts import TokenCounts, token_counts
 from pages.ui import state
 from pages.ui.charts import length_figure
 from pages.ui.i18n import _
+from pages.ui.text import md
 
 
 def section(data: DataSpec, row: ModelRow, config: TrainConfig) -> None:
     """A histogram, and the sentence below it."""
     counts = _counts(data, row.key, config)
     if counts is None:
-        st.caption(_("How long your texts are for {model} is known when it is on this machine.", model=row.title))
+        st.caption(_("How long your texts are for {model} is known when it is on this machine.", model=md(row.title)))
         return
     st.plotly_chart(length_figure(counts.counts, counts.room, st.context.theme.type or "light"), key=f"data.lengths.{row.key}",
                     config={"displayModeBar": False})
@@ -29,7 +30,7 @@ def sentence(data: DataSpec, row: ModelRow, config: TrainConfig) -> None:
     if counts is None:
         return
     middle, longest = int(np.median(counts.counts)), max(counts.counts)
-    st.caption(_("Tokens of a text for {model}: half have up to {middle}, the longest {longest}.", model=row.title, middle=middle, longest=longest))
+    st.caption(_("Tokens of a text for {model}: half have up to {middle}, the longest {longest}.", model=md(row.title), middle=middle, longest=longest))
     if not counts.cut:
         st.caption(_("Every text is read to its end."))
     cut(data, row, config)
