@@ -57,8 +57,8 @@ def readme(*, about: Mapping[str, Any], kind: Kind, files: Sequence[str]) -> str
     the bundle's files."""
     words, base, labels = kind.words, about["base"], about["labels"]
     made = datetime.fromtimestamp(about["created"], timezone.utc).strftime("%Y-%m-%d")
-    began = (f"“{base['title']}” (which learned from {base['learnt_from']}), trained further on your labels"
-             if base["pretrained"] else f"“{base['title']}”, trained from random weights")
+    began = (f"“{escape(base['title'])}” (which learned from {base['learnt_from']}), trained further on your labels"
+             if base["pretrained"] else f"“{escape(base['title'])}”, trained from random weights")
     listed = "\n".join(f"{i}. {escape(label)}" for i, label in enumerate(labels, 1))
     says = SAYS[about["objective"]]
     limits = "\n".join(f"- {limit}" for limit in (says.limit.format(item=words.item), *words.limits))
@@ -100,7 +100,7 @@ print(model.labels, predict.predict(model, [{words.example}]))
 
 ## Licence
 
-`predict.py` is under the Apache License 2.0. The network began as “{base["title"]}”: {base["licence"].rstrip(".")}. See `LICENSE.txt`.
+`predict.py` is under the Apache License 2.0. The network began as “{escape(base["title"])}”: {base["licence"].rstrip(".")}. See `LICENSE.txt`.
 """
 
 
