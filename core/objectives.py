@@ -1,6 +1,6 @@
 """What a network is asked to say about an item, a row each. Pages, early stopping and intervals read these rows and never
 say "accuracy" by themselves. Torch-free; the losses that belong to the rows stand in `core.training.losses`, what is made of logits in
-`core.bundle.answers`, the readers of labels in `core.data.intake.answers`."""
+`core.bundle.answers`, the readers of labels in `core.data.intake.label_cells`."""
 from __future__ import annotations
 
 from collections.abc import Callable
