@@ -18,6 +18,7 @@ from core.data.versions import Version, load_dataset, load_version
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
 from core.models.catalog import find, torch_home
+from core.models.hub import hub_folder
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.tasks.registry import TASKS
 from core.workspace import Workspace, new_id, write_atomic
@@ -61,7 +62,8 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
                 return made
             request = ""
         run = RunSpec(request or new_id(), _next_name(ws, owner, dataset.name), owner, time.time(), data, model, plan, config)
-        write_atomic(ws.run(run.id) / "torch_home", os.fsencode(torch_home().absolute()))
+        for name, folder in (("torch_home", torch_home()), ("hub_folder", hub_folder())):
+            write_atomic(ws.run(run.id) / name, os.fsencode(folder.absolute()))
         write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))  # last: from now on a supervisor takes it
     return run
 

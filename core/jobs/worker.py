@@ -123,8 +123,9 @@ def _named(error: Exception) -> UserError:
 
 def _see_weights_of(folder: Path) -> None:
     """Look for weights where whoever submitted the run saw them: this process has the environment of a supervisor that may be older."""
-    if (home := folder / "torch_home").is_file():
-        os.environ["TORCH_HOME"] = os.fsdecode(home.read_bytes())
+    for name, variable in (("torch_home", "TORCH_HOME"), ("hub_folder", "HF_HUB_CACHE")):
+        if (said := folder / name).is_file():
+            os.environ[variable] = os.fsdecode(said.read_bytes())
 
 
 def main() -> None:
