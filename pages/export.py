@@ -4,7 +4,6 @@ from __future__ import annotations
 import streamlit as st
 
 from core.bundle.kinds import kind_in
-from core.models.catalog import find
 from core.objectives import objective
 from pages.ui import recipe, scores, state
 from pages.ui.i18n import _
@@ -34,5 +33,5 @@ with halves.container(border=True):
     st.caption(_("{metric} (95 % range)", metric=_(objective(report.objective).metric_label)))
     st.subheader(scores.score_with_range(report), anchor=False)
     st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=md(recipe.model_text(run.model))))
-    st.caption(_("Licence of the weights it started from: {licence}", licence=_(find(run.model.key, ws).licence)))
+    st.caption(_("Licence of the weights it started from: {licence}", licence=_(about["base"]["licence"])))
 recipe.fill_download(bar, run)
