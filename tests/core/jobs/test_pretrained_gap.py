@@ -1,6 +1,8 @@
 """What the built-in weights are worth, on the sample pictures that everybody starts with."""
 from __future__ import annotations
 
+import pytest
+
 from core.data.intake.importing import import_sample
 from core.evaluation.report import Report
 from core.jobs.assemble import assemble, finish
@@ -30,6 +32,7 @@ def judged(ws: Workspace, pretrained: bool) -> Report:
     return report
 
 
+@pytest.mark.slow
 def test_instant_is_far_better_with_the_built_in_weights_than_with_random_ones(ws: Workspace) -> None:
     pretrained, random = judged(ws, True), judged(ws, False)
     assert pretrained.n == random.n >= 40
