@@ -6,6 +6,7 @@ import streamlit as st
 from core.jobs.predictor_client import client
 from core.jobs.runs import submit
 from core.models.catalog import find, on_this_machine
+from core.objectives import objective
 from core.specs import ModelSpec
 from core.training.estimate import estimate, speed
 from core.workspace import new_id
@@ -31,7 +32,8 @@ def prepare() -> None:
     row, n_train, n_val = find(draft.model, ws), len(version.split("train")), len(version.split("val"))
     if not on_this_machine(row):
         model_cards.missing_weights(row, "train")
-    presets.cards(row, draft, n_train, n_val, speed(ws, row.key), max(version.counts()["train"].values(), default=0))
+    alike = max(version.counts()["train"].values(), default=0) if objective(version.objective).labels_exclude else 0  # pairs want one label each
+    presets.cards(row, draft, n_train, n_val, speed(ws, row.key), alike)
     config = settings_form.advanced(row, draft)
     expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key), state.item_cost(row, config))
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),

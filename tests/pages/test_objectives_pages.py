@@ -111,3 +111,10 @@ def test_settings_that_mean_nothing_are_not_offered(ws: Workspace, visit: Visit)
         page = visit("train.py")
         assert trouble(page) == [] and ("Label smoothing" in said(page)) == objective(key).smoothing
         assert ("Rare labels count more" in said(page)) == objective(key).weights
+
+
+@pytest.mark.parametrize("key", OBJECTIVES)
+def test_pairs_are_offered_only_where_items_bear_one_label_each(ws: Workspace, visit: Visit, key: str) -> None:
+    data_of(ws, key)
+    offered = any(button.key == "train.preset.few" for button in visit("train.py").button)
+    assert offered == objective(key).labels_exclude
