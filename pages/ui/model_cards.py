@@ -58,7 +58,7 @@ def missing_weights(row: ModelRow, page: str) -> None:
         if now and now.state == "running":
             fragment_of(page, lambda: _progress(row), run_every=0.5)()
             return
-        st.markdown(f":orange[:material/download: **{_('The weights of {model} are not on this machine yet.', model=row.title)}**]")
+        st.markdown(f":orange[:material/download: **{_('The weights of {model} are not on this machine yet.', model=md(row.title))}**]")
         if now and now.error:
             show_error(UserError(*now.error, **now.params))
         else:
@@ -78,7 +78,7 @@ def _progress(row: ModelRow) -> None:
             downloads.forget(state.workspace(), row.key)
         st.rerun()
     st.progress(now.done / now.total if now.total else 0.0,
-                text=_("Downloading {model}: {done} of {total}", model=row.title, done=size(now.done), total=size(now.total or row.size_bytes)))
+                text=_("Downloading {model}: {done} of {total}", model=md(row.title), done=size(now.done), total=size(now.total or row.size_bytes)))
 
 
 def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:

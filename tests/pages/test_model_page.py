@@ -131,7 +131,7 @@ def test_a_download_shows_its_progress_and_a_failed_one_its_reason(ws: Workspace
     monkeypatch.setattr(downloads, "status", lambda ws, key: now[0])
     page = visit("model.py").button(key="model.choose.resnet18").click().run()
     page.button(key="model.download.resnet18").click().run()
-    assert "Downloading ResNet-18: 10 MB of 47 MB" in said(page)
+    assert f"Downloading {md('ResNet-18')}: 10 MB of 47 MB" in said(page)
     now[0] = Download("failed", error=("No network: the weights of {model} can't be fetched.", "", "Put {file} in {dir}."),
                       params={"model": "ResNet-18", "file": "resnet18.pth", "dir": str(no_weights)})
     page.run()
