@@ -21,7 +21,6 @@ HEAD_SHARE = 4
 OVERLAP = 8
 """One part in so many of a window is read again in the next one, so that no word stands alone at an edge."""
 LONGEST_NGRAM = 5
-MOST_NGRAMS = 4096
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af]+|\w+|[^\w\s]")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af]")
 
@@ -53,7 +52,9 @@ def read(tokenizer: Tokenizer, texts: Sequence[str], preprocess: Mapping[str, An
     rows = [arranged(ids, preprocess) for ids in tokens_of(tokenizer, texts, preprocess)]
     buckets, offset = preprocess["ngram_buckets"], preprocess["ngram_offset"]
     if buckets:
-        rows = [row + [offset + zlib.crc32(ngram.encode("utf-8")) % buckets for ngram in ngrams(text, preprocess["max_tokens"])]
+        windows = preprocess["windows"] if preprocess["long_texts"] == "windows" else 1
+        limit = CHARACTERS_A_TOKEN * preprocess["max_tokens"] * windows
+        rows = [row + [offset + zlib.crc32(ngram.encode("utf-8")) % buckets for ngram in ngrams(shortened(text, limit, preprocess), limit)]
                 for row, text in zip(rows, texts)]
     return rows
 
@@ -73,19 +74,19 @@ def arranged(ids: list[int], preprocess: Mapping[str, Any]) -> list[int]:
     return prefix + ids[:room] + suffix
 
 
-def ngrams(text: str, max_tokens: int) -> list[str]:
-    """Words, pairs of them, and 3 to 5 letters in a row inside each; of scripts that set no spaces 1 to 3 letters in a row. `max_tokens`
-    bounds how much of the text counts. In the manner of fastText (Bojanowski et al. 2017, arXiv:1607.04606; Joulin et al. 2017,
+def ngrams(text: str, most: int) -> list[str]:
+    """Words, pairs of them, and 3 to 5 letters in a row inside each; of scripts that set no spaces 1 to 3 letters in a row. The first `most`
+    of the text. In the manner of fastText (Bojanowski et al. 2017, arXiv:1607.04606; Joulin et al. 2017,
     arXiv:1607.01759)."""
-    shown = unicodedata.normalize("NFKC", text[:CHARACTERS_A_TOKEN * max_tokens].encode("utf-8", "replace").decode("utf-8")).lower()
+    shown = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode("utf-8")).lower()
     found, before = list[str](), ""
     for word in WORD.findall(shown):
         found.extend(_inside(word))
         found.append(f"{before} {word}")
         before = word
-        if len(found) >= MOST_NGRAMS:
+        if len(found) >= most:
             break
-    return found[:MOST_NGRAMS]
+    return found[:most]
 
 
 def _inside(word: str) -> Iterator[str]:

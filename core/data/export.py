@@ -3,12 +3,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from core.data.versions import Item, Version
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """What makes a spreadsheet run a cell instead of showing it (OWASP, "CSV Injection"); the wide forms do so in East Asian editions."""
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII)
+"""A plain number begins like a formula when it is negative, and is none."""
 
 
 def items_csv(version: Version, texts: Mapping[str, str]) -> Iterator[bytes]:
@@ -27,7 +30,7 @@ def _said(version: Version, item: Item) -> str:
 
 def safe_cell(text: str) -> str:
     """`text`, with an apostrophe before it where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.lstrip().startswith(FORMULA) or text[:1] in ("\t", "\r", "\n") else text
+    return f"'{text}" if (text.lstrip().startswith(FORMULA) or text[:1] in ("\t", "\r", "\n")) and not NUMBER.fullmatch(text) else text
 
 
 def _line(cells: Iterable[str]) -> bytes:

@@ -16,12 +16,14 @@ from typing import Literal
 
 from filelock import FileLock
 
+from core.data.limits import inside_roots
 from core.errors import UserError
 from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
 from core.models.hub import check_id
 from core.models.hub_checkpoint import checkpoint
 from core.models.rows import Pooling
 from core.models.text_rows import TEXT_ROWS
+from core.owners import LOCAL_OWNER
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 
@@ -47,19 +49,22 @@ class Adding:
             raise UserError(*self.error, **self.params)
 
 
-def source_of(text: str) -> str:
-    """What somebody wrote as a hub id or as the absolute path of a folder with a whole model. Raises `ModelError` when it is neither."""
+def source_of(ws: Workspace, text: str, owner: str) -> str:
+    """What somebody wrote as a hub id or as the absolute path of a folder with a whole model. Raises `ModelError` when it is neither, and
+    `DataError` for a folder that the settings open to nobody but the machine's owner."""
     text = text.strip()
     if text.startswith((".", "~", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", text) or os.path.isdir(text):
+        if owner != LOCAL_OWNER:
+            inside_roots(ws, text)
         folder = Path(text).expanduser().absolute()
         checkpoint(folder)
         return str(folder)
     return check_id(text, KNOWN_IDS)
 
 
-def start(ws: Workspace, text: str, pooling: Pooling | None = None) -> str:
+def start(ws: Workspace, text: str, pooling: Pooling | None = None, owner: str = LOCAL_OWNER) -> str:
     """Begin to add a model, unless that is under way; the id or folder is returned, by which `status` knows it. Raises `ModelError`."""
-    repo = source_of(text)
+    repo = source_of(ws, text, owner)
     with _starting(ws, repo):
         now = status(ws, repo)
         if now is None or now.state != "running":

@@ -19,6 +19,7 @@ from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsErr
 from core.jobs.processes import ProcessId, alive
 from core.models.catalog import find, torch_home
 from core.models.hub import hub_folder
+from core.objectives import objective
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.tasks.registry import TASKS
 from core.workspace import Workspace, new_id, write_atomic
@@ -55,6 +56,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
         raise SettingsError("The freeze map is that of another model.", "Its blocks are not those of {model}.",
                             "Choose the model again, then what may change.", model=row.title)
+    _check_method(version, plan, config)
     with FileLock(ws.runs / ".lock"):  # two tabs at once must not get one name, nor make one request twice
         if request and (ws.run(request) / "run.json").is_file():
             made = load_run(ws, request, owner)
@@ -66,6 +68,13 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
             write_atomic(ws.run(run.id) / name, os.fsencode(folder.absolute()))
         write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))  # last: from now on a supervisor takes it
     return run
+
+
+def _check_method(version: Version, plan: FreezePlan, config: TrainConfig) -> None:
+    """What can't be compared in pairs is known before the run, not in it."""
+    if config.method == "contrastive" and (objective(version.objective).activation != "softmax" or not FreezePlan(plan.blocks[:-1]).trained()):
+        raise SettingsError("Items can't be compared in pairs here.", "It needs exactly one label for each item, and a block besides the head that trains.",
+                            "Choose another preset.")
 
 
 def _check_leaks(version: Version, facts: Facts) -> None:
@@ -96,6 +105,14 @@ def active_runs(ws: Workspace, owner: str) -> list[RunSpec]:
     """Those that have not ended, newest first. Cheap however many have: theirs are not read."""
     waiting = (path for path in ws.runs.glob("*/run.json") if not (path.parent / "exit.json").is_file())
     return [run for run in _runs_of(owner, waiting) if state_of(ws.run(run.id)) not in ENDED]
+
+
+def check_unused(ws: Workspace, key: str) -> None:
+    """Raises `ModelError` while a run of anybody waits for a model, or learns with it: its files must stay until the run has ended.
+    `key`: a model, or the beginning of the keys of several."""
+    for path in ws.runs.glob("*/run.json"):
+        if not (path.parent / "exit.json").is_file() and (run := _readable(path)) and run.model.key.startswith(key) and state_of(path.parent) not in ENDED:
+            raise ModelError("A run needs this model.", "“{run}” has not ended yet.", "Wait until it has, or discard it.", run=run.name)
 
 
 def _runs_of(owner: str, paths: Iterable[Path]) -> list[RunSpec]:

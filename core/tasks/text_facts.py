@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ from core.workspace import Workspace
 
 READ_S = 0.0005
 """One text split into tokens."""
+COUNTED_CHARS, COUNTED_AT_ONCE = 20_000, 100
 SAMPLED = 2000
 """So many texts tell how long the others are."""
 
@@ -81,10 +83,18 @@ def token_counts(ws: Workspace, row: ModelRow, config: TrainConfig, data: DataSp
     items = version.items if len(version.items) <= SAMPLED else random.Random(0).sample(version.items, SAMPLED)
     texts = load_texts(ws, data.dataset)
     special = len(how.prefix) + len(how.suffix)
-    found = opened(how.tokenizer).encode_batch([texts[item.sha].encode("utf-8", "replace").decode("utf-8") for item in items],
-                                               add_special_tokens=False)
+    counts = _lengths(opened(how.tokenizer), [texts[item.sha] for item in items])
     room = how.max_tokens * (how.windows if how.long_texts == "windows" else 1)
-    return TokenCounts(tuple(len(one.ids) + special for one in found), room, len(version.items))
+    return TokenCounts(tuple(count + special for count in counts), room, len(version.items))
+
+
+def _lengths(tokenizer: Tokenizer, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text. Of a very long one the start is counted, and the rest taken to be like it: encodings of millions of letters
+    would fill the memory of the server."""
+    starts = [text[:COUNTED_CHARS].encode("utf-8", "replace").decode("utf-8") for text in texts]
+    found = [len(one.ids) for i in range(0, len(starts), COUNTED_AT_ONCE)
+             for one in tokenizer.encode_batch(starts[i:i + COUNTED_AT_ONCE], add_special_tokens=False)]
+    return [round(count * max(1.0, len(text) / COUNTED_CHARS)) for count, text in zip(found, texts)]
 
 
 @lru_cache(maxsize=8)
@@ -94,6 +104,7 @@ def opened(path: str) -> Tokenizer:
 
 def _special(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The ids that the tokenizer puts before and behind a text."""
-    bare, dressed = (tokenizer.encode("a", add_special_tokens=special).ids for special in (False, True))
+    known = next((text for text in ("a", "the", "中", "1", "?") if tokenizer.encode(text, add_special_tokens=False).ids), "")
+    bare, dressed = (tokenizer.encode(known, add_special_tokens=special).ids for special in (False, True))
     start = next((i for i in range(len(dressed)) if dressed[i:i + len(bare)] == bare), 0)
     return tuple(dressed[:start]), tuple(dressed[start + len(bare):])

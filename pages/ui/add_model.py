@@ -43,7 +43,7 @@ def _form() -> None:
         help=_("How what was understood of the tokens becomes one answer for the text."))
     if right.button(_("Add"), key="model.add", disabled=not (text or "").strip(), width="stretch"):
         try:
-            state.put("model.adding", add_model.start(state.workspace(), text, pooling or None))
+            state.put("model.adding", add_model.start(state.workspace(), text, pooling or None, state.me()))
         except UserError as error:
             show_error(error)
         else:

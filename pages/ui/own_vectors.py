@@ -9,6 +9,7 @@ import streamlit as st
 from core.data.limits import roots
 from core.errors import DataError, UserError
 from core.jobs import vector_import
+from core.jobs.runs import check_unused
 from core.models.vector_sets import VectorSet, delete, list_vector_sets
 from core.owners import LOCAL_OWNER
 from core.workspace import Workspace, new_id
@@ -48,7 +49,12 @@ def _set(ws: Workspace, one: VectorSet) -> None:
             with st.popover(_("Delete"), type="tertiary", icon=":material/delete:"):
                 st.caption(_("Models that have learned with these vectors keep what they need. The file that you brought is not touched."))
                 if st.button(_("Delete these word vectors"), key=f"vectors.delete.{one.key}"):
-                    _do(lambda: delete(ws, one.key, state.me()))
+                    _do(lambda: _delete(ws, one))
+
+
+def _delete(ws: Workspace, one: VectorSet) -> None:
+    check_unused(ws, f"words:{one.key}")
+    delete(ws, one.key, state.me())
 
 
 def _facts(one: VectorSet) -> list[str]:

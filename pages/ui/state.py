@@ -8,13 +8,13 @@ import streamlit as st
 
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import UserError
-from core.models.catalog import DEFAULT, find, models
+from core.models.catalog import DEFAULT, find, models, on_this_machine
 from core.models.rows import ModelRow
 from core.owners import owner_of
 from core.specs import DataSpec, FreezePlan, PresetKey, TrainConfig, from_json, to_json
 from core.tasks.registry import TASKS
 from core.training.estimate import ItemCost
-from core.training.presets import preset_config, preset_plan
+from core.training.presets import PRESETS, preset_config, preset_plan
 from core.workspace import Workspace, new_id, write_atomic
 
 
@@ -65,6 +65,8 @@ def draft() -> Draft:
     """The session's draft; a new session takes up the one its owner left."""
     if "draft" not in st.session_state:
         st.session_state["draft"] = _stored_draft()
+    elif st.session_state["draft"].model not in models(workspace()):  # deleted since
+        st.session_state["draft"] = _without_model(st.session_state["draft"])
     return st.session_state["draft"]
 
 
@@ -77,12 +79,17 @@ def update(**changes: Any) -> Draft:
     return new
 
 
+def _without_model(left: Draft) -> Draft:
+    """A draft whose model is gone takes the one to begin with; its plan went with it."""
+    return replace(left, model=TASKS[left.data.task].default_model if left.data else DEFAULT, plan=None)
+
+
 def _fitting(new: Draft) -> Draft:
     """A draft whose model learns from its kind of data: other data than before may want another model, with settings of its own."""
     if new.data is None or find(new.model, workspace()).task == new.data.task:
         return new
     return replace(new, model=TASKS[new.data.task].default_model, pretrained=True, plan=None, config=None,
-                   preset="instant" if new.preset == "custom" else new.preset)
+                   preset=new.preset if new.preset in PRESETS else "instant")
 
 
 def _stored_draft() -> Draft:
@@ -100,8 +107,8 @@ def _stored_draft() -> Draft:
             read_version(stored.data)
     except UserError:  # the data is gone: begin anew
         return replace(fresh, language=stored.language)
-    if stored.model not in models(workspace()):  # its plan went with it
-        stored = replace(stored, model=DEFAULT, plan=None)
+    if stored.model not in models(workspace()):
+        stored = _without_model(stored)
     return replace(stored, request=stored.request or new_id())
 
 
@@ -109,9 +116,10 @@ def choose_model(key: str) -> None:
     """Another model has blocks and an input size of its own; settings changed by hand stay where it is of the same kind, else they are
     its preset's."""
     now, ws = draft(), workspace()
-    kept = now.config if find(key, ws).adapter == find(now.model, ws).adapter else None
+    alike = find(key, ws).adapter == find(now.model, ws).adapter
+    kept = now.config if alike else None
     update(model=key, pretrained=True, plan=None, config=replace(kept, input_size=None, max_tokens=None) if kept else None,
-           preset="instant" if now.preset == "custom" and kept is None else now.preset)
+           preset=now.preset if alike or now.preset in PRESETS else "instant")
 
 
 def choose_preset(preset: PresetKey) -> None:
@@ -135,11 +143,12 @@ def read_version(spec: DataSpec) -> Version:
 def item_cost(row: ModelRow, config: TrainConfig, data: DataSpec | None = None) -> ItemCost:
     """What an item of the data (else of the draft's data) costs with a model; nothing is known of it without data."""
     data = data or draft().data
-    return _item_cost(row.key, config, data) if data and data.task == row.task else ItemCost()
+    return _item_cost(row.key, config, data, on_this_machine(row)) if data and data.task == row.task else ItemCost()
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _item_cost(key: str, config: TrainConfig, data: DataSpec) -> ItemCost:
+def _item_cost(key: str, config: TrainConfig, data: DataSpec, here: bool) -> ItemCost:
+    """`here`: the model is on this machine, which tells more of what an item is for it."""
     return TASKS[data.task].facts().cost(workspace(), find(key, workspace()), config, data, read_version(data))
 
 

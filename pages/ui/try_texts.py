@@ -129,6 +129,6 @@ def answers_csv(report: Report, lines: Sequence[str], rows: Sequence[Row]) -> by
     writer = csv.writer(out)
     writer.writerow([_("Text"), *found, *map(safe_cell, report.labels)])
     for i, (line, row) in enumerate(zip(lines, rows)):
-        cells = [cell if isinstance(cell := column[i], str) else f"{cell:.4f}" for column in found.values()]
+        cells = [cell if isinstance(cell := column[i], str) else f"{cell:.6g}" for column in found.values()]
         writer.writerow([safe_cell(line), *map(safe_cell, cells), *(f"{share:.6f}" for share in row)])
     return b"\xef\xbb\xbf" + out.getvalue().encode("utf-8", "replace")

@@ -52,7 +52,8 @@ def ws(ws: Workspace) -> Workspace:
                                                        names=[item.name for item in test]))
     (ws.run(RUN) / "best").mkdir()
     (ws.run(RUN) / "best" / "tokenizer.json").write_text("{}", encoding="utf-8")
-    (ws.run(RUN) / "best" / "bundle.json").write_text(json.dumps({"task": "text", "architecture": {"builder": "transformers"}}), encoding="utf-8")
+    (ws.run(RUN) / "best" / "bundle.json").write_text(json.dumps({"task": "text", "architecture": {"builder": "transformers"},
+                                                                          "base": {"licence": "Apache-2.0"}}), encoding="utf-8")
     (ws.run(RUN) / "bundle.zip").write_bytes(b"zip")
     return ws
 
@@ -140,7 +141,7 @@ def test_a_weak_answer_is_called_unsure_in_a_table_too(ws: Workspace, visit: Vis
 def test_the_download_is_safe_to_open_in_a_spreadsheet(ws: Workspace) -> None:
     report = judged(ws, "single_label", [[0.9, 0.1]], [0], ("=evil", "b"))
     made = try_texts.answers_csv(report, ["=1+1", "two, \"three\"", "\ud800"], [(0.9, 0.1), (0.25, 0.75), (0.5, 0.5)])
-    assert lines_of(made) == ["Text,Label,Probability (%),'=evil,b", "'=1+1,'=evil,90.0000,0.900000,0.100000",
+    assert lines_of(made) == ["Text,Label,Probability (%),'=evil,b", "'=1+1,'=evil,90,0.900000,0.100000",
                               '"two, ""three""",b,75.0000,0.250000,0.750000', "?,'=evil,50.0000,0.500000,0.500000"]
 
 

@@ -10,9 +10,14 @@ from core.data.export import items_csv, safe_cell
 from core.data.versions import Item, Version
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "\n1", "＝1", "\u3000=1"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1+1", "-1+cmd", "@x", " =1", "\t=1", "\n1", "＝1", "\u3000=1"])
 def test_what_a_spreadsheet_would_run_is_escaped(cell: str) -> None:
     assert safe_cell(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["-3.2", "+1", "7", "-1e-05"])
+def test_a_number_stays_one(cell: str) -> None:
+    assert safe_cell(cell) == cell
 
 
 @pytest.mark.parametrize("cell", ["", "cat", "a=b", "1-1", "中文", "'=1"])

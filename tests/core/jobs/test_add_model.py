@@ -12,6 +12,7 @@ from core.jobs.add_model import Adding, forget, source_of, start, status
 from core.jobs.processes import process_id, this_process
 from core.models.catalog import find, on_this_machine
 from core.models.hub import repo_folder
+from core.owners import LOCAL_OWNER
 from core.specs import to_json
 from core.workspace import Workspace, write_atomic
 from tests.core.jobs.queued import sleeper, wait_until
@@ -77,13 +78,20 @@ def test_what_is_neither_an_id_nor_a_folder_is_said_at_once(text: str, said: str
     assert not (ws.root / "downloads").exists()
 
 
-def test_a_folder_may_be_written_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_may_be_written_in_short(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(tmp_path / "mine")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert source_of("~/mine") == str(tmp_path / "mine")
+    assert source_of(ws, "~/mine", LOCAL_OWNER) == str(tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
-    assert source_of("./mine") == source_of("mine") == str(tmp_path / "mine")
+    assert source_of(ws, "./mine", LOCAL_OWNER) == source_of(ws, "mine", LOCAL_OWNER) == str(tmp_path / "mine")
+
+
+def test_a_visitor_may_name_folders_that_are_open_to_visitors_alone(ws: Workspace, tmp_path: Path) -> None:
+    saved(tmp_path / "mine")
+    with pytest.raises(UserError) as error:
+        source_of(ws, str(tmp_path / "mine"), "visitor")
+    assert not isinstance(error.value, ModelError), "what is in the folder must stay unknown"
 
 
 def test_one_at_a_time(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

