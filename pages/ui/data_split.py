@@ -104,7 +104,7 @@ def _percent(share: float) -> int:
 
 def _groups(data: DataSpec, version: Version, together: list[tuple[str, str]]) -> None:
     st.markdown(f"**{_('What belongs together')}**")
-    st.caption(_("Several pictures of one patient, several frames of one video, several pages of one document: on different sides they "
+    st.caption(_("Several items of one patient, several frames of one video, several parts of one document: on different sides they "
                  "would make the score look better than it is."))
     choice = _choice(data, version)
     if choice == NONE:

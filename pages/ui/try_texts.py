@@ -39,28 +39,35 @@ class Sample:
 def panel(run: RunSpec, report: Report) -> None:
     halves = st.grid(2, min_column_width=380, gap="large")
     left, right = halves.container(), halves.container()
+    version = state.read_version(run.data)
     with left:
-        lines, sample = _choose(run, state.read_version(run.data))
+        lines, sample = _choose(run)
     with right:
-        if not lines:
-            st.caption(_("Write a text, or click a sample. Samples come from the texts that the model never learned from."))
-            return
-        try:
-            said = _asked(run, lines)
-        except UserError as error:
-            show_error(error)
-            return
-        if len(lines) == 1:
-            answer(report, said.probabilities[0], sample)
+        if lines:
+            _answers(run, report, lines, sample)
         else:
-            _table(run, report, lines, said.probabilities)
+            st.caption(_("Write a text, or click a sample. Samples come from the texts that the model never learned from."))
+    _cards(run, version)  # last: on a narrow page the answer stands right below the text
 
 
-def _choose(run: RunSpec, version: Version) -> tuple[tuple[str, ...], Item | None]:
+def _answers(run: RunSpec, report: Report, lines: tuple[str, ...], sample: Item | None) -> None:
+    try:
+        said = _asked(run, lines)
+    except UserError as error:
+        show_error(error)
+        return
+    if len(lines) == 1:
+        answer(report, said.probabilities[0], sample)
+    else:
+        _table(run, report, lines, said.probabilities)
+
+
+def _choose(run: RunSpec) -> tuple[tuple[str, ...], Item | None]:
     """The texts being asked about, and the item of the data where a sample is."""
     key = f"try.{run.id}"
     written = st.text_area(_("Your text"), key=f"{key}.text", height=180, max_chars=MOST_CHARS,
                            placeholder=_("One text. On several lines: a text on each line.")) or ""
+    st.button(_("Ask"), icon=":material/arrow_forward:", key=f"{key}.ask")  # leaving the field for it is what sends the text
     sample: Sample | None = state.get(f"{key}.sample")
     if sample and sample.text == written:
         lines, item = (written,), sample.item
@@ -71,7 +78,6 @@ def _choose(run: RunSpec, version: Version) -> tuple[tuple[str, ...], Item | Non
     if len(lines) > MOST_LINES:
         st.caption(_("The first {n} of {m} lines are answered. For more, the model that you take home reads whole files.", n=MOST_LINES,
                      m=f"{len(lines):,}"))
-    _cards(run, version)
     return lines[:MOST_LINES], item
 
 
@@ -80,10 +86,11 @@ def _cards(run: RunSpec, version: Version) -> None:
     shown = samples(version, SAMPLES)
     if shown:
         st.caption(_("Samples it never learned from"))
+    cells = st.grid(2, min_column_width=380)
     for position, item in enumerate(shown):
         text = words.get(item.sha, "")
-        st.button(md(text if len(text) <= CARD_CHARS else f"{text[:CARD_CHARS]}…") or _("(empty)"), key=f"{key}.sample.{position}",
-                  width="stretch", on_click=_bringer(key, Sample(text, item)))
+        cells.button(md(text if len(text) <= CARD_CHARS else f"{text[:CARD_CHARS]}…") or _("(empty)"), key=f"{key}.sample.{position}",
+                     width="stretch", on_click=_bringer(key, Sample(text, item)))
 
 
 def _bringer(key: str, sample: Sample) -> Callable[[], None]:

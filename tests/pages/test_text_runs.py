@@ -142,7 +142,7 @@ def test_the_download_is_safe_to_open_in_a_spreadsheet(ws: Workspace) -> None:
     report = judged(ws, "single_label", [[0.9, 0.1]], [0], ("=evil", "b"))
     made = try_texts.answers_csv(report, ["=1+1", "two, \"three\"", "\ud800"], [(0.9, 0.1), (0.25, 0.75), (0.5, 0.5)])
     assert lines_of(made) == ["Text,Label,Probability (%),'=evil,b", "'=1+1,'=evil,90,0.900000,0.100000",
-                              '"two, ""three""",b,75,0.250000,0.750000', "?,'=evil,50.0000,0.500000,0.500000"]
+                              '"two, ""three""",b,75,0.250000,0.750000', "?,'=evil,50,0.500000,0.500000"]
 
 
 def test_several_labels_are_given_or_none(ws: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
