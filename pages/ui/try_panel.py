@@ -100,6 +100,7 @@ def _given(row: Row) -> list[int]:
 
 def _show_number(report: Report, row: Row, sample: Item | None) -> None:
     st.markdown(f"### {md(number(row[0], report.unit))}")
+    st.caption(_("Off by {error} on average, as far as it was tested.", error=md(number(report.score, report.unit))))
     if sample:
         st.markdown(_("Really: {value}", value=md(bears(sample, report.labels, report.unit))))
 
