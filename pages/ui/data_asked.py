@@ -29,7 +29,8 @@ def section(data: DataSpec, version: Version) -> None:
     if len(keys) == 1:
         st.markdown(f"**{_(objective(version.objective).title)}**  \n{_(objective(version.objective).explanation)}")
         return
-    chosen = st.selectbox(_("What is asked"), keys, index=keys.index(version.objective), format_func=lambda key: _(objective(key).title),
+    titles = {key: _(objective(key).title) for key in keys}
+    chosen = st.selectbox(_("What is asked"), keys, index=keys.index(version.objective), format_func=titles.get,
                           key=f"data.asked.{data.version}", label_visibility="collapsed") or version.objective
     st.caption(_(objective(chosen).explanation))
     positive = _positive(data, version) if objective(chosen).ordered and chosen in fit else ""
