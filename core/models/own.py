@@ -16,11 +16,15 @@ log = logging.getLogger(__name__)
 
 
 def own_rows(ws: Workspace) -> dict[str, ModelRow]:
-    """The rows by key: models that were added, newest first, then those of word vectors that were brought. One that can't be read is
-    left out and logged."""
+    """The rows by key: models that were added, then those of word vectors that were brought."""
+    return added_rows(ws) | {row.key: row for row in rows_of_sets(ws)}
+
+
+def added_rows(ws: Workspace) -> dict[str, ModelRow]:
+    """The models that were added, by key, newest first. One that can't be read is left out and logged."""
     files = sorted(ws.models.glob(f"*{ENDING}"), key=lambda path: -path.stat().st_mtime)
     rows = [row for path in files if (row := _read(path, path.stat().st_mtime_ns)) is not None]
-    return {row.key: row for row in (*rows, *rows_of_sets(ws))}
+    return {row.key: row for row in rows}
 
 
 def save_row(ws: Workspace, row: ModelRow) -> None:

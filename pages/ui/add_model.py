@@ -5,6 +5,10 @@ import streamlit as st
 
 from core.errors import UserError
 from core.jobs import add_model
+from core.jobs.runs import check_unused
+from core.models.own import added_rows, forget_row
+from core.models.rows import ModelRow
+from core.owners import LOCAL_OWNER
 from pages.ui import state
 from pages.ui.errors import show_error
 from pages.ui.fragments import fragment_of
@@ -32,7 +36,31 @@ def section(page: str) -> None:
             st.rerun()
         if now and now.error:
             show_error(UserError(*now.error, **now.params))
+        for row in added_rows(state.workspace()).values():
+            _added(row)
         _form()
+
+
+def _added(row: ModelRow) -> None:
+    """A model that was added; whoever owns the machine may take it off the list again."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{md(row.title)}**  :gray[{md(row.repo)}]", width="content")
+        st.space("stretch")
+        if state.me() == LOCAL_OWNER:
+            with st.popover(_("Delete"), type="tertiary", icon=":material/delete:"):
+                st.caption(_("It leaves the list. Its files stay where they are, and models that began as it keep what they need."))
+                if st.button(_("Delete this model"), key=f"model.forget.{row.key}"):
+                    _forget(row)
+
+
+def _forget(row: ModelRow) -> None:
+    try:
+        check_unused(state.workspace(), row.key)
+    except UserError as error:
+        show_error(error)
+        return
+    forget_row(state.workspace(), row.key)
+    st.rerun()
 
 
 def _form() -> None:

@@ -1,13 +1,15 @@
 """What the pages say and ask about texts, from the data to the start of a training."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.jobs import add_model
 from core.jobs.add_model import Adding
-from core.models.catalog import CATALOG, find
+from core.models.catalog import CATALOG, find, models
+from core.models.own import save_row
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, TrainConfig, from_json, to_json
 from core.training.presets import preset_config
@@ -123,3 +125,13 @@ def test_bars_count_every_text_once_and_mark_what_is_longer_than_what_is_read() 
     marked = {height for height, colour in zip(bars.y, bars.marker.color) if colour == length_figure([1], 0, "light").data[0].marker.color[-1] and height}
     assert marked == {1} and len(figure.layout.shapes) == 1
     assert len(length_figure(counts, 100, "dark").layout.shapes) == 0
+
+
+def test_an_added_model_is_listed_and_deleted_and_the_draft_goes_on_without_it(ws: Workspace, notes: DataSpec, visit: Visit) -> None:
+    save_row(ws, replace(find("minilm"), key="hf:org/net", title="org/net"))
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=notes, model="hf:org/net")))
+    page = visit("model.py")
+    assert trouble(page) == [] and stored(ws).model == "hf:org/net"
+    page.button(key="model.forget.hf:org/net").click().run()
+    assert trouble(page) == [] and "hf:org/net" not in models(ws)
+    assert WORDS.title in page.button(key="recipe.1").label
