@@ -17,7 +17,7 @@ from core.data.health.check import holds
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
-from core.models.catalog import find, torch_home
+from core.models.catalog import ModelRow, find, torch_home
 from core.models.hub import hub_folder
 from core.objectives import objective
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
@@ -56,7 +56,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
         raise SettingsError("The freeze map is that of another model.", "Its blocks are not those of {model}.",
                             "Choose the model again, then what may change.", model=row.title)
-    _check_method(version, plan, config)
+    _check_method(version, row, plan, config)
     with FileLock(ws.runs / ".lock"):  # two tabs at once must not get one name, nor make one request twice
         if request and (ws.run(request) / "run.json").is_file():
             made = load_run(ws, request, owner)
@@ -70,9 +70,10 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     return run
 
 
-def _check_method(version: Version, plan: FreezePlan, config: TrainConfig) -> None:
+def _check_method(version: Version, row: ModelRow, plan: FreezePlan, config: TrainConfig) -> None:
     """What can't be compared in pairs is known before the run, not in it."""
-    if config.method == "contrastive" and (objective(version.objective).activation != "softmax" or not FreezePlan(plan.blocks[:-1]).trained()):
+    learns = any(block.state != "frozen" and known.parameters for block, known in list(zip(plan.blocks, row.blocks))[:-1])
+    if config.method == "contrastive" and (objective(version.objective).activation != "softmax" or not learns):
         raise SettingsError("Items can't be compared in pairs here.", "It needs exactly one label for each item, and a block besides the head that trains.",
                             "Choose another preset.")
 

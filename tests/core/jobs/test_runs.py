@@ -19,6 +19,7 @@ from core.jobs.runs import (
     ENDED,
     active_runs,
     append,
+    check_unused,
     failure,
     list_runs,
     load_run,
@@ -234,3 +235,18 @@ def test_steering_a_run_that_has_ended_changes_nothing(ws: Workspace, data: Data
     write_exit(ws.run(run.id), "finished")
     steer(ws, run, "discard")
     assert state_of(ws.run(run.id)) == "finished"
+
+
+def test_pairs_without_a_block_that_learns_from_them_are_refused_before_the_run(ws: Workspace, data: DataSpec) -> None:
+    with pytest.raises(SettingsError, match="compared in pairs"):
+        put_in_queue(ws, data, kind="head", method="contrastive")
+    assert put_in_queue(ws, data, kind="last-stage", method="contrastive").config.method == "contrastive"
+
+
+def test_a_model_that_a_run_waits_for_is_in_use_until_the_run_has_ended(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    with pytest.raises(ModelError, match=run.name):
+        check_unused(ws, run.model.key)
+    check_unused(ws, "words:other")
+    write_exit(ws.run(run.id), "discarded")
+    check_unused(ws, run.model.key)
