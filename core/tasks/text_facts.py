@@ -50,7 +50,7 @@ def check(row: ModelRow, config: TrainConfig) -> None:
 
 
 def cost(ws: Workspace, row: ModelRow, config: TrainConfig, data: DataSpec, version: Version) -> ItemCost:
-    """As long as the model is not on this machine, four letters (one of a script without spaces) are taken for a token."""
+    """As long as the model is not on this machine, four letters are taken for a token."""
     counts = token_counts(ws, row, config, data, version)
     read = counts.read() if counts else [min(item.length / 4, config.max_tokens or input_of(row).tokens) for item in version.items]
     return ItemCost(sum(read) / max(1, len(read)) / input_of(row).counted_tokens, READ_S)
@@ -62,7 +62,6 @@ class TokenCounts:
     `room`: how many of a text are read at most."""
     counts: tuple[int, ...]
     room: int
-    n_items: int
 
     @property
     def cut(self) -> float:
@@ -85,7 +84,7 @@ def token_counts(ws: Workspace, row: ModelRow, config: TrainConfig, data: DataSp
     special = len(how.prefix) + len(how.suffix)
     counts = _lengths(opened(how.tokenizer), [texts[item.sha] for item in items])
     room = how.max_tokens * (how.windows if how.long_texts == "windows" else 1)
-    return TokenCounts(tuple(count + special for count in counts), room, len(version.items))
+    return TokenCounts(tuple(count + special for count in counts), room)
 
 
 def _lengths(tokenizer: Tokenizer, texts: Sequence[str]) -> list[int]:

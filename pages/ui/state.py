@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import UserError
-from core.models.catalog import DEFAULT, find, models, on_this_machine
+from core.models.catalog import CATALOG, DEFAULT, find, models, on_this_machine
 from core.models.rows import ModelRow
 from core.owners import owner_of
 from core.specs import DataSpec, FreezePlan, PresetKey, TrainConfig, from_json, to_json
@@ -65,7 +65,7 @@ def draft() -> Draft:
     """The session's draft; a new session takes up the one its owner left."""
     if "draft" not in st.session_state:
         st.session_state["draft"] = _stored_draft()
-    elif st.session_state["draft"].model not in models(workspace()):  # deleted since
+    elif not _is_known(st.session_state["draft"].model):  # deleted since
         st.session_state["draft"] = _without_model(st.session_state["draft"])
     return st.session_state["draft"]
 
@@ -77,6 +77,11 @@ def update(**changes: Any) -> Draft:
         st.session_state["draft"] = new
         write_atomic(workspace().draft(me()), to_json(new))
     return new
+
+
+def _is_known(key: str) -> bool:
+    """A model of the catalog is known without a look at the disk: drafts are asked for again and again."""
+    return key in CATALOG or key in models(workspace())
 
 
 def _without_model(left: Draft) -> Draft:
@@ -107,7 +112,7 @@ def _stored_draft() -> Draft:
             read_version(stored.data)
     except UserError:  # the data is gone: begin anew
         return replace(fresh, language=stored.language)
-    if stored.model not in models(workspace()):
+    if not _is_known(stored.model):
         stored = _without_model(stored)
     return replace(stored, request=stored.request or new_id())
 
@@ -186,10 +191,10 @@ def take(key: str) -> Any:
 
 def chosen_language() -> str:
     """Empty until the reader has chosen one. Asked for every text of a page, so it opens no file once the draft is there."""
-    if "draft" not in st.session_state:
-        try:
-            if not owner():
-                return ""
-        except UserError:  # the workspace can't say who asks: that is told in the browser's language
-            return ""
-    return draft().language
+    if "draft" in st.session_state:
+        return st.session_state["draft"].language
+    try:
+        who = owner()
+    except UserError:  # the workspace can't say who asks: that is told in the browser's language
+        return ""
+    return draft().language if who else ""
