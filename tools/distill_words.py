@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
-from core.models.word_vectors import BUILT_IN, write_vectors
+from core.models.words.vectors import BUILT_IN, write_vectors
 
 Array = npt.NDArray[np.float64]
 

@@ -17,14 +17,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.models.adaptable import unit
-from core.models.architecture import rebuild
 from core.models.blocks import Network
 from core.models.build import architecture
 from core.models.catalog import FACTS
+from core.models.pictures.architecture import rebuild
+from core.models.pictures.family import blocks_of
 from core.models.rows import NOTES_BY_DEPTH, NOTES_BY_GROUP, ROWS, BlockFacts, ModelRow
-from core.models.text_facts import facts_of as text_facts_of
-from core.models.text_rows import TEXT_ROWS
-from core.models.torchvision_family import blocks_of
+from core.models.texts.facts import facts_of as text_facts_of
+from core.models.texts.rows import TEXT_ROWS
 
 
 def facts_of(row: ModelRow) -> list[BlockFacts]:

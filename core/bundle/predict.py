@@ -42,7 +42,7 @@ except ImportError:
 
 from core.bundle.answers import ACTIVATIONS, answer_lines, answer_of, printable  # replaced by its source in a bundle
 from core.bundle.unpack import BundleError, Refusal, described, restored  # replaced by its source in a bundle
-from core.models.architecture import rebuild  # replaced by its source in a bundle
+from core.models.pictures.architecture import rebuild  # replaced by its source in a bundle
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The only decoders that may see a file: others reach for outside programs, or are hardly tested."""

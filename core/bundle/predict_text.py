@@ -34,8 +34,8 @@ except ImportError as missing:
 from core.bundle.answers import ACTIVATIONS, answer_lines, answer_of, printable  # replaced by its source in a bundle
 from core.bundle.reading import batch_of, open_tokenizer, read  # replaced by its source in a bundle
 from core.bundle.unpack import BundleError, Refusal, described, restored  # replaced by its source in a bundle
-from core.models.text_architecture import logits_of, rebuild  # replaced by its source in a bundle
-from core.models.word_architecture import rebuild_words  # replaced by its source in a bundle
+from core.models.texts.architecture import logits_of, rebuild  # replaced by its source in a bundle
+from core.models.words.architecture import rebuild_words  # replaced by its source in a bundle
 
 BATCH_TEXTS = 16
 BATCH_TOKENS = 8192

@@ -160,8 +160,8 @@ def picture_features(ws: Workspace, shas: Sequence[str], progress: Callable[[int
     from core.bundle import predict
     from core.models.blocks import State
     from core.models.catalog import DEFAULT, find
+    from core.models.pictures.build import build_source
     from core.models.shares import outputs
-    from core.models.torchvision_build import build_source
     from core.preprocess import of_input
     from core.tasks.pixels import decoded
 

@@ -19,10 +19,10 @@ from filelock import FileLock
 from core.data.limits import inside_roots
 from core.errors import UserError
 from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
-from core.models.hub import check_id
-from core.models.hub_checkpoint import checkpoint
+from core.models.hub.checkpoint import checkpoint
+from core.models.hub.local import check_id
 from core.models.rows import Pooling
-from core.models.text_rows import TEXT_ROWS
+from core.models.texts.rows import TEXT_ROWS
 from core.owners import LOCAL_OWNER
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
@@ -109,9 +109,9 @@ def _starting(ws: Workspace, repo: str) -> FileLock:
 
 def main() -> None:
     """The child: fetch, describe, report. Here torch is imported."""
-    from core.models.hub_fetch import fetch
+    from core.models.hub.fetch import fetch
     from core.models.own import save_row
-    from core.models.transformers_describe import check_file, describe
+    from core.models.texts.describe import check_file, describe
 
     ws, repo, pooling, me, last = Workspace.open(sys.argv[1]), sys.argv[2], sys.argv[3] or None, this_process(), 0.0
 

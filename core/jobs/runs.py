@@ -18,7 +18,7 @@ from core.data.versions import Version, load_dataset, load_version
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
 from core.models.catalog import ModelRow, find, torch_home
-from core.models.hub import hub_folder
+from core.models.hub.local import hub_folder
 from core.objectives import objective
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.tasks.registry import TASKS

@@ -1,6 +1,6 @@
 """Somebody's file of word vectors becomes a set, in a process of its own, with its progress on disk.
 
-    models/<key>...              the set that it becomes (see `core.models.vector_sets`)
+    models/<key>...              the set that it becomes (see `core.models.words.vector_sets`)
            importing/<key>.json  an import that runs, or has ended and was not yet looked at
            incoming/             files that whoever runs this machine has put there to be imported
 """
@@ -26,9 +26,9 @@ from core.data.intake.sources import staged
 from core.data.limits import inside_roots, load_limits
 from core.errors import DataError, Fault, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive, end, process_id, start_module, this_process
-from core.models.vector_files import convert
-from core.models.vector_sets import RESERVED, VectorSet, describe, finished, remove, stem_of
-from core.models.word_vectors import tokenizer_path, vectors_path
+from core.models.words.vector_files import convert
+from core.models.words.vector_sets import RESERVED, VectorSet, describe, finished, remove, stem_of
+from core.models.words.vectors import tokenizer_path, vectors_path
 from core.owners import LOCAL_OWNER
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic

@@ -22,7 +22,7 @@ class Answers:
             raise ValueError(f"n_outputs must be at least 1, got {self.n_outputs}")
 
     def tail(self) -> list[list[Any]]:
-        """The fixed layers behind the head, as `core.models.architecture` describes layers."""
+        """The fixed layers behind the head, as `core.models.pictures.architecture` describes layers."""
         return [] if self.std is None else [["Rescale", self.mean, self.std]]
 
 

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from core.models.answers import Answers
 from core.models.blocks import Network
+from core.models.pictures.weights import Progress
 from core.models.rows import Adapter, ModelRow
-from core.models.weights import Progress
 
-ADAPTERS: dict[Adapter, str] = {"torchvision": "core.models.torchvision_build", "words": "core.models.word_build",
-                                "transformers": "core.models.transformers_build"}
+ADAPTERS: dict[Adapter, str] = {"torchvision": "core.models.pictures.build", "words": "core.models.words.build",
+                                "transformers": "core.models.texts.build"}
 
 
 class _Adapter(Protocol):

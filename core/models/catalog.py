@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import ModelError
-from core.models import hub
+from core.models.hub import local as hub
 from core.models.own import own_rows
 from core.models.rows import ASSETS, ROWS, Adapter, BlockFacts, ModelRow
-from core.models.text_rows import TEXT_ROWS
-from core.models.word_rows import WORD_ROWS
+from core.models.texts.rows import TEXT_ROWS
+from core.models.words.rows import WORD_ROWS
 from core.workspace import Workspace
 
 __all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "models", "on_this_machine", "phrase", "ready",

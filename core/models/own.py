@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import SettingsError
 from core.models.rows import ModelRow
-from core.models.word_rows import rows_of_sets
+from core.models.words.rows import rows_of_sets
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 

@@ -13,7 +13,7 @@ from core.data.texts import load_texts
 from core.data.versions import Version
 from core.errors import ModelError, SettingsError
 from core.models.rows import ModelRow, TextInput
-from core.models.tokenizer_files import tokenizer_file
+from core.models.texts.tokenizer_files import tokenizer_file
 from core.specs import DataSpec, TrainConfig
 from core.text_preprocess import TextPreprocess
 from core.training.estimate import ItemCost

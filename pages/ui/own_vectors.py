@@ -10,7 +10,7 @@ from core.data.limits import roots
 from core.errors import DataError, UserError
 from core.jobs import vector_import
 from core.jobs.runs import check_unused
-from core.models.vector_sets import VectorSet, delete, list_vector_sets
+from core.models.words.vector_sets import VectorSet, delete, list_vector_sets
 from core.owners import LOCAL_OWNER
 from core.workspace import Workspace, new_id
 from pages.routes import inbox

@@ -13,7 +13,7 @@ from core.data.limits import save_roots
 from core.jobs import vector_import
 from core.jobs.processes import process_id
 from core.jobs.vector_import import VectorImport
-from core.models.vector_sets import VectorSet, list_vector_sets
+from core.models.words.vector_sets import VectorSet, list_vector_sets
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 from pages.routes import inbox

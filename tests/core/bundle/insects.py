@@ -12,8 +12,8 @@ from torch import nn
 
 from core.bundle.predict import normalise, prepare
 from core.bundle.write import write_bundle
-from core.models.architecture import rebuild
 from core.models.catalog import find
+from core.models.pictures.architecture import rebuild
 from core.preprocess import of_input
 from core.specs import BlockPlan, DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig
 

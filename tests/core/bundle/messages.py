@@ -13,10 +13,10 @@ from torch import nn
 from core.bundle.write import write_bundle
 from core.models.blocks import Network
 from core.models.rows import ModelRow, TextInput
-from core.models.text_architecture import rebuild
-from core.models.transformers_family import blocks_of
-from core.models.word_architecture import rebuild_words
-from core.models.word_build import blocks_of as blocks_of_words
+from core.models.texts.architecture import rebuild
+from core.models.texts.family import blocks_of
+from core.models.words.architecture import rebuild_words
+from core.models.words.build import blocks_of as blocks_of_words
 from core.specs import BlockPlan, DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig
 from core.text_preprocess import TextPreprocess
 

@@ -11,7 +11,7 @@ from core.jobs import add_model
 from core.jobs.add_model import Adding, forget, source_of, start, status
 from core.jobs.processes import process_id, this_process
 from core.models.catalog import find, on_this_machine
-from core.models.hub import repo_folder
+from core.models.hub.local import repo_folder
 from core.owners import LOCAL_OWNER
 from core.specs import to_json
 from core.workspace import Workspace, write_atomic

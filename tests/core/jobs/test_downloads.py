@@ -10,8 +10,8 @@ from core.errors import ModelError, UserError
 from core.jobs import downloads
 from core.jobs.downloads import Download, forget, start, status
 from core.jobs.processes import process_id, this_process
-from core.models import weights
 from core.models.catalog import find
+from core.models.pictures import weights
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 from tests.core.jobs.queued import sleeper, wait_until

@@ -15,8 +15,8 @@ from core.errors import DataError, NotAllowed, NotFound, SettingsError
 from core.jobs import vector_import
 from core.jobs.processes import alive, process_id
 from core.jobs.vector_import import VectorImport, cancel, forget, imports, incoming, incoming_folder, run, start, status
-from core.models.vector_sets import VectorSet, delete, list_vector_sets, stem_of
-from core.models.word_vectors import load_tokenizer, shape_of
+from core.models.words.vector_sets import VectorSet, delete, list_vector_sets, stem_of
+from core.models.words.vectors import load_tokenizer, shape_of
 from core.specs import to_json
 from core.workspace import Workspace, write_atomic
 from tests.core.jobs.queued import sleeper, wait_until

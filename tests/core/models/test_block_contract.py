@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.models.architecture import rebuild
 from core.models.blocks import Block, Network
 from core.models.build import architecture, build
 from core.models.catalog import CATALOG, ModelRow
-from core.models.torchvision_build import build_source
+from core.models.pictures.architecture import rebuild
+from core.models.pictures.build import build_source
 from tools.make_block_facts import facts_of
 
 N_OUTPUTS = 3

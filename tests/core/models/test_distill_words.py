@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, BertConfig, BertModel, PreTrainedTokenizerFast
 
-from core.models.word_vectors import load_tokenizer, load_vectors, read_metadata
+from core.models.words.vectors import load_tokenizer, load_vectors, read_metadata
 from tools.distill_words import distill, encode, kept_tokens, main, principal, shares, without_frame
 
 SPECIAL = ("[CLS]", "[SEP]", "[MASK]")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from core.errors import ModelError
-from core.models.hub import check_id, checkpoint, hub_folder, near_ids, offline, ready_ids, repo_folder, size_bytes, snapshot
+from core.models.hub.local import check_id, checkpoint, hub_folder, near_ids, offline, ready_ids, repo_folder, size_bytes, snapshot
 from tests.core.models.tiny_hub import CONFIG, put, tiny_files
 
 REPO = "google-bert/bert-tiny"
@@ -246,7 +246,7 @@ def test_a_real_model_in_the_cache_is_found(shared: Path) -> None:
 
 
 def test_pages_get_all_this_without_torch() -> None:
-    code = "import sys; from core.models.hub import check_id, ready_ids; check_id('a/b'); ready_ids()\n" \
+    code = "import sys; from core.models.hub.local import check_id, ready_ids; check_id('a/b'); ready_ids()\n" \
            "print(sorted({'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "['huggingface_hub']"

@@ -17,11 +17,11 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from core.errors import ModelError
-from core.models import hub_convert
-from core.models.hub_checkpoint import Checkpoint, checkpoint
-from core.models.hub_convert import convert_tokenizer, convert_weights, converted, fast_tokenizer, main
-from core.models.hub_fetch import fetch
-from core.models.hub_state import load_pretrained, load_state
+from core.models.hub import convert as hub_convert
+from core.models.hub.checkpoint import Checkpoint, checkpoint
+from core.models.hub.convert import convert_tokenizer, convert_weights, converted, fast_tokenizer, main
+from core.models.hub.fetch import fetch
+from core.models.hub.state import load_pretrained, load_state
 from tests.core.models.tiny_hub import CONFIG, VOCABULARY, Hub, online, put, serving, tiny_files
 
 TEXT = "The cat, never a dog."

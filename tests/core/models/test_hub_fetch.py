@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import ModelError
-from core.models import hub_fetch
-from core.models.hub import checkpoint, repo_folder, snapshot
-from core.models.hub_fetch import download, fetch
+from core.models.hub import fetch as hub_fetch
+from core.models.hub.fetch import download, fetch
+from core.models.hub.local import checkpoint, repo_folder, snapshot
 from tests.core.models.tiny_hub import COMMIT, CONFIG, Hub, online, put, serving, tiny_files
 
 REPO = "google-bert/bert-tiny"
@@ -240,7 +240,7 @@ def test_offline_a_copy_that_needs_its_own_code_is_explained_as_such(monkeypatch
 
 def test_a_process_of_its_own_fetches_without_loading_torch(hub: Hub, tmp_path: Path) -> None:
     """With the library as the environment sets it, not as another test left it; nothing but the model is asked for."""
-    code = "import sys; from core.models.hub_fetch import fetch\n" \
+    code = "import sys; from core.models.hub.fetch import fetch\n" \
            "print(fetch(sys.argv[1]), sorted({'torch', 'transformers'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code, REPO], cwd=PROJECT, env=dict(os.environ), capture_output=True, text=True,
                             timeout=120, check=False)

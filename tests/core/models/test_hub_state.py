@@ -25,8 +25,8 @@ from transformers import (
 from transformers.utils import logging
 
 from core.errors import ModelError
-from core.models.hub import checkpoint, snapshot
-from core.models.hub_state import load_pretrained, load_state
+from core.models.hub.local import checkpoint, snapshot
+from core.models.hub.state import load_pretrained, load_state
 
 SIZE = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
         "max_position_embeddings": 24}

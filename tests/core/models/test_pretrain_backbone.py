@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from core.models.architecture import rebuild
 from core.models.build import architecture
 from core.models.catalog import CATALOG, DEFAULT
+from core.models.pictures.architecture import rebuild
 from tools import pretrain_backbone
 from tools.pretrain_backbone import evaluate, hold_out, learning_rate, pack
 

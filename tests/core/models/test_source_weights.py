@@ -16,11 +16,12 @@ import torch
 from torchvision import models
 
 from core.errors import ModelError
-from core.models import network, weights
 from core.models.build import build
 from core.models.catalog import CATALOG, ModelRow, find, weights_path
-from core.models.torchvision_build import build_source
-from core.models.weights import download, fetch, load_into
+from core.models.hub import network
+from core.models.pictures import weights
+from core.models.pictures.build import build_source
+from core.models.pictures.weights import download, fetch, load_into
 
 SQUEEZENET = CATALOG["squeezenet1_0"]
 

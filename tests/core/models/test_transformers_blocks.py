@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from core.models.answers import Answers
 from core.models.blocks import Network, State
-from core.models.text_architecture import logits_of, rebuild
-from core.models.transformers_family import FAMILIES
+from core.models.texts.architecture import logits_of, rebuild
+from core.models.texts.family import FAMILIES
 from tests.core.models.tiny_texts import CASES, CONFIGS, N_OUTPUTS, batch_of, ids_of, network_of, pad_of, plan_of
 
 LENGTHS = [11, 4, 7, 1]

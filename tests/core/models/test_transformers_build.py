@@ -15,10 +15,10 @@ from core.models.build import build
 from core.models.catalog import CATALOG, find
 from core.models.own import save_row
 from core.models.rows import ModelRow, TextInput
-from core.models.text_configs import known_configs
-from core.models.text_facts import facts_of
-from core.models.text_rows import TEXT_ROWS
-from core.models.transformers_describe import describe
+from core.models.texts.configs import known_configs
+from core.models.texts.describe import describe
+from core.models.texts.facts import facts_of
+from core.models.texts.rows import TEXT_ROWS
 from core.workspace import Workspace
 from tests.core.models.tiny_checkpoints import saved
 from tests.core.models.tiny_texts import CONFIGS, ids_of

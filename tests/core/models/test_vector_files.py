@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from core.data.limits import Limits
 from core.errors import DataError, UserError
-from core.models import vector_files, vector_stream
-from core.models.vector_files import VectorFacts, convert
-from core.models.word_vectors import load_tokenizer, load_vectors, read_metadata
+from core.models.words import vector_files, vector_stream
+from core.models.words.vector_files import VectorFacts, convert
+from core.models.words.vectors import load_tokenizer, load_vectors, read_metadata
 from tests.core.models.vector_made import BUCKETS, fasttext, glove, some, vec, word2vec
 
 WORDS = ("the", "cat", "dog", "naïve", "don't", "猫")
@@ -132,7 +132,7 @@ def test_a_word_of_fasttext_is_the_mean_of_its_row_and_its_pieces(tmp_path: Path
 def test_rows_of_a_matrix_that_comes_in_blocks_are_all_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words, buckets = some([f"w{i}" for i in range(40)]), np.random.default_rng(1).normal(size=(BUCKETS, 4))
     _, whole = of_file(fasttext(words, buckets), tmp_path)
-    monkeypatch.setattr("core.models.vector_binary.BLOCK_NUMBERS", 12)
+    monkeypatch.setattr("core.models.words.vector_binary.BLOCK_NUMBERS", 12)
     _, in_blocks = of_file(fasttext(words, buckets), tmp_path)
     assert list(whole) == list(in_blocks)
     np.testing.assert_allclose(list(whole.values()), list(in_blocks.values()), atol=2e-3)

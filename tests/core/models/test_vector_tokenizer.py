@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 from tokenizers import Tokenizer
 
-from core.models import vector_tokenizer
-from core.models.vector_tokenizer import is_unspaced, tokenizer_of
+from core.models.words import vector_tokenizer
+from core.models.words.vector_tokenizer import is_unspaced, tokenizer_of
 
 PENN = ("the", "do", "n't", "it", "'s", "good", "ca", "dogs", ".", ",", "foo", "bar", "-")
 WIKI = ("the", "don't", "good", "u.s.", "u", "s", ".", ":)", "...", "hi", "state-of-the-art", "1,000", "café", "$")

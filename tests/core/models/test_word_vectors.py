@@ -15,7 +15,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from core.errors import ModelError
-from core.models.word_vectors import (
+from core.models.words.vectors import (
     BUILT_IN,
     Precision,
     load_tokenizer,
@@ -87,7 +87,7 @@ def test_the_tokenizer_neither_pads_nor_cuts(tmp_path: Path) -> None:
 
 
 def test_the_shape_is_read_without_torch(stem: Path) -> None:
-    code = "import sys; from pathlib import Path; from core.models.word_vectors import shape_of\n" \
+    code = "import sys; from pathlib import Path; from core.models.words.vectors import shape_of\n" \
            "print(shape_of(Path(sys.argv[1])), 'torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code, str(stem)], cwd=Path(__file__).parents[3], capture_output=True, text=True,
                             timeout=60, check=False)

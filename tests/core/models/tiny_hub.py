@@ -18,7 +18,7 @@ from safetensors.torch import save
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
-from core.models import network
+from core.models.hub import network
 
 COMMIT = "c0ffee0123456789c0ffee0123456789c0ffee01"
 CONFIG = {"model_type": "bert", "vocab_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,

@@ -15,8 +15,8 @@ from transformers.pytorch_utils import Conv1D
 from core.models.blocks import Block, Network
 from core.models.build import build
 from core.models.catalog import find
+from core.models.pictures.family import Chain, blocks_of
 from core.models.randomness import own_randomness
-from core.models.torchvision_family import Chain, blocks_of
 from tests.core.models.tiny_texts import ids_of, network_of
 
 N_OUTPUTS = 3

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from core.models.answers import Answers
 from core.models.blocks import Network, State
 from core.models.rows import Pooling, TextInput
-from core.models.text_architecture import rebuild
-from core.models.transformers_build import described
-from core.models.transformers_family import blocks_of
+from core.models.texts.architecture import rebuild
+from core.models.texts.build import described
+from core.models.texts.family import blocks_of
 
 N_OUTPUTS = 3
 VOCABULARY = 40

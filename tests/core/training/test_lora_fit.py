@@ -8,11 +8,11 @@ import torch
 
 from core.events import Done, EpochEnd, Event, Preparing, Started, Step
 from core.models.adaptable import unit
-from core.models.architecture import rebuild
 from core.models.blocks import Network
 from core.models.build import architecture
 from core.models.catalog import find
 from core.models.lora import adapt, merge
+from core.models.pictures.architecture import rebuild
 from core.specs import BlockPlan, FreezePlan, TrainConfig
 from core.training.checkpoint import copy_trained, load_trained, restore_trained, save_trained
 from core.training.optim import build_optimizer

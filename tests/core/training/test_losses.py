@@ -13,9 +13,9 @@ from core.evaluation.judge import evaluate
 from core.evaluation.predictions import probabilities
 from core.events import EpochEnd
 from core.models.answers import Answers, answers_of, as_answers
-from core.models.architecture import rebuild
 from core.models.build import architecture, build
 from core.models.catalog import find
+from core.models.pictures.architecture import rebuild
 from core.objectives import OBJECTIVES, objective
 from core.tasks.targets import TARGETS
 from core.training.fit import fit

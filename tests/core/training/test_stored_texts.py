@@ -14,8 +14,8 @@ from core.events import EpochEnd, Preparing
 from core.models.blocks import Network, State
 from core.models.randomness import own_randomness
 from core.models.shares import outputs
-from core.models.text_architecture import rebuild
-from core.models.transformers_family import blocks_of
+from core.models.texts.architecture import rebuild
+from core.models.texts.family import blocks_of
 from core.specs import BlockPlan, DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig
 from core.training import fit as training
 from core.training.order import batches_by_length, epoch_batches

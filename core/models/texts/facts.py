@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.models.adaptable import unit
 from core.models.blocks import Network
 from core.models.rows import BlockFacts, ModelRow
-from core.models.text_architecture import rebuild
-from core.models.text_rows import NOTES_BY_DEPTH, NOTES_BY_GROUP, SHARED_NOTE
-from core.models.transformers_build import architecture
-from core.models.transformers_family import blocks_of
+from core.models.texts.architecture import rebuild
+from core.models.texts.build import architecture
+from core.models.texts.family import blocks_of
+from core.models.texts.rows import NOTES_BY_DEPTH, NOTES_BY_GROUP, SHARED_NOTE
 
 
 def facts_of(row: ModelRow) -> list[BlockFacts]:

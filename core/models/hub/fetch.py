@@ -11,9 +11,9 @@ from types import ModuleType, TracebackType
 from urllib.parse import urlsplit
 
 from core.errors import ModelError
-from core.models.hub import MAIN, check_id, endpoint, hub_folder, near_ids, offline, ready_ids, repo_folder, snapshot, snapshots
-from core.models.hub_checkpoint import CONFIG, check_config, checkpoint, tokenizer_among, weights_among
-from core.models.network import reachable
+from core.models.hub.checkpoint import CONFIG, check_config, checkpoint, tokenizer_among, weights_among
+from core.models.hub.local import MAIN, check_id, endpoint, hub_folder, near_ids, offline, ready_ids, repo_folder, snapshot, snapshots
+from core.models.hub.network import reachable
 from core.workspace import write_atomic
 
 Progress = Callable[[int, int], None]

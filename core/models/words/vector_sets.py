@@ -1,6 +1,6 @@
 """The sets of word vectors that people have brought into a workspace, each with what is known of it.
 
-    models/<key>.safetensors <key>.tokenizer.json   the set (see `core.models.word_vectors`)
+    models/<key>.safetensors <key>.tokenizer.json   the set (see `core.models.words.vectors`)
            <key>.json                               what is known of it, written last: a set without it is not finished
 """
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import NotAllowed, NotFound, UserError
-from core.models.vector_files import Format
-from core.models.word_vectors import tokenizer_path, vectors_path
+from core.models.words.vector_files import Format
+from core.models.words.vectors import tokenizer_path, vectors_path
 from core.owners import LOCAL_OWNER
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class VectorSet:
     """A finished set. `title` and `source_file` are users' texts. `n_words`: of the set. `languages`: ISO 639-1 codes, empty where the
     words don't tell. `made`: Unix time, seconds. `n_listed`: words of the file; `n_repeated`, `n_unusable`: what of it was left out
-    (see `core.models.vector_files.VectorFacts`)."""
+    (see `core.models.words.vector_files.VectorFacts`)."""
     key: str
     title: str
     n_words: int
@@ -46,7 +46,7 @@ class VectorSet:
 
 
 def stem_of(ws: Workspace, key: str) -> Path:
-    """Where the two files of a set lie, as `core.models.word_vectors` names them. Raises `NotFound` for what is no key."""
+    """Where the two files of a set lie, as `core.models.words.vectors` names them. Raises `NotFound` for what is no key."""
     if not KEY.fullmatch(key) or key in RESERVED:
         raise _not_here()
     return ws.models / key

@@ -14,7 +14,7 @@ from itertools import islice
 from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram, WordLevel
 
-from core.models.vector_rows import N_SPECIAL, PAD, UNKNOWN
+from core.models.words.vector_rows import N_SPECIAL, PAD, UNKNOWN
 
 UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 """Letters of scripts that put no spaces between words: Chinese, Japanese, Thai, Lao, Burmese, Khmer."""

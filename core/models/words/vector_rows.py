@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
-from core.models.vector_stream import WORD_BYTES
+from core.models.words.vector_stream import WORD_BYTES
 
 Floats = npt.NDArray[np.float32]
 PAD, UNKNOWN = "[PAD]", "[UNK]"

@@ -1,6 +1,6 @@
 """Older files of a model, converted once into what Graft reads: pickled weights to safetensors, a vocabulary to tokenizer.json.
 
-`python -m core.models.hub_convert IN.bin [IN.bin ...] OUT.safetensors`, or `FOLDER tokenizer.json`: the child that does it, so that a
+`python -m core.models.hub.convert IN.bin [IN.bin ...] OUT.safetensors`, or `FOLDER tokenizer.json`: the child that does it, so that a
 file of unknown origin, which may also be larger than the memory, is opened by no process that matters.
 """
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from core.errors import Fault, ModelError, UserError
-from core.models.hub_checkpoint import TOKENIZER, TOKENIZER_SETTINGS, Checkpoint
+from core.models.hub.checkpoint import TOKENIZER, TOKENIZER_SETTINGS, Checkpoint
 from core.specs import from_json, to_json
 from core.workspace import write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 SAFETENSORS = "model.safetensors"
 KILLED = (-9, 137)
 CODE = re.compile(r"GLOBAL (\S+)|reduce for unrecognized function (.+)|Can only (?:create|build) .* but got (.+)")
@@ -66,7 +66,7 @@ def _made(inputs: Sequence[Path], rests_on: Sequence[Path], ws_models: Path, nam
     output.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(output.with_suffix(".lock")):
         if not output.is_file():
-            words = [sys.executable, "-m", "core.models.hub_convert", *map(str, inputs), str(output)]
+            words = [sys.executable, "-m", "core.models.hub.convert", *map(str, inputs), str(output)]
             flags = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
             child = subprocess.run(words, cwd=PROJECT, env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1"}, capture_output=True,
                                    stdin=subprocess.DEVNULL, text=True, encoding="utf-8", errors="replace", check=False, **flags)

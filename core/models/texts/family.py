@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 
 from core.models.blocks import Block, State
-from core.models.text_architecture import Part, Pooled, averaged, cut, pool, scaled, tail_of, trunk_of, windows_of
+from core.models.texts.architecture import Part, Pooled, averaged, cut, pool, scaled, tail_of, trunk_of, windows_of
 
 GROUPS = 4
 """Into so many groups, at most, the layers are put by their depth."""
@@ -215,7 +215,7 @@ def look_at(state: State) -> None:
 
 
 def blocks_of(model: nn.Module) -> tuple[Block, ...]:
-    """The blocks of a network that `text_architecture.rebuild` made."""
+    """The blocks of a network that `architecture.rebuild` made."""
     trunk, prefix = trunk_of(model), "encoder" if isinstance(model, Pooled) else model.base_model_prefix
     family = FAMILIES[trunk.config.model_type]
 

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from core.errors import DataError
-from core.models.vector_rows import Floats, Words, check_dims
-from core.models.vector_stream import Stream
+from core.models.words.vector_rows import Floats, Words, check_dims
+from core.models.words.vector_stream import Stream
 
 MAGIC = struct.pack("<i", 793712314)
 ARGS = struct.Struct("<i12id")

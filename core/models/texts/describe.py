@@ -13,14 +13,14 @@ from tokenizers import Tokenizer
 
 from core.errors import ModelError
 from core.models.answers import Answers
-from core.models.hub import located
-from core.models.hub_checkpoint import Checkpoint, size_bytes
-from core.models.hub_convert import converted, fast_tokenizer
+from core.models.hub.checkpoint import Checkpoint, size_bytes
+from core.models.hub.convert import converted, fast_tokenizer
+from core.models.hub.local import located
 from core.models.own import own_rows
 from core.models.rows import BlockFacts, ModelRow, Pooling, TextInput
-from core.models.text_facts import measured
-from core.models.text_rows import COUNTED_TOKENS, SOURCE_CLASSES
-from core.models.transformers_build import described
+from core.models.texts.build import described
+from core.models.texts.facts import measured
+from core.models.texts.rows import COUNTED_TOKENS, SOURCE_CLASSES
 from core.workspace import Workspace
 
 NATIVE_POOLING: dict[str, Pooling] = {"gpt2": "last"}

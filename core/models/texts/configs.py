@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ModelError
-from core.models.hub import snapshot
-from core.models.hub_checkpoint import CONFIG, check_config
+from core.models.hub.checkpoint import CONFIG, check_config
+from core.models.hub.local import snapshot
 from core.models.rows import ModelRow
 
-KNOWN = Path(__file__).with_name("text_configs.json")
+KNOWN = Path(__file__).with_name("configs.json")
 
 
 def folder_of(row: ModelRow) -> Path | None:

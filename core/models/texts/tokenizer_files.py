@@ -4,9 +4,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from core.models import hub, word_vectors
-from core.models.hub_convert import fast_tokenizer
+from core.models.hub import local as hub
+from core.models.hub.convert import fast_tokenizer
 from core.models.rows import Adapter, ModelRow
+from core.models.words import vectors as word_vectors
 from core.workspace import Workspace
 
 

@@ -13,12 +13,12 @@ from typing import Literal
 
 from core.data.likeness.languages import languages
 from core.data.limits import LIMITS, Limits
-from core.models.vector_binary import MAGIC, looks_binary, read_fasttext, read_word2vec
-from core.models.vector_rows import UNKNOWN_FORM, Words, check_dims, no_vectors
-from core.models.vector_stream import Stream, opened, refuse_foreign
-from core.models.vector_text import header_of, read_text, text_dims
-from core.models.vector_tokenizer import tokenizer_of
-from core.models.word_vectors import write_vectors
+from core.models.words.vector_binary import MAGIC, looks_binary, read_fasttext, read_word2vec
+from core.models.words.vector_rows import UNKNOWN_FORM, Words, check_dims, no_vectors
+from core.models.words.vector_stream import Stream, opened, refuse_foreign
+from core.models.words.vector_text import header_of, read_text, text_dims
+from core.models.words.vector_tokenizer import tokenizer_of
+from core.models.words.vectors import write_vectors
 
 MOST_WORDS = 200_000
 Format = Literal["GloVe", "word2vec text", "word2vec binary", "fastText"]
@@ -46,7 +46,7 @@ class VectorFacts:
 
 def convert(path: Path, stem: Path, *, most_words: int = MOST_WORDS, progress: Callable[[float], None] = lambda share: None,
             name: str = "", limits: Limits = LIMITS) -> VectorFacts:
-    """Write the word vectors of a file as the set `stem` (see `core.models.word_vectors`): the first `most_words` words, in float16.
+    """Write the word vectors of a file as the set `stem` (see `core.models.words.vectors`): the first `most_words` words, in float16.
 
     `progress` gets the share that is done, 0 to 1. `name` is how messages call the file. Memory: twice most_words x numbers x 4 bytes at
     most, whatever the file claims. Raises `DataError` for files that are damaged, no word vectors, or not safe to open.

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from core.models.answers import Answers, as_answers
-from core.models.architecture import put_head, source_module
 from core.models.blocks import Network
+from core.models.pictures.architecture import put_head, source_module
+from core.models.pictures.family import blocks_of
+from core.models.pictures.weights import Progress, fetch, load_into
 from core.models.randomness import own_randomness
 from core.models.rows import Family, ModelRow
-from core.models.torchvision_family import blocks_of
-from core.models.weights import Progress, fetch, load_into
 
 HEAD_PATH: dict[Family, str] = {
     "ResNet": "fc", "VGG": "classifier.6", "Inception": "fc", "MobileNet v2": "classifier.1", "MobileNet v3": "classifier.3",
@@ -51,7 +51,7 @@ def _source(row: ModelRow, pretrained: bool, plan: dict[str, Any], progress: Pro
 
 
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
-    """What `core.models.architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them)."""
+    """What `core.models.pictures.architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them)."""
     answers = as_answers(answers)
     layers: list[list[Any]] = [["Linear", row.feature_width, answers.n_outputs], *answers.tail()]
     if row.family == "SqueezeNet":  # the source ends in a rectified convolution: logits could not become negative

@@ -9,12 +9,12 @@ import torch
 
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Block, Network, State
+from core.models.pictures.weights import Progress
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow
-from core.models.weights import Progress
-from core.models.word_architecture import WordNetwork, rebuild_words
-from core.models.word_rows import CHARACTER_WIDTH, HEAD_DROPOUT, UNSPELLED, shape_of_row
-from core.models.word_vectors import load_vectors, stem_of
+from core.models.words.architecture import WordNetwork, rebuild_words
+from core.models.words.rows import CHARACTER_WIDTH, HEAD_DROPOUT, UNSPELLED, shape_of_row
+from core.models.words.vectors import load_vectors, stem_of
 
 HEAD_STD = 0.001
 CHARACTER_STD = 0.05

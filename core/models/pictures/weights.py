@@ -19,7 +19,7 @@ from torchvision.models import get_model_weights
 
 from core.errors import ModelError
 from core.models.catalog import ModelRow, on_this_machine, ready, weights_path
-from core.models.network import reachable
+from core.models.hub.network import reachable
 
 Progress = Callable[[int, int], None]
 """Called with (done_bytes, total_bytes)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.models.rows import BlockFacts, ModelRow, TextInput
-from core.models.vector_sets import list_vector_sets
-from core.models.vector_sets import stem_of as stem_of_set
-from core.models.word_vectors import shape_of, stem_of
+from core.models.words.vector_sets import list_vector_sets
+from core.models.words.vector_sets import stem_of as stem_of_set
+from core.models.words.vectors import shape_of, stem_of
 from core.workspace import Workspace
 
 BUCKETS = 1 << 17

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.errors import ModelError
-from core.models.hub_checkpoint import Checkpoint, checkpoint, size_bytes
+from core.models.hub.checkpoint import Checkpoint, checkpoint, size_bytes
 
 __all__ = ["Checkpoint", "check_id", "checkpoint", "endpoint", "hub_folder", "is_ready", "located", "near_ids", "offline", "ready_ids",
            "repo_folder", "size_bytes", "snapshot", "snapshots"]

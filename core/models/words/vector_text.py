@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.models.vector_rows import Floats, Words, floats
-from core.models.vector_stream import BUFFER_BYTES, LINE_BYTES, Stream
+from core.models.words.vector_rows import Floats, Words, floats
+from core.models.words.vector_stream import BUFFER_BYTES, LINE_BYTES, Stream
 
 HEADER = re.compile(rb"\s*(\d{1,12})[ \t]+(\d{1,12})[ \t]*\r?(?:\n|$)")
 """Number of words, numbers in each vector."""

@@ -13,16 +13,16 @@ from transformers import AutoConfig, AutoModel
 from core.errors import ModelError
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
-from core.models.hub_checkpoint import CONFIG, Checkpoint, checkpoint
-from core.models.hub_convert import converted
-from core.models.hub_fetch import Progress
-from core.models.hub_fetch import fetch as fetch_repo
-from core.models.hub_state import load_pretrained
+from core.models.hub.checkpoint import CONFIG, Checkpoint, checkpoint
+from core.models.hub.convert import converted
+from core.models.hub.fetch import Progress
+from core.models.hub.fetch import fetch as fetch_repo
+from core.models.hub.state import load_pretrained
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow, TextInput
-from core.models.text_architecture import rebuild, tail_of, trunk_of, without_pooler
-from core.models.text_configs import config_of, folder_of
-from core.models.transformers_family import FAMILIES, blocks_of
+from core.models.texts.architecture import rebuild, tail_of, trunk_of, without_pooler
+from core.models.texts.configs import config_of, folder_of
+from core.models.texts.family import FAMILIES, blocks_of
 
 HEAD_STD = 0.001
 """Of the last layer's weights: the first predictions are nearly even, and the first gradients into trained blocks gentle."""
@@ -52,7 +52,7 @@ def fetch(row: ModelRow, progress: Progress | None = None) -> Checkpoint:
 
 
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
-    """What `text_architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them).
+    """What `architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them).
 
     It follows the row's config.json where that is on this machine, else what is known of a row of the catalog. Raises `ModelError` where
     neither is there, and for a network that Graft has no blocks for.
