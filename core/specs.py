@@ -20,6 +20,11 @@ OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleKey = Literal["constant", "cosine", "step"]
 Precision = Literal["fp32", "bf16"]
 FillKey = Literal["reflect", "edge", "black", "white"]
+HeadKind = Literal["linear", "mlp"]
+PoolingKey = Literal["own", "average", "max", "flatten", "first", "mean", "last"]
+"""How a network's last features become one row of numbers; "own": as it was made."""
+BatchNorm = Literal["adapt", "keep"]
+"""Whether the statistics of normalisation follow the items in blocks that train, or stay those of the source everywhere."""
 LongTexts = Literal["start", "ends", "windows"]
 """What is read of a text with more tokens than the network takes: its start, its start and end, or all of it, window by window."""
 
@@ -44,20 +49,39 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """What happens to one block. `lr_scale` multiplies the learning rate; it, or its adapters, train from `from_epoch` (0 = the first) on."""
+    """What happens to one block. `lr_scale` multiplies the learning rate; it, or its adapters, train from `from_epoch` (0 = the first) on.
+    `anchor` pulls weights that train in full back to those of the source (L2-SP, `core.training.anchor`); 0: they are free."""
     name: str
     state: BlockState
     lr_scale: float = 1.0
     from_epoch: int = 0
+    anchor: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, lr_scale=(0, 100), from_epoch=(0, 1000), anchor=(0, 100))
 
     def trains_at(self, epoch: int) -> bool:
         return self.state != "frozen" and epoch >= self.from_epoch
 
 
 @dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """The new head. Linear: one layer. MLP: a hidden layer of `width` numbers, ReLU and dropout before it."""
+    kind: HeadKind = "linear"
+    pooling: PoolingKey = "own"
+    width: int = 256
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check(self, width=(1, 8192), dropout=(0, 0.95))
+
+
+@dataclass(frozen=True, slots=True)
 class FreezePlan:
-    """One `BlockPlan` a block, in the order of the network, input first."""
+    """One `BlockPlan` a block, in the order of the network, input first; the head that is put on it; and its normalisation."""
     blocks: tuple[BlockPlan, ...]
+    head: HeadPlan = field(default_factory=HeadPlan)
+    batch_norm: BatchNorm = "adapt"
 
     def trained(self) -> tuple[str, ...]:
         """Names of the blocks that train at any time of the run, in full or by adapters."""
