@@ -13,13 +13,14 @@ from core.evaluation.judge import evaluate
 from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, write_report
 from core.events import Preparing, Step, read
-from core.models.answers import answers_of
+from core.models.answers import Answers, answers_of
 from core.models.blocks import Network
 from core.models.build import architecture, build
 from core.models.catalog import find
 from core.models.shares import SHARE
 from core.specs import Precision, RunSpec, SplitName
 from core.tasks.registry import TASKS, Preprocess
+from core.training.change import Source, changes, source_of, write_changes
 from core.training.machine import load_machine, record_precision, record_speed
 from core.training.precision import faster_precision, forward_items_per_s
 from core.workspace import Workspace
@@ -36,6 +37,8 @@ class Parts:
     network: Network
     splits: dict[SplitName, Split]
     precision: Precision
+    source: Source
+    """What will learn, as it was."""
 
 
 class Progress(Protocol):
@@ -49,16 +52,21 @@ class Progress(Protocol):
 def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     """Read the data and build the network of a run. Raises `UserError` when either is not to be had."""
     row, version = find(run.model.key, ws), load_version(ws, run.data)
-    network = build(row, answers_of(version), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
+    network = build(row, _answers(version, run), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
     info = TASKS[run.data.task]
     preprocess = info.facts().preprocess(ws, row, run.config)
     splits = info.load().splits(ws, run.data, version, preprocess, run.config, progress.reading)
     precision = _measured(ws, run, network, preprocess)
+    source = source_of(network, run.plan)
     if run.plan.adapted():
         from core.models.lora import adapt  # here: the library behind it takes seconds
 
         adapt(network, run.plan, run.config)  # last: what is measured is the model's own speed
-    return Parts(version, preprocess, network, splits, precision)
+    return Parts(version, preprocess, network, splits, precision, source)
+
+
+def _answers(version: Version, run: RunSpec) -> Answers:
+    return answers_of(version, run.plan.head, run.config.input_size)
 
 
 def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preprocess) -> Precision:
@@ -83,8 +91,9 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
         from core.models.lora import merge
 
         merge(parts.network)
+    write_changes(folder, changes(parts.network, parts.source))
     row, report = find(run.model.key, ws), _judge(run, parts)
-    write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, answers_of(parts.version)),
+    write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, _answers(parts.version, run)),
                  labels=parts.version.labels, unit=parts.version.unit, preprocess=parts.preprocess, objective=run.data.objective, run=run,
                  scores=report.scores() if report else {}, source=row)
     zip_bundle(folder / "best", folder / "bundle.zip")

@@ -59,6 +59,8 @@ class Network(nn.Module):
         self.precision: Precision = "fp32"
         self.adapters: dict[str, frozenset[str]] = {}
         """Blocks beside whose layers thin adapters stand (`core.models.lora`), with the names of the adapters' parameters."""
+        self.keeps_statistics = False
+        """Whether normalisation uses the source's statistics also in blocks that train. Takes effect with the next `freeze`."""
         self._resting: tuple[str, ...] = ()
 
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
@@ -103,10 +105,11 @@ class Network(nn.Module):
             self.model.get_submodule(path).eval()
 
     def _rests(self, block: Block, trains: bool) -> Iterator[str]:
-        """Paths of what stays in `eval()`: all of a block that doesn't train; of one with adapters what keeps statistics."""
+        """Paths of what stays in `eval()`: all of a block that doesn't train; of one with adapters, or as wished of all, what keeps
+        statistics."""
         if not trains:
             yield from block.modules
-        elif block.name in self.adapters:
+        elif block.name in self.adapters or self.keeps_statistics:
             for path in block.modules:
                 inside = self.model.get_submodule(path).named_modules(prefix=path)
                 yield from (name for name, module in inside if getattr(module, "running_mean", None) is not None)

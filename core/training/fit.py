@@ -19,6 +19,7 @@ from core.models.shares import outputs
 from core.objectives import objective
 from core.specs import FreezePlan, Precision, RunSpec, SplitName
 from core.training import activations, contrastive
+from core.training.anchor import Anchored, anchors, pull
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss, Terms
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
@@ -73,6 +74,7 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_output
     (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
     """
     threads, network.precision = torch.get_num_threads(), precision
+    network.keeps_statistics = run.plan.batch_norm == "keep"
     network.to(memory_format=torch.channels_last)  # the order in which convolutions read fastest, here and on GPUs
     try:
         last = yield from _fit(run, network, splits, n_outputs, folder, control, threads)
@@ -97,7 +99,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
         plan = head_alone(plan)
     loss = LOSSES[run.data.objective]
     terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
-    optimizer = build_optimizer(network, plan, config)
+    optimizer, anchored = build_optimizer(network, plan, config), anchors(network, plan)
     at = _Progress(max(block.from_epoch for block in plan.blocks if block.state != "frozen" and block.from_epoch < config.epochs))
     sides, boundary = splits, 0
     for epoch in range(config.epochs):
@@ -110,7 +112,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
                 sides, boundary = yield from _store(network, splits, prefix, folder, control, at)
             torch.set_num_threads(1 if _is_small(network, boundary) else threads)
         if at.stop not in ("discard", "keep"):
-            totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, loss, terms, epoch, at, control)
+            totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, anchored, loss, terms, epoch, at, control)
         if at.stop == "discard":
             return Discarded()
         if at.stop == "keep" and at.best_epoch:
@@ -160,7 +162,7 @@ def _store(network: Network, splits: dict[SplitName, Split], prefix: int, folder
     return splits, 0
 
 
-def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: Optimizer, loss: Loss,
+def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: Optimizer, anchored: list[Anchored], loss: Loss,
                  terms: Terms, epoch: int, at: _Progress, control: Control) -> Generator[Event, None, list[float]]:
     """One pass over the training items; returns (mean loss, mean score). Sets `at.stop` when asked to end."""
     config, frozen = run.config, network.frozen_prefix()
@@ -177,6 +179,7 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
         value = loss.loss(logits, targets, terms)
         optimizer.zero_grad()
         value.backward()
+        pull(anchored)
         optimizer.step()
         at.step += 1
         window = window.plus(value.detach(), loss.counts(logits.detach(), targets), len(idx))

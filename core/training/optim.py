@@ -35,7 +35,8 @@ class Optimizer:
 
 def build_optimizer(network: Network, plan: FreezePlan, config: TrainConfig) -> Optimizer:
     """Two groups a trained block, each with the block's share of the learning rate (discriminative fine-tuning, Howard and Ruder 2018,
-    arXiv:1801.06146). Biases and normalisation weights are not decayed. Blocks that join later are there from the start:
+    arXiv:1801.06146). Biases and normalisation weights are not decayed, nor blocks that
+    are anchored (`core.training.anchor`). Blocks that join later are there from the start:
     a parameter without gradient is left alone. Tables of vectors (embeddings with `sparse`) are changed by lazy Adam whatever rule is
     chosen, only in the rows that a batch touches and without decay: their cost then does not grow with the table."""
     groups, tables = list[dict[str, Any]](), list[dict[str, Any]]()
@@ -45,10 +46,11 @@ def build_optimizer(network: Network, plan: FreezePlan, config: TrainConfig) -> 
         if plans[block.name].state == "frozen":
             continue
         learning, scale = network.learning(block).values(), plans[block.name].lr_scale
+        weight_decay = 0.0 if plans[block.name].anchor else config.weight_decay
         parameters = [p for p in learning if id(p) not in of_tables]
         if rows := [p for p in learning if id(p) in of_tables]:
             tables.append({"params": rows, "lr": config.learning_rate * scale, "lr_scale": scale})
-        for decay, members in ((config.weight_decay, [p for p in parameters if p.ndim > 1]), (0.0, [p for p in parameters if p.ndim <= 1])):
+        for decay, members in ((weight_decay, [p for p in parameters if p.ndim > 1]), (0.0, [p for p in parameters if p.ndim <= 1])):
             if members:
                 groups.append({"params": members, "lr": config.learning_rate * scale, "lr_scale": scale, "weight_decay": decay})
     return Optimizer((*([_build(groups, config)] if groups else []), *([torch.optim.SparseAdam(tables)] if tables else [])))

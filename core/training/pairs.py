@@ -21,4 +21,5 @@ def n_pairs(n_items: int) -> int:
 def head_alone(plan: FreezePlan) -> FreezePlan:
     """The plan of what follows the pairs: the head trains from its first epoch, all else rests."""
     *trunk, head = plan.blocks
-    return FreezePlan((*(replace(block, state="frozen", lr_scale=1.0, from_epoch=0) for block in trunk), replace(head, from_epoch=0)))
+    resting = (replace(block, state="frozen", lr_scale=1.0, from_epoch=0, anchor=0.0) for block in trunk)
+    return replace(plan, blocks=(*resting, replace(head, from_epoch=0)))

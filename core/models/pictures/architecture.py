@@ -6,7 +6,9 @@ not stand in the middle of another file.
 
     {"builder": "resnet18",                       a builder of torchvision.models, or "ResNet" for that class itself
      "kwargs": {},                                its arguments; for "ResNet": {"block": "BasicBlock", "layers": [1, 1, 1, 1], …}
-     "head": {"path": "fc",                       the module that is replaced
+     "pool": {"path": "avgpool",                  where another pooling than the network's own is wanted: the module that is replaced
+              "layers": [["Identity"]]},
+     "head": {"path": "fc",                       the same for the head
               "layers": [["Linear", 512, 5]]}}    one layer stands there itself, several as nn.Sequential
 
 The names in the state dict stay torchvision's.
@@ -31,13 +33,13 @@ class Rescale(nn.Module):
         return x.float() * self.std + self.mean
 
 
-LAYERS = {"Linear": nn.Linear, "ReLU": nn.ReLU, "Dropout": nn.Dropout, "Flatten": nn.Flatten, "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d,
-          "Rescale": Rescale}
+LAYERS = {"Linear": nn.Linear, "ReLU": nn.ReLU, "Dropout": nn.Dropout, "Flatten": nn.Flatten, "Unflatten": nn.Unflatten,
+          "Identity": nn.Identity, "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d, "AdaptiveMaxPool2d": nn.AdaptiveMaxPool2d, "Rescale": Rescale}
 
 
 def rebuild(architecture: dict[str, Any]) -> nn.Module:
     """The module that `architecture` describes, with random weights and ready for `load_state_dict`."""
-    return put_head(source_module(architecture), architecture["head"])
+    return put_parts(source_module(architecture), architecture)
 
 
 def source_module(architecture: dict[str, Any]) -> nn.Module:
@@ -53,9 +55,10 @@ def source_module(architecture: dict[str, Any]) -> nn.Module:
     return model
 
 
-def put_head(model: nn.Module, head: dict[str, Any]) -> nn.Module:
-    """Replace the module at `head["path"]` by the described layers."""
-    layers = [LAYERS[kind](*arguments) for kind, *arguments in head["layers"]]
-    parent, _, name = head["path"].rpartition(".")
-    setattr(model.get_submodule(parent), name, layers[0] if len(layers) == 1 else nn.Sequential(*layers))
+def put_parts(model: nn.Module, architecture: dict[str, Any]) -> nn.Module:
+    """Put the described layers, the head's and where there are some the pooling's, in the place of the modules at their paths."""
+    for part in filter(None, (architecture.get("pool"), architecture["head"])):
+        layers = [LAYERS[kind](*arguments) for kind, *arguments in part["layers"]]
+        parent, _, name = part["path"].rpartition(".")
+        setattr(model.get_submodule(parent), name, layers[0] if len(layers) == 1 else nn.Sequential(*layers))
     return model

@@ -9,7 +9,8 @@ from torch import nn
 
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
-from core.models.pictures.architecture import put_head, source_module
+from core.models.heads import features, layers, pool
+from core.models.pictures.architecture import put_parts, source_module
 from core.models.pictures.family import blocks_of
 from core.models.pictures.weights import Progress, fetch, load_into
 from core.models.randomness import own_randomness
@@ -19,8 +20,12 @@ HEAD_PATH: dict[Family, str] = {
     "ResNet": "fc", "VGG": "classifier.6", "Inception": "fc", "MobileNet v2": "classifier.1", "MobileNet v3": "classifier.3",
     "SqueezeNet": "classifier", "EfficientNet": "classifier.1", "ConvNeXt": "classifier.2", "ViT": "heads.head", "Swin": "head",
 }
+POOL_PATH: dict[Family, str] = {"MobileNet v2": "features.19"}
+"""Where another pooling is put, unless at `avgpool`. MobileNet v2 averages by a function: what comes before leaves it nothing to average."""
+WHOLE_TAIL: dict[Family, str] = {"VGG": "classifier", "MobileNet v3": "classifier"}
+"""What the head replaces, with another pooling, of networks that have layers between pooling and head."""
 HEAD_STD = 0.001
-"""Small, so that the first predictions are nearly even, also where features are large (SqueezeNet has no normalisation), and the
+"""Of the last layer. Small, so that the first predictions are nearly even, also where features are large (SqueezeNet has no normalisation), and the
 first gradients into trained blocks are gentle; not zero, or those blocks would not learn in the first step."""
 
 
@@ -29,9 +34,9 @@ def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, pr
     plan = architecture(row, answers)
     with own_randomness(seed):
         model = _source(row, pretrained, plan, progress)
-        put_head(model, plan["head"])
+        put_parts(model, plan)
     _start_head(model.get_submodule(plan["head"]["path"]), seed)
-    return Network(model, blocks_of(row, model))
+    return Network(model, blocks_of(row, model, as_answers(answers).head))
 
 
 def build_source(row: ModelRow, seed: int, pretrained: bool, progress: Progress | None) -> Network:
@@ -53,10 +58,17 @@ def _source(row: ModelRow, pretrained: bool, plan: dict[str, Any], progress: Pro
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What `core.models.pictures.architecture.rebuild` needs to make this network again, in plain JSON values (its module explains them)."""
     answers = as_answers(answers)
-    layers: list[list[Any]] = [["Linear", row.feature_width, answers.n_outputs], *answers.tail()]
+    head, n_features = answers.head, features(row, answers.head, answers.side)
+    behind = [*layers(head, n_features, answers.n_outputs), *answers.tail()]
     if row.family == "SqueezeNet":  # the source ends in a rectified convolution: logits could not become negative
-        layers = [["AdaptiveAvgPool2d", 1], ["Flatten", 1], ["Dropout", 0.5], *layers]
-    return {**_builder(row), "head": {"path": HEAD_PATH[row.family], "layers": layers}}
+        before = [["AdaptiveAvgPool2d", 1]] if head.pooling == "own" else pool(head)
+        return {**_builder(row), "head": {"path": HEAD_PATH[row.family], "layers": [*before, ["Flatten", 1], ["Dropout", 0.5], *behind]}}
+    if head.pooling == "own":
+        return {**_builder(row), "head": {"path": HEAD_PATH[row.family], "layers": behind}}
+    path = POOL_PATH.get(row.family, "avgpool")
+    pooling = pool(head) if path == "avgpool" or head.pooling != "flatten" else [["Flatten", 1], ["Unflatten", 1, [n_features, 1, 1]]]
+    return {**_builder(row), "pool": {"path": path, "layers": pooling},
+            "head": {"path": WHOLE_TAIL.get(row.family, HEAD_PATH[row.family]), "layers": behind}}
 
 
 def _builder(row: ModelRow) -> dict[str, Any]:
@@ -69,8 +81,7 @@ def _builder(row: ModelRow) -> dict[str, Any]:
 
 def _start_head(head: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
+    last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
     with torch.no_grad():
-        for module in head.modules():
-            if isinstance(module, nn.Linear):
-                module.weight.normal_(0.0, HEAD_STD, generator=generator)
-                module.bias.zero_()
+        last.weight.normal_(0.0, HEAD_STD, generator=generator)
+        last.bias.zero_()

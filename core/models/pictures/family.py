@@ -13,6 +13,7 @@ from torchvision.ops import StochasticDepth
 
 from core.models.blocks import Block, State
 from core.models.rows import Family, ModelRow
+from core.specs import HeadPlan
 
 Step = str | Callable[[nn.Module, Tensor], Tensor]
 
@@ -95,7 +96,7 @@ TAILS: dict[Family, tuple[tuple[str, str, tuple[Step, ...]], ...]] = {
     "MobileNet v3": ((LAST, "pool", ("avgpool", flatten)),
                      (LAST, "classifier, layer 1", ("classifier.0", "classifier.1")),
                      ("head", "head", ("classifier.2", "classifier.3"))),
-    "SqueezeNet": (("head", "pool", ("classifier.0", "classifier.1")), ("head", "head", ("classifier.2", "classifier.3"))),
+    "SqueezeNet": (("head", "head", ("classifier", flatten)),),
     "EfficientNet": (("head", "pool", ("avgpool", flatten)), ("head", "head", ("classifier.0", "classifier.1"))),
     "ConvNeXt": (("head", "pool", ("avgpool",)), ("head", "final norm", ("classifier.0", "classifier.1")),
                  ("head", "head", ("classifier.2",))),
@@ -104,17 +105,27 @@ TAILS: dict[Family, tuple[tuple[str, str, tuple[Step, ...]], ...]] = {
 }
 """Group, name and steps of what follows the trunk. A dropout belongs to the block it feeds, so that it acts when only the head trains."""
 
-SOURCE_TAILS: dict[Family, tuple[tuple[str, str, tuple[Step, ...]], ...]] = {
-    "SqueezeNet": (("head", "head", ("classifier", flatten)),),
+REPLACED_TAILS: dict[Family, tuple[tuple[str, str, tuple[Step, ...]], ...]] = {
+    "VGG": (("classifier", "pool", ("avgpool", flatten)), ("classifier", "classifier, layer 1", ()),
+            ("classifier", "classifier, layer 2", ()), ("head", "head", ("classifier",))),
+    "MobileNet v3": ((LAST, "pool", ("avgpool", flatten)), (LAST, "classifier, layer 1", ()), ("head", "head", ("classifier",))),
 }
-"""Where the source's own head runs in another order than ours."""
+"""Where, with another pooling, our head stands in the place of layers of the source (`core.models.heads.replaced`): these only pass on."""
 
 
-def blocks_of(row: ModelRow, model: nn.Module, source: bool = False) -> tuple[Block, ...]:
-    """The blocks of a model built for `row`; `source`: it still has the head it was published with."""
-    tail = SOURCE_TAILS.get(row.family, TAILS[row.family]) if source else TAILS[row.family]
+def blocks_of(row: ModelRow, model: nn.Module, head: HeadPlan = HeadPlan(), source: bool = False) -> tuple[Block, ...]:
+    """The blocks of a model built for `row` with that head; `source`: it still has the head it was published with."""
+    tail = TAILS[row.family] if head.pooling == "own" else REPLACED_TAILS.get(row.family, TAILS[row.family])
+    if row.family == "SqueezeNet" and not source:
+        tail = _squeeze_tail(model)
     trunk = tuple(_trunk(row, model))
     return (*trunk, *(_block(model, group or trunk[-1].group, name, steps) for group, name, steps in tail))
+
+
+def _squeeze_tail(model: nn.Module) -> tuple[tuple[str, str, tuple[Step, ...]], ...]:
+    """The source flattens behind its head, where ours has done so: one list holds pooling and head."""
+    steps = [f"classifier.{i}" for i in range(len(model.get_submodule("classifier")))]
+    return ("head", "pool", tuple(steps[:2])), ("head", "head", tuple(steps[2:]))
 
 
 def _block(model: nn.Module, group: str, name: str, steps: tuple[Step, ...], tensors: tuple[str, ...] = ()) -> Block:

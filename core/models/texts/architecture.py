@@ -6,8 +6,9 @@ stand in the middle of another file.
 
     {"builder": "transformers",
      "config": {"model_type": "bert", "num_labels": 5, …},    what transformers makes the network from
-     "pooling": "first",                                      how the tokens' vectors become one: "first", "mean" or "last"
+     "pooling": "first",                                      how the tokens' vectors become one: "first", "mean", "last" or "max"
      "native": true,                                          transformers' own class for labels; else `Pooled`
+     "head": [["Linear", 384, 5]],                            layers of the head of `Pooled`; missing: one linear layer
      "scale": [12.5, 3.0]}                                    or null: numbers of mean 0 and deviation 1 are brought to these
 
 The names in the state dict are transformers'.
@@ -27,18 +28,27 @@ NEVER = {"auto_map", "attn_implementation", "_attn_implementation", "_attn_imple
 
 
 class Pooled(nn.Module):
-    """Token ids (B, L) -> logits (B, n_outputs): the tokens' vectors become one, and a linear layer decides.
+    """Token ids (B, L) -> logits (B, n_outputs): the tokens' vectors become one, and the head decides.
 
     Made as sentence-transformers' models are (Reimers and Gurevych 2019, arXiv:1908.10084), but for their last step to length 1."""
 
-    def __init__(self, encoder: nn.Module, pooling: str, n_outputs: int) -> None:
+    def __init__(self, encoder: nn.Module, pooling: str, head: nn.Module) -> None:
         super().__init__()
         self.encoder = without_pooler(encoder)
         self.pooling = pooling
-        self.head = nn.Linear(encoder.config.hidden_size, n_outputs)
+        self.head = head
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         return self.head(pool(self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0], attention_mask, self.pooling))
+
+
+HEAD_LAYERS = {"Linear": nn.Linear, "ReLU": nn.ReLU, "Dropout": nn.Dropout}
+
+
+def head_of(layers: list[list[Any]] | None, width: int, n_outputs: int) -> nn.Module:
+    """The described layers; one linear layer stands there itself."""
+    made = [HEAD_LAYERS[kind](*arguments) for kind, *arguments in layers or [["Linear", width, n_outputs]]]
+    return made[0] if len(made) == 1 else nn.Sequential(*made)
 
 
 class Part(NamedTuple):
@@ -84,7 +94,8 @@ def _transformer(architecture: dict[str, Any]) -> nn.Module:
         model = AutoModelForSequenceClassification.from_config(config, **options)
         model.pooling = architecture["pooling"]
     else:
-        model = Pooled(AutoModel.from_config(config, **options), architecture["pooling"], config.num_labels)
+        model = Pooled(AutoModel.from_config(config, **options), architecture["pooling"],
+                       head_of(architecture.get("head"), config.hidden_size, config.num_labels))
     model.scale = architecture.get("scale")
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -146,6 +157,8 @@ def pool(x: Tensor, mask: Tensor | None, pooling: str) -> Tensor:
         return x[:, 0]
     if pooling == "last":
         return x[:, -1] if mask is None else x[torch.arange(len(x), device=x.device), mask.sum(1).long() - 1]
+    if pooling == "max":
+        return x.amax(1) if mask is None else x.masked_fill(mask[..., None] == 0, float("-inf")).amax(1)
     if mask is None:
         return x.mean(1)
     real = mask[..., None].to(x.dtype)

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel
 from core.errors import ModelError
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
+from core.models.heads import is_plain, layers, replaced
 from core.models.hub.checkpoint import CONFIG, Checkpoint, checkpoint
 from core.models.hub.convert import converted
 from core.models.hub.fetch import Progress
@@ -42,7 +43,8 @@ def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, pr
         if found:
             _load(model, converted(found, store or Path(tempfile.gettempdir()) / "graft-models"))
     _start_head(model, seed)
-    return Network(model.train(), blocks_of(model))
+    gone = replaced(row, as_answers(answers).head)
+    return Network(model.train(), blocks_of(model, tuple(block.name for block in row.blocks if block.name in gone)))
 
 
 def fetch(row: ModelRow, progress: Progress | None = None) -> Checkpoint:
@@ -80,8 +82,10 @@ def described(values: dict[str, Any], answers: Answers, reads: TextInput, title:
     said = {key: value for key, value in config.to_dict().items() if key not in LEFT_OUT} | known | {"num_labels": answers.n_outputs}
     if config.pad_token_id is None:  # padding is masked, so any token will do; by its own the last token of a text is found
         said["pad_token_id"] = config.eos_token_id if config.eos_token_id is not None else 0
-    return {"builder": "transformers", "config": json.loads(json.dumps(said)), "pooling": reads.pooling, "native": reads.pipeline,
-            "scale": None if answers.std is None else [answers.mean, answers.std]}
+    head, plain = answers.head, is_plain(answers.head)
+    layers_of_head = {} if plain else {"head": layers(head, config.hidden_size, answers.n_outputs)}
+    return {"builder": "transformers", "config": json.loads(json.dumps(said)), "pooling": reads.pooling if head.pooling == "own" else head.pooling,
+            "native": reads.pipeline and plain, **layers_of_head, "scale": None if answers.std is None else [answers.mean, answers.std]}
 
 
 def _load(model: nn.Module, weights: tuple[Path, ...]) -> None:

@@ -189,6 +189,10 @@ class Tail:
         return state.then(scaled(self.model, x) if self.is_last else x)
 
 
+def pass_on(state: State) -> State:
+    return state
+
+
 def on_windows(state: State, step: Callable[[Tensor], Tensor]) -> State:
     """`step` on everything that is read together: the whole items, or each of their windows that holds a real token."""
     look_at(state)
@@ -214,8 +218,9 @@ def look_at(state: State) -> None:
     state.derived["mask"] = mask
 
 
-def blocks_of(model: nn.Module) -> tuple[Block, ...]:
-    """The blocks of a network that `architecture.rebuild` made."""
+def blocks_of(model: nn.Module, gone: tuple[str, ...] = ()) -> tuple[Block, ...]:
+    """The blocks of a network that `architecture.rebuild` made. `gone`: blocks between pooling and head that it has no longer, since another
+    head stands in their place: they only pass on."""
     trunk, prefix = trunk_of(model), "encoder" if isinstance(model, Pooled) else model.base_model_prefix
     family = FAMILIES[trunk.config.model_type]
 
@@ -228,6 +233,7 @@ def blocks_of(model: nn.Module) -> tuple[Block, ...]:
         *layers,
         *(Block("final norm", layers[-1].group, (path,), FinalNorm(model, path)) for path in norm),
         Block("pool", "head", (), Pool(model)),
+        *(Block(name, "head", (), pass_on) for name in gone),
         *(Block(part.name, "head", part.modules, Tail(model, part, part is tail[-1])) for part in tail),
     )
 

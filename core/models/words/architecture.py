@@ -16,17 +16,19 @@ class WordNetwork(nn.Module):
     and, at each place, the largest taken (Howard and Ruder 2018, arXiv:1801.06146). The n-grams' vectors are averaged beside them
     (Bojanowski et al. 2017, arXiv:1607.04606). In training each n-gram is left out with
     the probability `unspelled`, so that no single one is relied on. `mean` and `std` bring numbers from around zero to the labels' unit.
+    `width_before`: of a hidden layer before the last one, with `dropout_before`; 0: there is none.
     """
 
     def __init__(self, n_words: int, width: int, buckets: int, character_width: int, hidden: int, n_outputs: int, dropout: float,
-                 unspelled: float = 0.0, mean: float = 0.0, std: float = 1.0) -> None:
+                 unspelled: float = 0.0, mean: float = 0.0, std: float = 1.0, width_before: int = 0, dropout_before: float = 0.0) -> None:
         super().__init__()
         self.n_words, self.unspelled, self.mean, self.std = n_words, unspelled, mean, std
         self.words = nn.Embedding(n_words, width, sparse=True)
         self.characters = nn.EmbeddingBag(buckets, character_width, mode="mean", sparse=True)
         self.reader = nn.LSTM(width, hidden, batch_first=True, bidirectional=True) if hidden else nn.Identity()
         features = (4 * hidden if hidden else width) + character_width
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, n_outputs))
+        before = [nn.Linear(features, width_before), nn.ReLU(), nn.Dropout(dropout_before)] if width_before else []
+        self.head = nn.Sequential(nn.Dropout(dropout), *before, nn.Linear(width_before or features, n_outputs))
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         x, n = self.look_up(ids, lengths)

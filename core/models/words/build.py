@@ -27,8 +27,8 @@ def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, pr
         assert isinstance(model, WordNetwork)
         with torch.no_grad():
             model.characters.weight.normal_(0.0, CHARACTER_STD)
-            model.head[1].weight.normal_(0.0, HEAD_STD)
-            model.head[1].bias.zero_()
+            model.head[-1].weight.normal_(0.0, HEAD_STD)
+            model.head[-1].bias.zero_()
             if pretrained:
                 model.words.weight.copy_(load_vectors(stem_of(row)))
             else:
@@ -43,9 +43,10 @@ def fetch(row: ModelRow, progress: Progress | None) -> None:
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
     """What `rebuild_words` needs to make this network again, in plain JSON values."""
     (n_words, width, hidden), answers = shape_of_row(row), as_answers(answers)
+    hidden_layer = {"width_before": answers.head.width, "dropout_before": answers.head.dropout} if answers.head.kind == "mlp" else {}
     return {"builder": "words", "n_words": n_words, "width": width, "buckets": row.input.ngram_buckets, "character_width": CHARACTER_WIDTH,
             "hidden": hidden, "n_outputs": answers.n_outputs, "dropout": HEAD_DROPOUT, "unspelled": UNSPELLED, "mean": answers.mean,
-            "std": 1.0 if answers.std is None else answers.std}
+            "std": 1.0 if answers.std is None else answers.std, **hidden_layer}
 
 
 def blocks_of(model: WordNetwork) -> tuple[Block, ...]:
