@@ -30,7 +30,8 @@ from core.errors import UserError
 from core.evaluation.report import in_words, read_report
 from core.jobs.runs import ENDED, state_of, submit
 from core.jobs.supervisor import ensure_supervisor
-from core.models.catalog import CATALOG, find, on_this_machine
+from core.models.catalog import find, models, on_this_machine
+from core.models.from_runs import is_run, named
 from core.objectives import OBJECTIVES, objective
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, LongTexts, ModelSpec, RunSpec
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", required=True, metavar="DIR_OR_ZIP_OR_CSV")
     train.add_argument("--test", metavar="CSV", help="a table of its own to test with, where --data is a table")
     columns(train)
-    train.add_argument("--model", required=True, metavar="KEY")
+    train.add_argument("--model", required=True, metavar="KEY", help="a model of `models`, or run:NAME to start where that run ended")
     train.add_argument("--preset", choices=[*PRESETS, "few"], default="instant")
     train.add_argument("--plan", choices=list(get_args(PlanKind)), help="what trains, instead of the preset's choice; lora: thin adapters")
     train.add_argument("--lora-rank", type=int, metavar="N", help="width of the adapters of --plan lora")
@@ -116,10 +117,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _models(options: argparse.Namespace) -> dict[str, Any]:
-    rows = [{"key": row.key, "task": row.task, "parameters": row.parameters, "on_this_machine": on_this_machine(row)} for row in CATALOG.values()]
+    rows = [{"key": row.key, "task": row.task, "parameters": row.parameters, "on_this_machine": on_this_machine(row), "title": row.title}
+            for row in models(Workspace.at(), LOCAL_OWNER).values()]
     if not options.json:
         for row in rows:
-            print(f"{row['key']:<20} {row['task']:<8} {row['parameters'] / 1e6:7.1f} M   {'ready' if row['on_this_machine'] else 'needs a download'}")
+            print(f"{row['key']:<20} {row['task']:<8} {row['parameters'] / 1e6:7.1f} M   {'ready' if row['on_this_machine'] else 'needs a download'}"
+                  + (f"   {row['title']}" if is_run(row["key"]) else ""))
     return {"models": rows}
 
 
@@ -136,7 +139,8 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
-    began, ws, row = time.monotonic(), Workspace.open(), find(options.model, Workspace.open())
+    began, ws = time.monotonic(), Workspace.open()
+    row = find(named(ws, options.model, LOCAL_OWNER), ws, LOCAL_OWNER)
     preset = preset_config(row, options.preset)
     asked = {name: value for name in CHANGEABLE if (value := getattr(options, name)) is not None}
     config = replace(preset, **asked, preset="custom" if asked or options.plan else options.preset, seed=options.seed)

@@ -34,4 +34,8 @@ with halves.container(border=True):
     st.subheader(scores.score_with_range(report), anchor=False)
     st.caption(_("{size} · {n} labels · from {model}", size=size(bundle.stat().st_size), n=len(report.labels), model=md(recipe.model_text(run.model))))
     st.caption(_("Licence of the weights it started from: {licence}", licence=_(about["base"]["licence"])))
+    if st.button(_("Start a next run from this model"), icon=":material/fork_right:", key="export.next"):
+        state.begin_from(run)
+        st.switch_page("model.py")
+    st.caption(_("For other labels or more items: what it has learned stays, and it gets a new head."))
 recipe.fill_download(bar, run)

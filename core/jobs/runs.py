@@ -17,7 +17,9 @@ from core.data.health.check import holds
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive
+from core.models import heads
 from core.models.catalog import ModelRow, find, torch_home
+from core.models.from_runs import keep_source
 from core.models.hub.local import hub_folder
 from core.objectives import objective
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, from_json, to_json
@@ -46,7 +48,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     Raises `NotAllowed` for somebody else's dataset or request, `NotFound` when the data is gone, `DataError` while copies cross its
     split, `ModelError` for a model that is unknown or made for other data, and `SettingsError` when plan or input size don't fit it.
     """
-    row, dataset = find(model.key, ws), load_dataset(ws, data.dataset, owner)
+    row, dataset = find(model.key, ws, owner), load_dataset(ws, data.dataset, owner)
     version = load_version(ws, data)
     if row.task != version.task:
         raise ModelError("{model} can't learn from this data.", "It is made for another kind of data.", "Choose a model for this kind, or other data.",
@@ -56,6 +58,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
         raise SettingsError("The freeze map is that of another model.", "Its blocks are not those of {model}.",
                             "Choose the model again, then what may change.", model=row.title)
+    heads.check(row, plan.head)
     _check_method(version, row, plan, config)
     with FileLock(ws.runs / ".lock"):  # two tabs at once must not get one name, nor make one request twice
         if request and (ws.run(request) / "run.json").is_file():
@@ -66,6 +69,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
         run = RunSpec(request or new_id(), _next_name(ws, owner, dataset.name), owner, time.time(), data, model, plan, config)
         for name, folder in (("torch_home", torch_home()), ("hub_folder", hub_folder())):
             write_atomic(ws.run(run.id) / name, os.fsencode(folder.absolute()))
+        keep_source(ws, run.id, row)
         write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))  # last: from now on a supervisor takes it
     return run
 

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from core.models.answers import Answers
 from core.models.blocks import Network
+from core.models.from_file import load_trunk
+from core.models.own_files import shapes_in
 from core.models.pictures.weights import Progress
 from core.models.rows import Adapter, ModelRow
 
@@ -34,7 +36,12 @@ def build(row: ModelRow, answers: Answers | int, seed: int, *, pretrained: bool 
     download. `store` is a folder for weights that have to be converted first (`Workspace.models`). Raises `ModelError` when the weights
     can't be had, read or fitted.
     """
-    return _adapter(row).build(row, answers, seed, pretrained, progress, store)
+    if not row.own_file:
+        return _adapter(row).build(row, answers, seed, pretrained, progress, store)
+    network = _adapter(row).build(row, answers, seed, False, None, store)
+    if pretrained:
+        load_trunk(network, row)
+    return network
 
 
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
@@ -44,7 +51,10 @@ def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
 
 def fetch(row: ModelRow, progress: Progress | None = None) -> None:
     """Make sure that the row's files are on this machine. `progress(done_bytes, total_bytes)` may raise to give up. Raises `ModelError`."""
-    _adapter(row).fetch(row, progress)
+    if row.own_file:
+        shapes_in(row)
+    else:
+        _adapter(row).fetch(row, progress)
 
 
 def _adapter(row: ModelRow) -> _Adapter:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import ModelError
+from core.models.from_runs import is_run, row_of_run, rows_of_runs
 from core.models.hub import local as hub
 from core.models.own import own_rows
 from core.models.rows import ASSETS, ROWS, Adapter, BlockFacts, ModelRow
@@ -17,7 +18,7 @@ from core.models.texts.rows import TEXT_ROWS
 from core.models.words.rows import WORD_ROWS
 from core.workspace import Workspace
 
-__all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "models", "on_this_machine", "phrase", "ready",
+__all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "known", "models", "on_this_machine", "phrase", "ready",
            "torch_home", "weights_folder", "weights_path"]
 
 DEFAULT = "graft-resnet10"
@@ -49,19 +50,35 @@ _facts = block_facts()
 CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=row.blocks or _facts.get(row.key, ())) for row in (*ROWS, *WORD_ROWS, *TEXT_ROWS))
 
 
-def models(ws: Workspace) -> dict[str, ModelRow]:
-    """Every model that can be chosen in a workspace by its key: those of the catalog, then those that were added."""
-    return CATALOG | own_rows(ws)
+def models(ws: Workspace, owner: str | None = None) -> dict[str, ModelRow]:
+    """Every model that can be chosen in a workspace by its key: those of the catalog, those that were added, and the runs of `owner`."""
+    added = CATALOG | own_rows(ws)
+    return added | rows_of_runs(ws, owner, lambda key: added.get(key) or known(key, ws)) if owner else added
 
 
-def find(key: str, ws: Workspace | None = None) -> ModelRow:
-    """The row with that key, of the catalog or (`ws`) of the workspace. Raises `ModelError` with near names when there is none."""
+def known(key: str, ws: Workspace) -> ModelRow | None:
+    """The row with that key, a run's too; None when there is none."""
+    if key in CATALOG:  # without a look at the disk
+        return CATALOG[key]
+    try:
+        return find(key, ws)
+    except ModelError:
+        return None
+
+
+def find(key: str, ws: Workspace | None = None, owner: str | None = None) -> ModelRow:
+    """The row with that key, of the catalog or (`ws`) of the workspace. Raises `ModelError` with near names when there is none.
+
+    `owner`: whoever asks, who may not have somebody else's run; None: a worker.
+    """
     if key in CATALOG:
         return CATALOG[key]
-    known = models(ws) if ws else CATALOG
-    if key in known:
-        return known[key]
-    near = difflib.get_close_matches(key.lower(), known, n=3, cutoff=0.5) or [DEFAULT]
+    if ws and is_run(key):
+        return row_of_run(ws, key, lambda other: known(other, ws), owner)
+    rows = models(ws) if ws else CATALOG
+    if key in rows:
+        return rows[key]
+    near = difflib.get_close_matches(key.lower(), rows, n=3, cutoff=0.5) or [DEFAULT]
     raise ModelError("There is no model called “{key}”.", "The nearest names are: {near}.", "Choose one of the models in the list.",
                      key=key[:80], near=", ".join(near))
 
@@ -88,11 +105,13 @@ FOLDERS: dict[Adapter, Callable[[ModelRow], Path]] = {
 
 def weights_folder(row: ModelRow) -> Path:
     """Where the row's weights lie or would be put: our assets, or the cache of the library that fetches them."""
+    if row.own_file:
+        return Path(row.own_file).parent
     return ASSETS if row.built_in else FOLDERS[row.adapter](row)
 
 
 def weights_path(row: ModelRow) -> Path:
-    return weights_folder(row) / row.weights_file
+    return Path(row.own_file) if row.own_file else weights_folder(row) / row.weights_file
 
 
 PRESENT: dict[Adapter, Callable[[ModelRow], bool]] = {
@@ -104,7 +123,7 @@ PRESENT: dict[Adapter, Callable[[ModelRow], bool]] = {
 
 def on_this_machine(row: ModelRow) -> bool:
     """Whether the row works without a network."""
-    return row.built_in or PRESENT[row.adapter](row)
+    return Path(row.own_file).is_file() if row.own_file else row.built_in or PRESENT[row.adapter](row)
 
 
 def ready(task: str) -> list[ModelRow]:

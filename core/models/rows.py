@@ -16,8 +16,8 @@ Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "
                  "Word vectors", "Transformer"]
 Adapter = Literal["torchvision", "words", "transformers"]
 """Which module of `core.models` turns a row into a network."""
-Pooling = Literal["first", "mean", "last"]
-"""How the tokens' vectors become one: the first token's, their mean, or the last token's."""
+Pooling = Literal["first", "mean", "last", "max"]
+"""How the tokens' vectors become one: the first token's, their mean, the last token's, or the largest number of each place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,22 @@ class ModelRow:
     """Prefix of the source's parameters that fine-tuning leaves out."""
     blocks: tuple[BlockFacts, ...] = ()
     """In the order of the network; filled in by the catalog."""
+    base: str = ""
+    """Key of the row whose network it has, with weights of its own (`own_file`); empty: it is nobody else's network."""
+    own_file: str = ""
+    """The file of these weights, by the names of any network of the base (`core.models.from_file`). What else was kept of the network (its
+    config, its tokenizer) lies beside it."""
+    since: tuple[str, ...] = ()
+    """The runs in which it has learned further, as their owner knows them, oldest first."""
 
     @property
     def built_in(self) -> bool:
         return not self.weights and not self.repo
+
+    @property
+    def network(self) -> str:
+        """The key by which what was measured of the network goes: it depends on the shape and not on the weights."""
+        return self.base or self.key
 
 
 ROWS: tuple[ModelRow, ...] = (

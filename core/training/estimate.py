@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.models.catalog import ModelRow, models
+from core.models.catalog import ModelRow, known
 from core.specs import BlockState, FreezePlan, TrainConfig
 from core.training.machine import load_machine
 from core.training.pairs import head_alone, n_pairs
@@ -34,13 +34,13 @@ class Estimate:
 
 
 def speed(ws: Workspace, model: str) -> tuple[float, bool]:
-    """Multiplications a second in a forward pass, and whether they were measured for this very model. Else those of the slowest one that
+    """Multiplications a second in a forward pass, and whether they were measured for this very network. Else those of the slowest one that
     was; networks that look words up tell nothing of others, since their time goes elsewhere."""
-    speeds = load_machine(ws).macs_per_s
-    if model in speeds:
-        return speeds[model], True
-    known = models(ws)
-    telling = [pace for key, pace in speeds.items() if key in known and known[key].adapter != "words"]
+    speeds, row = load_machine(ws).macs_per_s, known(model, ws)
+    for key in (model, row.network if row else model):
+        if key in speeds:
+            return speeds[key], True
+    telling = [pace for key, pace in speeds.items() if (other := known(key, ws)) and other.adapter != "words"]
     return (min(telling) if telling else GUESS_MACS_PER_S), False
 
 

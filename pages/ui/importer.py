@@ -32,7 +32,7 @@ def drop_zone(place: str, into: str = "") -> None:
         begin(upload_id, name=done.name or _("my data"), left_out=done.failed, **({"into": into} if into else {}))
 
 
-def inbox_id(kind: Literal["upload", "collect", "vectors"]) -> str:
+def inbox_id(kind: Literal["upload", "collect", "vectors", "checkpoint"]) -> str:
     """The upload that the owner's draft is filling; another one when that has been taken for an import, here or in another tab."""
     upload_id: str = getattr(state.draft(), kind)
     if not upload_id or inbox.taken(state.workspace(), upload_id):

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.data.versions import load_dataset
-from core.models.catalog import find, models
+from core.models.catalog import find, known
 from core.specs import DataSpec, FreezePlan, ModelSpec, PresetKey, RunSpec
 from core.training.presets import groups
 from pages.routes.tokens import mint
@@ -62,7 +62,7 @@ def download_link(label: str, url: str) -> None:
 
 def trained_text(model: str, plan: FreezePlan) -> str:
     """“head”, “stage 4 to head”, “everything”, “head, adapters in stem to stage 4”, or the groups by name."""
-    row = models(state.workspace()).get(model)
+    row = known(model, state.workspace())
     if row is None:
         return "–"
     names, now = groups(row), states(row, plan)
@@ -84,7 +84,7 @@ def _span(names: Sequence[str], some: list[str]) -> str:
 
 def model_text(model: ModelSpec) -> str:
     """The model's title, as plain text, and that its weights are random where they are: such a run shows what pretraining is worth."""
-    row = models(state.workspace()).get(model.key)
+    row = known(model.key, state.workspace())
     title = row.title if row else model.key
     return title if model.pretrained else _("{model}, random weights", model=title)
 

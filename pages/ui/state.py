@@ -8,10 +8,11 @@ import streamlit as st
 
 from core.data.versions import Version, load_dataset, load_version
 from core.errors import UserError
-from core.models.catalog import CATALOG, DEFAULT, find, models, on_this_machine
+from core.models.catalog import DEFAULT, find, known, on_this_machine
+from core.models.from_runs import key_of
 from core.models.rows import ModelRow
 from core.owners import owner_of
-from core.specs import DataSpec, FreezePlan, PresetKey, TrainConfig, from_json, to_json
+from core.specs import DataSpec, FreezePlan, PresetKey, RunSpec, TrainConfig, from_json, to_json
 from core.tasks.registry import TASKS
 from core.training.estimate import ItemCost
 from core.training.presets import PRESETS, preset_config, preset_plan
@@ -35,6 +36,8 @@ class Draft:
     """The same for pictures that are collected label by label."""
     vectors: str = ""
     """The same for a file of word vectors."""
+    checkpoint: str = ""
+    """The same for a checkpoint file."""
     request: str = ""
     """The id that the next run will get: pressing the button twice makes one run."""
 
@@ -80,8 +83,7 @@ def update(**changes: Any) -> Draft:
 
 
 def _is_known(key: str) -> bool:
-    """A model of the catalog is known without a look at the disk: drafts are asked for again and again."""
-    return key in CATALOG or key in models(workspace())
+    return known(key, workspace()) is not None
 
 
 def _without_model(left: Draft) -> Draft:
@@ -121,10 +123,18 @@ def choose_model(key: str) -> None:
     """Another model has blocks and an input size of its own; settings changed by hand stay where it is of the same kind, else they are
     its preset's."""
     now, ws = draft(), workspace()
-    alike = find(key, ws).adapter == find(now.model, ws).adapter
+    alike = find(key, ws, me()).adapter == find(now.model, ws).adapter
     kept = now.config if alike else None
     update(model=key, pretrained=True, plan=None, config=replace(kept, input_size=None, max_tokens=None) if kept else None,
            preset=now.preset if alike or now.preset in PRESETS else "instant")
+
+
+def begin_from(run: RunSpec) -> None:
+    """Prepare a run that starts where another one ended, on the draft's data, or where that is of another kind on the run's."""
+    now = draft()
+    if now.data is None or now.data.task != run.data.task:
+        update(data=run.data)
+    choose_model(key_of(run.id))
 
 
 def choose_preset(preset: PresetKey) -> None:

@@ -17,7 +17,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -117,11 +117,13 @@ def convert_weights(inputs: Sequence[Path], output: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _unpickled(path: Path) -> dict[str, Tensor]:
+def load_pickle(path: Path, name: str, fix: str) -> Any:
+    """What is in a pickled file, of tensors and plain values alone. `name`: what errors call the file; `fix`: their way out, where it
+    asks for more than tensors (a key of the translation catalogue). Raises `ModelError`, and `MemoryError` when it is too large."""
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes the reader raise nearly anything
@@ -130,11 +132,16 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
             raise MemoryError from error
         code = CODE.search(said) if isinstance(error, pickle.UnpicklingError) else None
         if code:
-            raise ModelError("{file} can't be used.", "It holds code ({name}), which Graft never runs, and not only numbers.",
-                             "Choose a model that has model.safetensors.", file=str(path),
+            raise ModelError("{file} can't be used.", "It holds code ({name}), which Graft never runs, and not only numbers.", fix, file=name,
                              name=next(filter(None, code.groups()), "?")[:100]) from error
         raise ModelError("{file} can't be used.", "It is damaged or incomplete: {problem}", "Delete {file} and download it again.",
-                         file=str(path), problem=(READER.sub("", said).strip() or type(error).__name__).splitlines()[0][:200]) from error
+                         file=name, problem=(READER.sub("", said).strip() or type(error).__name__).splitlines()[0][:200]) from error
+
+
+def _unpickled(path: Path) -> dict[str, Tensor]:
+    import torch
+
+    state = load_pickle(path, str(path), "Choose a model that has model.safetensors.")
     if not isinstance(state, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()):
         raise ModelError("{file} can't be used.", "It holds something else than tensors by name, so it is no network's weights.",
                          "Choose a model that has model.safetensors.", file=str(path))

@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import ModelError
 from core.models.hub.checkpoint import CONFIG, check_config
 from core.models.hub.local import snapshot
+from core.models.own_files import kept_config
 from core.models.rows import ModelRow
 
 KNOWN = Path(__file__).with_name("configs.json")
@@ -20,10 +21,13 @@ def folder_of(row: ModelRow) -> Path | None:
 
 
 def config_of(row: ModelRow) -> dict[str, Any]:
-    """The values of the row's config.json, or of the catalog for a model that has not been fetched yet. Raises `ModelError`."""
+    """The values of the row's config.json: as a run kept them, as published, or as the catalog knows them of a model that has not been
+    fetched yet. Raises `ModelError`."""
     folder = folder_of(row)
-    if folder is None and row.key in known_configs():
-        return known_configs()[row.key]
+    if kept := kept_config(row):
+        return kept
+    if folder is None and row.network in known_configs():
+        return known_configs()[row.network]
     if folder is None:
         raise ModelError("{model} is not on this machine.", "Its config.json is needed to know the network, and was not found.",
                          "Add the model again: it is then fetched, or read from its folder.", model=row.title)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.models.hub import local as hub
 from core.models.hub.convert import fast_tokenizer
+from core.models.own_files import TOKENIZER, beside
 from core.models.rows import Adapter, ModelRow
 from core.models.words import vectors as word_vectors
 from core.workspace import Workspace
@@ -29,4 +30,4 @@ def tokenizer_file(ws: Workspace, row: ModelRow) -> Path:
 
     Raises `ModelError` when it is missing or can't be converted.
     """
-    return FILES[row.adapter](ws, row)
+    return beside(row, TOKENIZER) or FILES[row.adapter](ws, row)

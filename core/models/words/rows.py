@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.models.own_files import shapes_in
 from core.models.rows import BlockFacts, ModelRow, TextInput
 from core.models.words.vector_sets import list_vector_sets
 from core.models.words.vector_sets import stem_of as stem_of_set
@@ -24,7 +25,8 @@ LSTM_FAMILY = "lstm"
 
 def shape_of_row(row: ModelRow) -> tuple[int, int, int]:
     """Vectors, their width, and the width of the LSTM (0: the vectors are averaged)."""
-    return (*shape_of(stem_of(row)), HIDDEN if row.builder == LSTM_FAMILY else 0)
+    n_words, width = shapes_in(row)["words.weight"] if row.own_file else shape_of(stem_of(row))
+    return n_words, width, HIDDEN if row.builder == LSTM_FAMILY else 0
 
 
 def block_facts(n_words: int, width: int, hidden: int, source_classes: int = 2) -> tuple[BlockFacts, ...]:
