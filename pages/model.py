@@ -6,14 +6,15 @@ from dataclasses import replace
 import streamlit as st
 
 from core.models.catalog import find, on_this_machine
-from core.training.estimate import everything_seconds, speed
-from pages.ui import add_model, lora_form, model_cards, own_vectors, recipe, state
-from pages.ui.components.freeze_map import Seconds, freeze_map
+from core.training.estimate import speed
+from pages.ui import adaptation, add_model, model_cards, own_checkpoint, own_vectors, recipe, state
+from pages.ui.components.freeze_map import Conditions, freeze_map
 from pages.ui.i18n import _
-from pages.ui.plan import map_rows, states, with_states
+from pages.ui.plan import guessed_costs, map_rows, shares
 from pages.ui.text import md
 
-BRING = {"text": (lambda: add_model.section("model"), lambda: own_vectors.section(ws, "model"))}
+BRING = {"image": (lambda: own_checkpoint.section(ws, "image"),),
+         "text": (lambda: add_model.section("model"), lambda: own_checkpoint.section(ws, "text"), lambda: own_vectors.section(ws, "model"))}
 """By task: ways to bring a model of one's own."""
 
 ws, draft, version = state.workspace(), state.draft(), state.version()
@@ -27,21 +28,22 @@ with st.container(border=True):
     st.markdown(f"**{md(row.title)}**")
     plan, config = draft.actual_plan(), draft.actual_config()
     n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
-    seconds = Seconds(everything_seconds(row, n_train, n_val, speed(ws, row.key)[0], state.item_cost(row, config)), n_train) if n_train else None
-    bricks = map_rows(row, plan, n_labels, version.objective if version else "single_label")
-    chosen = freeze_map(bricks, states(row, plan), key=f"model.map.{row.key}", rev=state.rev("settings"), seconds=seconds,
-                        epochs=config.epochs if any(b.from_epoch for b in plan.blocks) else 0,
-                        stores=config.store_activations and not config.augmentation.active, rank=config.lora_rank)
-    if chosen != states(row, plan):
-        state.update(plan=with_states(row, plan, chosen), preset="custom", config=replace(config, preset="custom"))
+    conditions = Conditions(guessed_costs(row, speed(ws, row.key)[0], state.item_cost(row, config).work), n_train, n_val, config.batch_size) if n_train else None
+    bricks = map_rows(row, plan, n_labels, version.objective if version else "single_label", config.input_size)
+    blocks = freeze_map(bricks, plan.blocks, key=f"model.map.{row.key}", rev=state.rev("settings") + state.rev("plan"), conditions=conditions,
+                        epochs=config.epochs, gentle=shares(row), rank=config.lora_rank,
+                        stores=config.store_activations and not config.augmentation.active)
+    if blocks != plan.blocks:
+        plan = replace(plan, blocks=blocks)
+        state.update(plan=plan, preset="custom", config=replace(config, preset="custom"))
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
-    if "lora" in chosen:
-        lora_form.adapters()
+    adaptation.section(row)
 st.subheader(_("Which network?"), anchor=False)
 st.caption(_("A pretrained network has already learned to see, or to read. Those on this machine come first; the others are downloaded once."))
 model_cards.grid(rows, draft.model)
-for bring in BRING.get(version.task, ()) if version else ():
+for bring in BRING.get(version.task if version else row.task, ()):
     bring()
+learns = any(block.trains_at(config.epochs - 1) for block in plan.blocks)
 recipe.fill_draft(bar, "model", button=_("Next: train"), icon=":material/arrow_forward:",
-                  on_click=lambda: st.switch_page("train.py"))
+                  on_click=lambda: st.switch_page("train.py"), disabled=not learns)

@@ -1,13 +1,14 @@
-"""Between the freeze map's rows (groups) and the plan's blocks."""
+"""Between a model's blocks and the freeze map's rows."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from core.models.catalog import BlockFacts, ModelRow, phrase
+from core.models import heads
+from core.models.catalog import ModelRow, phrase
+from core.models.rows import BlockFacts
 from core.objectives import objective
 from core.specs import BlockState, FreezePlan
-from core.training.presets import gentle, groups, planned
-from pages.ui.components.freeze_map import Row
+from core.training.costs import BlockCost, Costs
+from core.training.presets import gentle, groups
+from pages.ui.components.freeze_map import Part, Row
 from pages.ui.i18n import _
 
 
@@ -17,49 +18,40 @@ def group_name(name: str) -> str:
     return _(template, **values)
 
 
-def map_rows(row: ModelRow, plan: FreezePlan, n_labels: int, asked: str = "single_label") -> list[Row]:
-    """The model's groups as bricks; the new head is as large as the labels, and what is asked about them, make it."""
-    rows, n_outputs = [], objective(asked).outputs(n_labels)
+def map_rows(row: ModelRow, plan: FreezePlan, n_labels: int, asked: str = "single_label", side: int | None = None) -> list[Row]:
+    """The model's groups as bricks, with their blocks. The new head is as large as the labels, what is asked about them, and the plan's
+    head make it; `side` is that of the pictures in pixels (None: the model's own)."""
+    n_outputs, gone = objective(asked).outputs(n_labels), heads.replaced(row, plan.head)
+    source = row.source_classes * (row.feature_width + 1)  # its last layer has a place for each label
+    grown = heads.parameters(plan.head, heads.features(row, plan.head, side), n_outputs) - source
     answers = _("your number") if objective(asked).numeric else _("your {n} labels", n=n_labels)
-    for name in groups(row):
-        blocks = [block for block in row.blocks if block.group == name]
-        head = name == groups(row)[-1]
-        new = all(block.new for block in blocks)
-        changed = (n_outputs - row.source_classes) * (row.feature_width + 1) if head else 0  # its last layer has a place for each label
-        parameters = sum(block.parameters for block in blocks) + changed
-        mine = [b for b in plan.blocks if b.name in {block.name for block in blocks}]
-        from_epoch = 0 if head else min((b.from_epoch for b in mine if b.state != "frozen"), default=joins_at(plan))
-        rows.append(Row(name, group_name(name), answers if head else _(blocks[0].note) if blocks[0].note else "",
-                        parameters, sum(block.macs for block in blocks), sum(block.parameters > 0 for block in blocks), locked=head or new,
-                        from_epoch=from_epoch, lora_unit=0 if head or new else sum(block.lora_unit for block in blocks)))
+    names, rows = groups(row), []
+    for name in names:
+        head, blocks = name == names[-1], [block for block in row.blocks if block.group == name]
+        sizes = [0 if block.name in gone else block.parameters + (grown if block is row.blocks[-1] else 0) for block in blocks]
+        note = answers if head else _(blocks[0].note) if blocks[0].note else ""
+        rows.append(Row(name, group_name(name), note, tuple(_part(row, block, size) for block, size in zip(blocks, sizes))))
     return rows
 
 
-def joins_at(plan: FreezePlan) -> int:
-    """The epoch in which a block that is unfrozen now would begin: with the last of those that the plan already trains."""
-    return max((block.from_epoch for block in plan.blocks if block.state != "frozen"), default=0)
+def _part(row: ModelRow, block: BlockFacts, parameters: int) -> Part:
+    fresh = block.new or block.group == groups(row)[-1]  # it knows nothing yet
+    return Part(block.name, group_name(block.name), parameters, block.macs, locked=fresh, lora_unit=0 if fresh else block.lora_unit)
+
+
+def shares(row: ModelRow) -> dict[BlockState, float]:
+    """The share of the learning rate for a pretrained block that is the first to learn, by how it learns."""
+    return {state: gentle(row, state) for state in ("trained", "lora")}
 
 
 def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
-    """What a group's blocks do at most: train in full, by adapters, or not at all."""
+    """What each group's blocks do at most: train in full, by adapters, or not at all."""
     of_block = {block.name: block.state for block in plan.blocks}
     now = [{of_block.get(block.name) for block in row.blocks if block.group == name} for name in groups(row)]
     return ["trained" if "trained" in found else "lora" if "lora" in found else "frozen" for found in now]
 
 
-def _fresh(row: ModelRow, block: BlockFacts) -> bool:
-    """Whether a block knows nothing yet: it learns at the whole rate."""
-    return block.new or block.group == groups(row)[-1]
-
-
-def with_states(row: ModelRow, plan: FreezePlan, chosen: Sequence[BlockState]) -> FreezePlan:
-    """The plan with the groups' states; a block that begins to train takes the learning-rate share of the pretrained blocks that do, or
-    else a gentle one."""
-    wanted = dict(zip(groups(row), chosen))
-    blocks = []
-    for block, facts in zip(plan.blocks, row.blocks):
-        state = wanted[facts.group]
-        shares = [b.lr_scale for b, known in zip(plan.blocks, row.blocks) if b.state != "frozen" and not _fresh(row, known)]
-        new = planned(facts, state, 1.0 if _fresh(row, facts) else min(shares, default=gentle(row, state)), joins_at(plan))
-        blocks.append(block if new.state == block.state else new)
-    return FreezePlan(tuple(blocks))
+def guessed_costs(row: ModelRow, macs_per_s: float, work: float) -> Costs:
+    """Until a model was measured here: its multiplications, as quick as others were."""
+    seconds = [block.macs * work / macs_per_s for block in row.blocks]
+    return Costs(tuple(BlockCost(s, s, s, s, 0.0) for s in seconds), 0.004, 0.0, False)

@@ -1,4 +1,4 @@
-"""A page with nothing but the freeze map. Query: model, lang, off, gradual, follow (seconds a run takes), unknown, adapters."""
+"""A page with nothing but the freeze map. Query: model, lang, off, gradual, slow (seconds a run takes), unknown, adapters, changed, probes."""
 from __future__ import annotations
 
 import sys
@@ -10,8 +10,10 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import streamlit as st  # noqa: E402
 
+from core.specs import BlockPlan  # noqa: E402
+from core.training.costs import BlockCost, Costs  # noqa: E402
 from pages.ui import state  # noqa: E402
-from pages.ui.components.freeze_map import Row, Seconds, freeze_map  # noqa: E402
+from pages.ui.components.freeze_map import Actual, Conditions, Part, Probe, Row, freeze_map  # noqa: E402
 from pages.ui.i18n import language  # noqa: E402
 
 CHINESE = {
@@ -20,47 +22,62 @@ CHINESE = {
     "whole things": "整个物体", "your 5 labels": "你的 5 个标签",
 }
 RESNET18 = (
-    ("stem", "edges and colours", 9_536, 118, 1), ("stage 1", "simple textures", 147_968, 462, 2),
-    ("stage 2", "patterns", 525_568, 411, 2), ("stage 3", "parts of things", 2_099_712, 411, 2),
-    ("stage 4", "whole things", 8_393_728, 411, 2), ("head", "your 5 labels", 2_565, 4, 1),
+    ("stem", "edges and colours", 118, (9_536,)), ("stage 1", "simple textures", 462, (73_984, 73_984)),
+    ("stage 2", "patterns", 411, (230_144, 295_424)), ("stage 3", "parts of things", 411, (919_040, 1_180_672)),
+    ("stage 4", "whole things", 411, (3_673_088, 4_720_640)), ("head", "your 5 labels", 4, (0, 2_565)),
 )
-UNITS = {"stage 1": 2_560, "stage 2": 4_736, "stage 3": 9_472, "stage 4": 18_944}
+UNITS = {"stage 1": (1_280, 1_280), "stage 2": (2_176, 2_560), "stage 3": (4_352, 5_120), "stage 4": (8_704, 10_240)}
 """Numbers of ResNet-18's thin adapters at rank 1; its stem goes without, as a table of word vectors would."""
-HOSTILE = [Row("a", "<img src=x onerror=\"window.attacked=1\">" * 3, "<b>note</b>", 10, 1, 1), Row("b", "{a} **bold** $x$", "", 20, 1, 1),
-           Row("head", "<script>window.attacked=1</script>", "", 5, 1, 1, locked=True)]
+HOSTILE = [Row("a", "<img src=x onerror=\"window.attacked=1\">" * 3, "<b>note</b>", (Part("a", "a", 10, 1),)),
+           Row("b", "{a} **bold** $x$", "", (Part("b1", "<b>x</b>", 15, 1), Part("b2", "{a}", 5, 1))),
+           Row("head", "<script>window.attacked=1</script>", "", (Part("head", "", 5, 1, locked=True),))]
 
 
 def rows_of(model: str) -> list[Row]:
     if model == "hostile":
         return HOSTILE
-    word = CHINESE if language() == "zh-CN" else {}
-    return [Row(name, word.get(name, name), word.get(note, note), parameters, compute, blocks, locked=name == "head")
-            for name, note, parameters, compute, blocks in RESNET18]
+    word, rows = CHINESE if language() == "zh-CN" else {}, []
+    for name, note, compute, sizes in RESNET18:
+        head = name == "head"
+        parts = [Part(f"{name}, block {i + 1}", f"{word.get(name, name)}, {i + 1}", size, compute / len(sizes) if size else 0.0, locked=head,
+                      lora_unit=UNITS.get(name, (0, 0))[i] if "adapters" in query else 0) for i, size in enumerate(sizes)]
+        rows.append(Row(name, word.get(name, name), word.get(note, note), tuple(parts)))
+    return rows
+
+
+def costs(rows: list[Row]) -> Costs:
+    """As if one pass forward over an item took a microsecond a unit of work."""
+    seconds = [part.compute * 2e-5 for row in rows for part in row.parts]
+    return Costs(tuple(BlockCost(s, s, s, s, 1e6 * s / 1e-3) for s in seconds), 0.004, 3e8, True)
 
 
 query = st.query_params
 st.set_page_config(page_title="Freeze map", page_icon="❄️", layout="wide")
 with st.sidebar:
     state.update(language="zh-CN" if st.toggle("Chinese", value=query.get("lang") == "zh-CN", key="chinese") else "en")
-rows = rows_of(query.get("model", "resnet18"))
-if "gradual" in query:
-    rows = [replace(row, from_epoch=2 * (len(rows) - 1 - i)) for i, row in enumerate(rows)]
-if "adapters" in query:
-    rows = [replace(row, lora_unit=UNITS.get(row.name, 0)) for row in rows]
-with st.sidebar:
     if st.button("Start over", key="again"):
         st.session_state.rev = st.session_state.get("rev", 0) + 1
-if "follow" in query:  # as on the page, where the plan decides when a row joins
-    rows = [replace(row, from_epoch=2 * (row.name in st.session_state.get("joining", ()))) for row in rows]
-    time.sleep(float(query["follow"]))
-first = ["trained" if i >= len(rows) - (3 if "gradual" in query else 1) else "frozen" for i in range(len(rows))]
+rows = rows_of(query.get("model", "resnet18"))
+trains = len(rows) - (3 if "gradual" in query else 1)
+first = [BlockPlan(part.name, "trained" if i >= trains else "frozen", from_epoch=2 * (len(rows) - 1 - i) if "gradual" in query and i >= trains else 0)
+         for i, row in enumerate(rows) for part in row.parts]
+if "slow" in query:  # as on the page, where what is measured meanwhile comes with the answer
+    time.sleep(float(query["slow"]))
 with st.container(border=True):
-    seconds = None if "unknown" in query else Seconds(21.0, 280)
-    plan = freeze_map(rows, first, key="map", rev=st.session_state.get("rev", 0), seconds=seconds,
-                      epochs=10 if {"gradual", "follow"} & set(query) else 0, disabled="off" in query)
-st.text("Python sees: " + ", ".join(plan))
-joining = [row.name for row, choice in zip(rows, plan) if choice == "trained" and not row.locked]
-if "follow" in query and joining != st.session_state.get("joining", []):
-    st.session_state["joining"] = joining
+    count, seen = len(first), st.session_state.get("seen", 1.0)
+    known = costs(rows)
+    if "slow" in query:
+        known = replace(known, step_s=known.step_s * seen)
+    plan = freeze_map(rows, first, key="map", rev=st.session_state.get("rev", 0), epochs=10, disabled="off" in query,
+                      conditions=None if "unknown" in query else Conditions(known, 280, 60, 32, tuple([4e5] * count)),
+                      gentle={"trained": 0.3, "lora": 1.0},
+                      probes=[Probe(rows[1].parts[-1].name, 0.62, 0.55, 0.69), Probe(rows[3].parts[0].name, 0.88, 0.83, 0.92),
+                              Probe(rows[3].parts[-1].name, 0.91, 0.88, 0.94)] if "probes" in query else (),
+                      change=[None if part.locked else 0.0 if i < 2 else 0.0004 * 3 ** i for i, part in enumerate(p for row in rows for p in row.parts)]
+                      if "changed" in query else None, actual=Actual(3.0, 4.1e8) if "changed" in query else None)
+states = {row.name: "/".join(dict.fromkeys(block.state for block in plan if block.name in {part.name for part in row.parts})) for row in rows}
+st.text("Python sees: " + ", ".join(states.values()))
+st.text("Exactly: " + "; ".join(f"{block.state} {block.lr_scale:g} {block.from_epoch} {block.anchor:g}" for block in plan))
+if "slow" in query and seen != 1 + len([s for s in states.values() if s != "frozen"]) / 10:
+    st.session_state["seen"] = 1 + len([s for s in states.values() if s != "frozen"]) / 10
     st.rerun()
-st.text("Joining later: " + ", ".join(joining))
