@@ -118,3 +118,14 @@ def pool(head: HeadPlan) -> Layers:
     """What brings a feature map (B, C, h, w) to one that the head takes when it is flattened; not for the network's own pooling."""
     kinds: dict[PoolingKey, Layers] = {"average": [["AdaptiveAvgPool2d", 1]], "max": [["AdaptiveMaxPool2d", 1]], "flatten": [["Identity"]]}
     return kinds[head.pooling]
+
+
+def sizes(row: ModelRow, head: HeadPlan, n_outputs: int, side: int | None = None) -> tuple[int, ...]:
+    """Parameters of each block of the row's network with that head, input first."""
+    gone = replaced(row, head)
+    *trunk, last = row.blocks
+    if is_plain(head):
+        ours = last.parameters + (n_outputs - row.source_classes) * (row.feature_width + 1)
+    else:
+        ours = parameters(head, features(row, head, side), n_outputs)
+    return (*(0 if block.name in gone else block.parameters for block in trunk), ours)

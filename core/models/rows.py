@@ -14,6 +14,7 @@ ASSETS = Path(__file__).parents[2] / "assets" / "weights"
 """Where the built-in weights lie."""
 Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "SqueezeNet", "EfficientNet", "ConvNeXt", "ViT", "Swin",
                  "Word vectors", "Transformer"]
+NO_BATCH_NORM: frozenset[Family] = frozenset({"VGG", "SqueezeNet", "ConvNeXt", "ViT", "Swin"})
 Adapter = Literal["torchvision", "words", "transformers"]
 """Which module of `core.models` turns a row into a network."""
 Pooling = Literal["first", "mean", "last", "max"]
@@ -121,6 +122,11 @@ class ModelRow:
     @property
     def built_in(self) -> bool:
         return not self.weights and not self.repo
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether it may have BatchNorm layers."""
+        return self.task == "image" and self.family not in NO_BATCH_NORM
 
     @property
     def network(self) -> str:

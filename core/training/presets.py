@@ -68,6 +68,11 @@ def groups(row: ModelRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(block.group for block in row.blocks))
 
 
+def is_new(row: ModelRow, block: BlockFacts) -> bool:
+    """Whether a block knows nothing yet: it always trains, at the whole rate."""
+    return block.new or block.group == groups(row)[-1]
+
+
 def plan_for(row: ModelRow, kind: PlanKind, *, head_first_epochs: int = 0, lr_scale: float = 1.0) -> FreezePlan:
     """Train the head, the head and the last stage, everything, or the head and thin adapters beside all that is pretrained; what is new
     and knows nothing yet always trains. The pretrained blocks may join after `head_first_epochs` and learn at `lr_scale` of the rate:

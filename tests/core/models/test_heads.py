@@ -98,3 +98,13 @@ def test_a_pooling_that_a_model_can_not_have_is_refused_with_those_that_it_can()
     with pytest.raises(SettingsError, match="own, max, flatten"):
         heads.check(find("resnet18"), HeadPlan(pooling="mean"))
     assert {pooling for row in CATALOG.values() for pooling in heads.poolings(row)} <= set(get_args(PoolingKey))
+
+
+@pytest.mark.parametrize("key", ["graft-resnet10", "mobilenet_v3_small", "graft-words"])
+@pytest.mark.parametrize("head", [HeadPlan(), MLP, HeadPlan("mlp", "max", width=5)], ids=["plain", "mlp", "max"])
+def test_blocks_are_counted_as_large_as_they_are(key: str, head: HeadPlan) -> None:
+    if head.pooling not in heads.poolings(find(key)):
+        head = HeadPlan("mlp", width=5)
+    network = build(find(key), Answers(4, head=head), 1, pretrained=False)
+    counted = heads.sizes(find(key), head, 4)
+    assert counted == tuple(sum(p.numel() for p in network.parameters_of(block).values()) for block in network.blocks)
