@@ -122,7 +122,7 @@ def _wanted(rows: Sequence[ModelRow]) -> list[ModelRow]:
 
 def _said_of(row: ModelRow) -> str:
     """What a search looks through, in the reader's language and in English."""
-    own = (row.licence, row.learnt_from, row.limits)
+    own = (row.licence, row.learnt_from)
     return " ".join((row.key, row.title, row.family, row.repo, *row.since, *own, *map(_, own))).lower()
 
 

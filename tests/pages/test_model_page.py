@@ -1,20 +1,19 @@
-"""Model: another network, another freezing, and weights that are not here."""
+"""Model: another network, another freezing, and weights that are not here. The cards have tests of their own."""
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from core.jobs import downloads
 from core.jobs.downloads import Download
-from core.models.catalog import CATALOG, DEFAULT, find, weights_folder
+from core.models.catalog import DEFAULT, find, weights_folder
 from core.owners import LOCAL_OWNER
-from core.specs import BlockState, from_json, to_json
-from core.training.presets import gentle, groups, plan_for, preset_config
+from core.specs import FreezePlan, from_json, to_json
+from core.training.presets import groups, plan_for, preset_config
 from core.workspace import Workspace, write_atomic
 from pages.ui.components import freeze_map
-from pages.ui.plan import states
 from pages.ui.state import Draft
 from pages.ui.text import md
 from tests.pages.conftest import Visit
@@ -39,11 +38,11 @@ class Browser:
 
     def __init__(self) -> None:
         self.data: dict = {}
-        self.plan: list[BlockState] | None = None
+        self.plan: FreezePlan | None = None
 
     def __call__(self, *, data: dict, **_: object) -> dict[str, object]:
         self.data = data
-        return {"edit": None if self.plan is None else {"rev": data["rev"], "plan": self.plan}}
+        return {"edit": None if self.plan is None else {"rev": data["rev"], "plan": [asdict(block) for block in self.plan.blocks]}}
 
 
 @pytest.fixture
@@ -53,19 +52,9 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
     return double
 
 
-def test_ready_models_come_first_and_every_model_has_a_card(ws: Workspace, visit: Visit, no_weights: Path) -> None:
-    no_weights.mkdir(parents=True)
-    (no_weights / find("swin_t").weights_file).touch()
-    page = visit("model.py")
-    heads = [text.value for text in page.markdown if text.value.startswith("**") and "badge" in text.value]
-    ready = [row for row in CATALOG.values() if row.built_in or row.key == "swin_t"]
-    assert len(heads) == len(CATALOG) and all(md(row.title) in head for row, head in zip(ready, heads))
-    assert ["on this machine" in head for head in heads] == [True] * len(ready) + [False] * (len(CATALOG) - len(ready))
-
-
 def test_another_model_starts_with_the_presets_freezing_of_its_own_blocks(ws: Workspace, visit: Visit, browser: Browser) -> None:
     page = visit("model.py")
-    browser.plan = ["frozen"] * (len(groups(ROW)) - 2) + ["trained"] * 2
+    browser.plan = plan_for(ROW, "last-stage")
     page.run()
     assert stored(ws).plan is not None
     browser.plan = None
@@ -76,10 +65,10 @@ def test_another_model_starts_with_the_presets_freezing_of_its_own_blocks(ws: Wo
 
 def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, visit: Visit, browser: Browser) -> None:
     page = visit("model.py")
-    browser.plan = ["frozen"] * (len(groups(ROW)) - 2) + ["trained"] * 2
+    browser.plan = plan_for(ROW, "last-stage", lr_scale=0.1, head_first_epochs=3)
     page.run()
     draft = stored(ws)
-    assert states(ROW, draft.actual_plan()) == browser.plan and draft.plan == plan_for(ROW, "last-stage", lr_scale=gentle(ROW, "trained"))
+    assert draft.plan == browser.plan
     assert (draft.preset, draft.config) == ("custom", replace(preset_config(find(DEFAULT), "instant"), preset="custom"))
     assert "stage 4 to head" in page.button(key="recipe.2").label
 
@@ -87,14 +76,14 @@ def test_an_edit_of_the_map_is_kept_with_the_presets_settings(ws: Workspace, vis
 def test_the_width_of_adapters_is_asked_for_where_there_are_some(ws: Workspace, visit: Visit, browser: Browser) -> None:
     page = visit("model.py")
     assert [field.label for field in page.number_input] == [] and browser.data["rank"] == 8
-    browser.plan = ["frozen"] + ["lora"] * (len(groups(ROW)) - 2) + ["trained"]
+    browser.plan = plan_for(ROW, "lora")
     page.run()
-    assert stored(ws).actual_plan().adapted() and "head, adapters in stage 1 to stage 4" in page.button(key="recipe.2").label
+    assert stored(ws).actual_plan().adapted() and "head, adapters in stem to stage 4" in page.button(key="recipe.2").label
     assert [field.value for field in page.number_input] == [8, 16] and "W + (alpha / rank) · B · A" in said(page)
     next(field for field in page.number_input if field.label == "Rank").set_value(4).run()
     draft = stored(ws)
     assert (draft.actual_config().lora_rank, draft.preset, browser.data["rank"]) == (4, "custom", 4)
-    assert states(ROW, draft.actual_plan()) == browser.plan and trouble(page) == []
+    assert draft.actual_plan() == browser.plan and trouble(page) == []
 
 
 def test_the_map_stores_nothing_while_pictures_change_in_every_epoch(ws: Workspace, visit: Visit, browser: Browser) -> None:
@@ -107,12 +96,12 @@ def test_the_map_stores_nothing_while_pictures_change_in_every_epoch(ws: Workspa
 
 def test_the_map_counts_the_head_of_the_labels_at_hand(ws: Workspace, visit: Visit, browser: Browser) -> None:
     page = visit("model.py")
-    assert browser.data["rows"][-1]["parameters"] == 5 * (ROW.feature_width + 1) and browser.data["seconds"] is None
+    assert browser.data["rows"][-1]["parts"][-1]["parameters"] == 5 * (ROW.feature_width + 1) and browser.data["conditions"] is None
     assert "Figures are for five labels until you choose data." in said(page)
     add_dataset(ws, PETS, ("cat", "dog"), {"train": 4, "val": 2, "test": 1})
     data = visit("data.py").selectbox(key="data.chosen").set_value(PETS).run()
     data.switch_page("model.py").run()
-    assert browser.data["rows"][-1]["parameters"] == 2 * (ROW.feature_width + 1) and browser.data["seconds"]["n_items"] == 8
+    assert browser.data["rows"][-1]["parts"][-1]["parameters"] == 2 * (ROW.feature_width + 1) and browser.data["conditions"]["n_train"] == 8
 
 
 def test_a_model_without_weights_names_the_file_the_folder_and_what_works_now(ws: Workspace, visit: Visit, no_weights: Path) -> None:
@@ -139,19 +128,9 @@ def test_a_download_shows_its_progress_and_a_failed_one_its_reason(ws: Workspace
     assert page.button(key="model.download.resnet18")
 
 
-def test_the_search_finds_by_title_and_family(ws: Workspace, visit: Visit) -> None:
-    page = visit("model.py")
-    for query, n_found in (("resnet", 4), ("MOBILENET", 3), ("nothing like it", 0)):
-        page.text_input(key="model.search").set_value(query).run()
-        assert len([text for text in page.markdown if "badge" in text.value]) == n_found
-    assert "No model of that name. Clear the search to see all." in said(page)
-
-
-def test_every_card_tells_size_input_score_licence_and_limits(ws: Workspace, visit: Visit) -> None:
-    text = said(visit("model.py"))
-    of_input = {"image": lambda row: f"{row.input.input_size} × {row.input.input_size} pixels",
-                "text": lambda row: f"up to {row.input.max_tokens} tokens at once"}
-    for row in CATALOG.values():
-        score = [] if row.score is None else [f"{row.score:.1f} % accuracy"]
-        for fact in (*score, of_input[row.task](row), row.licence, row.limits, row.learnt_from):
-            assert fact in text, (row.key, fact)
+def test_a_plan_in_which_nothing_would_learn_leads_nowhere(ws: Workspace, visit: Visit) -> None:
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(preset="custom", plan=plan_for(ROW, "head"), config=replace(preset_config(ROW, "instant"), epochs=2))))
+    assert not visit("model.py").button(key="recipe.next").disabled
+    late = FreezePlan(tuple(replace(block, from_epoch=2) for block in plan_for(ROW, "head").blocks))
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(preset="custom", plan=late, config=replace(preset_config(ROW, "instant"), epochs=2))))
+    assert visit("model.py").button(key="recipe.next").disabled

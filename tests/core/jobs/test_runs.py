@@ -47,7 +47,7 @@ def data(ws: Workspace, tmp_path: Path) -> DataSpec:
 
 def test_a_run_is_written_down_whole(ws: Workspace, data: DataSpec) -> None:
     run = put_in_queue(ws, data, seed=3)
-    assert sorted(path.name for path in ws.run(run.id).iterdir()) == ["hub_folder", "run.json", "torch_home"]
+    assert sorted(path.name for path in ws.run(run.id).iterdir()) == ["hub_folder", "model.json", "run.json", "torch_home"]
     assert from_json(RunSpec, (ws.run(run.id) / "run.json").read_bytes()) == run == load_run(ws, run.id, "local")
     assert (run.data, run.model, run.config.seed, run.plan) == (data, ModelSpec(ROW.key, False), 3, plan_for(ROW, "head"))
 

@@ -52,7 +52,7 @@ def carried_out(ws: Workspace, run: RunSpec) -> tuple[str, list[events.Event], s
     return state_of(folder), events.read(folder / "events.jsonl"), {path.name for path in folder.iterdir()}
 
 
-LEFT = {"run.json", "torch_home", "hub_folder", "worker.json", "worker.log", "events.jsonl", "exit.json"}
+LEFT = {"run.json", "model.json", "torch_home", "hub_folder", "worker.json", "worker.log", "events.jsonl", "exit.json"}
 
 
 def test_a_run_leaves_its_log_its_report_and_its_bundle(ws: Workspace, data: DataSpec) -> None:
