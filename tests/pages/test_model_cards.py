@@ -17,7 +17,7 @@ from pages.ui.state import Draft
 from pages.ui.text import md
 from tests.pages.conftest import Visit
 from tests.pages.prepared import ENDED, FAILED, HELD, THEIR_RUN, VAL_ONLY
-from tests.pages.seen import said, trouble
+from tests.pages.seen import said
 
 
 def heads(page: AppTest) -> list[str]:
@@ -107,7 +107,7 @@ def test_the_readers_runs_can_be_chosen_and_nobody_elses(lived_in: Workspace, vi
     assert not {f"model.choose.{key_of(run)}" for run in (FAILED, THEIR_RUN)} & set(keys)
     page.button(key=f"model.choose.{key_of(ENDED)}").click().run()
     draft = from_json(Draft, lived_in.draft(LOCAL_OWNER).read_bytes())
-    assert draft.model == key_of(ENDED) and trouble(page) == []
+    assert draft.model == key_of(ENDED) and not page.exception and not page.error
     row = find(key_of(ENDED), lived_in)
     assert md(row.title) in said(page) and f"then, in your runs: {md(row.since[0])}" in said(page)
 
@@ -117,14 +117,14 @@ def test_a_next_run_is_prepared_from_take_home(lived_in: Workspace, visit: Visit
     page.button(key="export.next").click().run()
     draft = from_json(Draft, lived_in.draft(LOCAL_OWNER).read_bytes())
     assert (draft.model, draft.data.dataset, draft.plan) == (key_of(VAL_ONLY), HELD, None)
-    assert page.title[0].value == "Model" and trouble(page) == []
+    assert page.title[0].value == "Model" and not page.exception and not page.error
 
 
 def test_a_draft_whose_run_is_gone_takes_the_model_to_begin_with(lived_in: Workspace, visit: Visit) -> None:
     write_atomic(lived_in.draft(LOCAL_OWNER), to_json(Draft(model=key_of(ENDED))))
     (lived_in.run(ENDED) / "best" / "bundle.json").unlink()
     page = visit("model.py")
-    assert known(key_of(ENDED), lived_in) is None and trouble(page) == []
+    assert known(key_of(ENDED), lived_in) is None and not page.exception and not page.error
     assert any("Graft ResNet" in head for head in heads(page))
 
 
