@@ -23,6 +23,8 @@ class BaseModel(Protocol):
     def licence(self) -> str: ...
     @property
     def learnt_from(self) -> str: ...
+    @property
+    def since(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def readme(*, about: Mapping[str, Any], kind: Kind, files: Sequence[str]) -> str
     the bundle's files."""
     words, base, labels = kind.words, about["base"], about["labels"]
     made = datetime.fromtimestamp(about["created"], timezone.utc).strftime("%Y-%m-%d")
-    began = (f"“{escape(base['title'])}” (which learned from {base['learnt_from']}), trained further on your labels"
+    since = f", then in {', '.join(f'“{escape(name)}”' for name in base['since'])}" if base["since"] else ""
+    began = (f"“{escape(base['title'])}” (which learned from {base['learnt_from'].rstrip('.')}{since}), trained further on your labels"
              if base["pretrained"] else f"“{escape(base['title'])}”, trained from random weights")
     listed = "\n".join(f"{i}. {escape(label)}" for i, label in enumerate(labels, 1))
     says = SAYS[about["objective"]]

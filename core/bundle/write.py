@@ -104,6 +104,7 @@ def _about(architecture: Mapping[str, Any], labels: Sequence[str], unit: str, pr
         "preprocess": preprocess.to_dict(),
         "architecture": dict(architecture), "scores": dict(scores),
         "base": {"key": source.key, "title": source.title, "licence": source.licence, "learnt_from": source.learnt_from,
+                 "since": list(source.since),
                  "pretrained": run.model.pretrained},
         "run": run.id, "data": json.loads(to_json(run.data)), "plan": json.loads(to_json(run.plan)),
         "config": json.loads(to_json(run.config)), "made_with": {library: version(library) for library in libraries},
