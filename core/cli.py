@@ -30,12 +30,12 @@ from core.errors import UserError
 from core.evaluation.report import in_words, read_report
 from core.jobs.runs import ENDED, state_of, submit
 from core.jobs.supervisor import ensure_supervisor
-from core.models.catalog import find, models, on_this_machine
+from core.models.catalog import ModelRow, find, models, on_this_machine
 from core.models.from_runs import is_run, named
 from core.objectives import OBJECTIVES, objective
 from core.owners import LOCAL_OWNER
-from core.specs import DataSpec, LongTexts, ModelSpec, RunSpec
-from core.training.presets import PRESETS, PlanKind, gentle, plan_for, preset_config, preset_plan
+from core.specs import BatchNorm, DataSpec, FreezePlan, HeadKind, LongTexts, ModelSpec, PoolingKey, RunSpec
+from core.training.presets import PRESETS, PlanKind, anchored, gentle, plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
 LOOK_SECONDS = 0.1
@@ -95,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--plan", choices=list(get_args(PlanKind)), help="what trains, instead of the preset's choice; lora: thin adapters")
     train.add_argument("--lora-rank", type=int, metavar="N", help="width of the adapters of --plan lora")
     train.add_argument("--lora-alpha", type=int, metavar="N", help="how much these count: by alpha / rank")
+    train.add_argument("--head", choices=get_args(HeadKind), help="the new head: one layer, or a hidden layer before it (mlp)")
+    train.add_argument("--head-width", dest="width", type=int, metavar="N", help="width of that hidden layer")
+    train.add_argument("--pooling", choices=get_args(PoolingKey), help="how the last features become one row of numbers")
+    train.add_argument("--batch-norm", choices=get_args(BatchNorm), help="statistics of BatchNorm: adapt in blocks that train, or keep the source's")
+    train.add_argument("--anchor", type=float, metavar="A", help="pull pretrained blocks that train back to the source by A (L2-SP)")
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch-size", type=int)
     train.add_argument("--learning-rate", type=float)
@@ -146,12 +151,23 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
     config = replace(preset, **asked, preset="custom" if asked or options.plan else options.preset, seed=options.seed)
     share = 1.0 if options.random_weights else gentle(row, "lora" if options.plan == "lora" else "trained")
     plan = plan_for(row, options.plan, lr_scale=share) if options.plan else preset_plan(row, options.preset)
+    adapted = _adapted(row, plan, options)
+    if adapted != plan:
+        plan, config = adapted, replace(config, preset="custom")
     if options.bundle:
         _check_target(Path(options.bundle))
     data = _without_leaks(ws, _import(ws, options), options.leaks)
     run = submit(ws, LOCAL_OWNER, data, ModelSpec(row.key, pretrained=not options.random_weights), plan, config)
     started = _follow(ws, run, options)
     return _outcome(ws, run, options, started, time.monotonic() - began)
+
+
+def _adapted(row: ModelRow, plan: FreezePlan, options: argparse.Namespace) -> FreezePlan:
+    """The plan with the head, the normalisation and the pull to the source that are wished."""
+    wished = {name: value for name, option in (("kind", "head"), ("width", "width"), ("pooling", "pooling"))
+              if (value := getattr(options, option)) is not None}
+    plan = replace(plan, head=replace(plan.head, **wished), batch_norm=options.batch_norm or plan.batch_norm)
+    return plan if options.anchor is None else anchored(row, plan, options.anchor)
 
 
 def _import(ws: Workspace, options: argparse.Namespace) -> DataSpec:

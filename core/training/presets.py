@@ -1,7 +1,7 @@
 """Ready settings. Torch-free: pages and the command line read them."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.errors import ModelError
@@ -71,6 +71,17 @@ def groups(row: ModelRow) -> tuple[str, ...]:
 def is_new(row: ModelRow, block: BlockFacts) -> bool:
     """Whether a block knows nothing yet: it always trains, at the whole rate."""
     return block.new or block.group == groups(row)[-1]
+
+
+def pulled(row: ModelRow, plan: FreezePlan) -> frozenset[str]:
+    """Names of the blocks that can be pulled back to the source: pretrained ones that train in full."""
+    return frozenset(block.name for block, facts in zip(plan.blocks, row.blocks) if block.state == "trained" and not is_new(row, facts))
+
+
+def anchored(row: ModelRow, plan: FreezePlan, strength: float) -> FreezePlan:
+    """The plan with one strength of L2-SP for all of these."""
+    some = pulled(row, plan)
+    return replace(plan, blocks=tuple(replace(block, anchor=strength) if block.name in some else block for block in plan.blocks))
 
 
 def plan_for(row: ModelRow, kind: PlanKind, *, head_first_epochs: int = 0, lr_scale: float = 1.0) -> FreezePlan:

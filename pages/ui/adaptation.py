@@ -9,7 +9,7 @@ from core.models import heads
 from core.models.catalog import ModelRow
 from core.objectives import objective
 from core.specs import BatchNorm, FreezePlan, HeadKind, HeadPlan, PoolingKey
-from core.training.presets import is_new
+from core.training.presets import anchored, pulled
 from pages.ui import lora_form, state
 from pages.ui.i18n import _
 from pages.ui.text import count
@@ -102,7 +102,7 @@ def _batch_norm(row: ModelRow, plan: FreezePlan, rev: int) -> BatchNorm:
 
 def _anchored(row: ModelRow, plan: FreezePlan, rev: int) -> FreezePlan:
     """One strength for all pretrained blocks that train; the map's details set it for each."""
-    some = {block.name for block, facts in zip(plan.blocks, row.blocks) if block.state == "trained" and not is_new(row, facts)}
+    some = pulled(row, plan)
     now = {block.anchor for block in plan.blocks if block.name in some}
     if not some:
         st.caption(_("Pull to the source: it is there once a pretrained block trains in full."))
@@ -118,9 +118,7 @@ def _anchored(row: ModelRow, plan: FreezePlan, rev: int) -> FreezePlan:
     _why(Why(r"L + \frac{a}{2}\,\lVert w - w_0 \rVert^2",
              _("w₀ are the source's weights and a is the strength: a prior belief, in Bayes' sense, that good weights lie near them."),
              "[Li, Grandvalet & Davoine 2018](https://arxiv.org/abs/1802.01483)"))
-    if chosen is None or chosen == given:
-        return plan
-    return replace(plan, blocks=tuple(replace(block, anchor=chosen) if block.name in some else block for block in plan.blocks))
+    return plan if chosen is None or chosen == given else anchored(row, plan, chosen)
 
 
 def _why_head(head: HeadPlan) -> Why:
