@@ -5,6 +5,7 @@
 """
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import shutil
@@ -36,6 +37,7 @@ from core.workspace import Workspace
 WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params", "ema_state_dict")
 """Under which names programs keep the weights beside what else they save."""
 DEEPEST = 3
+MOST_MORE = 3_000_000
 NOT_KNOWN = "As whoever made the file says."
 """A key of the translation catalogue."""
 LIMITS = "You brought these weights: Graft knows their shape, not what they are good at. Items are prepared as for the architecture's own weights."
@@ -149,7 +151,8 @@ def fitted(tensors: Mapping[str, Tensor], base: ModelRow, name: str) -> Match:
     found = _match(shapes, base)
     if found.problem is None:
         return found
-    like = [row.title for row in architectures().values() if row.key != base.key and _fits(shapes, row)]
+    n_numbers = sum(map(math.prod, shapes.values()))
+    like = [row.title for row in architectures().values() if row.key != base.key and _is_of_size(row, n_numbers) and _fits(shapes, row)]
     fix = LIKE if like else OTHER_FIX
     raise ModelError("{file} does not fit {model}.", CAUSES[found.problem.kind], fix, file=name, model=base.title, like=", ".join(like),
                      name=found.problem.name, found=shape(found.problem.found), wanted=shape(found.problem.wanted), first=next(iter(shapes)))
@@ -165,8 +168,18 @@ CAUSES: dict[str, str] = {
 
 
 def _match(shapes: Mapping[str, tuple[int, ...]], row: ModelRow) -> Match:
-    optional = replaced(row, HeadPlan(pooling="max")) & {block.name for block in row.blocks}
-    return matched(shapes, _outline(row), {block.name for block in row.blocks if block.new}, optional)
+    return matched(shapes, _outline(row), {block.name for block in row.blocks if block.new}, _optional(row))
+
+
+def _optional(row: ModelRow) -> frozenset[str]:
+    """Blocks between the features and the head, which whoever trained the file may have replaced."""
+    return replaced(row, HeadPlan(pooling="max"))
+
+
+def _is_of_size(row: ModelRow, n_numbers: int) -> bool:
+    """Whether a file of so many numbers may be that network's, with a head of any usual width: it saves making the others."""
+    trunk = sum(block.parameters for block in row.blocks[:-1] if block.name not in _optional(row))
+    return trunk <= n_numbers <= 2 * row.parameters + MOST_MORE
 
 
 def _fits(shapes: Mapping[str, tuple[int, ...]], row: ModelRow) -> bool:
