@@ -6,11 +6,10 @@ from dataclasses import replace
 import streamlit as st
 
 from core.models.catalog import find, on_this_machine
-from core.training.estimate import speed
-from pages.ui import adaptation, add_model, model_cards, own_checkpoint, own_vectors, recipe, state
+from pages.ui import adaptation, add_model, model_cards, own_checkpoint, own_vectors, predictions, recipe, state
 from pages.ui.components.freeze_map import Conditions, freeze_map
 from pages.ui.i18n import _
-from pages.ui.plan import guessed_costs, map_rows, shares
+from pages.ui.plan import map_rows, shares
 from pages.ui.text import md
 
 BRING = {"image": (lambda: own_checkpoint.section(ws, "image"),),
@@ -28,7 +27,7 @@ with st.container(border=True):
     st.markdown(f"**{md(row.title)}**")
     plan, config = draft.actual_plan(), draft.actual_config()
     n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
-    conditions = Conditions(guessed_costs(row, speed(ws, row.key)[0], state.item_cost(row, config).work), n_train, n_val, config.batch_size) if n_train else None
+    conditions = Conditions(predictions.costs(row, plan, config), n_train, n_val, config.batch_size) if n_train else None
     bricks = map_rows(row, plan, n_labels, version.objective if version else "single_label", config.input_size)
     blocks = freeze_map(bricks, plan.blocks, key=f"model.map.{row.key}", rev=state.rev("settings") + state.rev("plan"), conditions=conditions,
                         epochs=config.epochs, gentle=shares(row), rank=config.lora_rank,

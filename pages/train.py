@@ -8,9 +8,8 @@ from core.jobs.runs import submit
 from core.models.catalog import find, on_this_machine
 from core.objectives import objective
 from core.specs import ModelSpec
-from core.training.estimate import estimate, speed
 from core.workspace import new_id
-from pages.ui import data_view, live, model_cards, presets, recipe, settings_form, state
+from pages.ui import data_view, live, model_cards, predictions, presets, recipe, settings_form, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import about, duration
@@ -29,13 +28,13 @@ def prepare() -> None:
     held = data_view.holds(draft.data)
     if held:
         data_view.show_hold(held)
-    row, n_train, n_val = find(draft.model, ws), len(version.split("train")), len(version.split("val"))
+    row = find(draft.model, ws)
     if not on_this_machine(row):
         model_cards.missing_weights(row, "train")
     alike = max(version.counts()["train"].values(), default=0) if objective(version.objective).labels_exclude else 0  # pairs want one label each
-    presets.cards(row, draft, n_train, n_val, speed(ws, row.key), alike)
+    presets.cards(row, draft, version, alike)
     config = settings_form.advanced(row, draft)
-    expected = estimate(row, draft.actual_plan(), config, n_train, n_val, speed(ws, row.key), state.item_cost(row, config))
+    expected = predictions.expected(row, draft.actual_plan(), config, version)
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
              once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
     st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your items."))

@@ -16,13 +16,12 @@ from core.events import Preparing
 from core.models.blocks import Network, State
 from core.models.shares import outputs, padded
 from core.specs import SplitName
+from core.training.costs import BUDGET_BYTES
 from core.training.order import batches_by_length
 
 BATCH = 32
 RAGGED_BATCH = 128
 """Texts at once: enough for every core to have a share."""
-BUDGET_BYTES = 8 << 30
-"""Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 SPARE_BYTES = 1 << 30
 """Stays free on the disk: writing to a mapped file on a full one would end the process without a word."""
 

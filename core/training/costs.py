@@ -1,7 +1,21 @@
-"""What each block of a network was measured to cost on this machine, and what a plan then costs. Torch-free."""
+"""What each block of a network costs on this machine, measured or guessed, and what that makes of an epoch and of memory. Torch-free.
+
+The browser does the same arithmetic while the freeze map is edited (`pages/ui/components/freeze_map/outlook.js`).
+"""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from core.specs import BlockState
+
+WITHIN = 0.5
+"""The first block that learns owes no gradient to what enters it, but inside it gradients pass all layers but the first: so much of
+`inputs_s` is left."""
+STORE_S, READ_S = 1.5e-9, 4e-10
+"""Seconds for each byte that is stored of a frozen part, and for each that is read again."""
+BUDGET_BYTES = 8 << 30
+"""Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +30,87 @@ class BlockCost:
     weights_s: float
     """The gradient to its weights."""
     held_bytes: float
-    """What is remembered of that forward pass until its gradients are there."""
+    """What is remembered of that forward pass until its gradients are there, while the block trains."""
+    adapter_s: float = 0.0
+    """With thin adapters: what they add to the forward pass and to the gradient to the input, their own gradients included."""
+    passed_bytes: float = 0.0
+    """As `held_bytes`, while the block rests behind one that learns."""
+    adapted_bytes: float = 0.0
+    """As `held_bytes`, while thin adapters learn beside it."""
+    kept_bytes: float = 0.0
+    """What it gives, as it is stored when it is the last of the frozen part."""
+    update_s: float = 0.0
+    """For a step, not for an item: the optimizer's change of all its weights."""
+    state_bytes: float = 0.0
+    """For all of its weights, not for an item: gradients, what the optimizer remembers, and the copy of the best epoch."""
+    share: float = 0.0
+    """Its thin adapters, as a fraction of its weights."""
+    lookup: bool = False
+    """It only looks vectors up: where nothing else lies before the first block that learns, nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
     """All blocks of a network, input first. `step_s`: what a training step costs besides, whatever trains; `base_bytes`: memory of the
-    process with the network before it learns. `measured`: by a probe of this very model on this machine, not guessed."""
+    process with the network before it learns; `pass_bytes`: what a pass without gradients takes besides; `item_s`: bringing an item to the
+    network in an epoch, before augmentation; `measured`: by a probe of this very model on this machine, not guessed."""
     blocks: tuple[BlockCost, ...]
     step_s: float
     base_bytes: float
     measured: bool
+    pass_bytes: float = 0.0
+    item_s: float = 0.0
+
+
+def learned(block: BlockCost, state: BlockState) -> float:
+    """The numbers of a block that learn, as a fraction of its weights."""
+    return {"frozen": 0.0, "trained": 1.0, "lora": block.share}[state]
+
+
+def first_learning(states: Sequence[BlockState]) -> int:
+    """How many blocks lie before the first one that learns."""
+    return next((i for i, state in enumerate(states) if state != "frozen"), len(states))
+
+
+def boundary(costs: Costs, states: Sequence[BlockState], n_items: int, stores: bool) -> int:
+    """How many leading blocks are stored, of so many items; 0: nothing is."""
+    first = first_learning(states)
+    if not stores or all(block.lookup for block in costs.blocks[:first]) or costs.blocks[first - 1].kept_bytes * n_items > BUDGET_BYTES:
+        return 0
+    return first
+
+
+def epoch_seconds(costs: Costs, states: Sequence[BlockState], n_train: int, n_val: int, batch_size: int, stored: int) -> float:
+    """Seconds of one epoch behind `stored` blocks, validation included."""
+    forward = sum(block.forward_s for block in costs.blocks[stored:])
+    feed = costs.blocks[stored - 1].kept_bytes * READ_S if stored else costs.item_s
+    first = first_learning(states)
+    step = sum(_step_seconds(block, state, i - first) for i, (block, state) in enumerate(zip(costs.blocks, states)) if i >= stored)
+    steps = -(-n_train // batch_size)
+    update = sum(learned(block, state) * block.update_s for block, state in zip(costs.blocks, states))
+    return n_train * (step + feed) + n_val * (forward + feed) + steps * (costs.step_s + update)
+
+
+def _step_seconds(block: BlockCost, state: BlockState, behind: int) -> float:
+    """Of one item in a training step; `behind` the first block that learns by so many (below zero: before it)."""
+    if behind < 0:
+        return block.forward_s
+    passed = block.learn_s + block.inputs_s * (1.0 if behind else WITHIN)
+    return passed + {"frozen": 0.0, "trained": block.weights_s, "lora": block.adapter_s}[state]
+
+
+def once_seconds(costs: Costs, stored: int, n_items: int) -> float:
+    """Seconds to compute and store the first blocks."""
+    if not stored:
+        return 0.0
+    return n_items * (costs.item_s + sum(block.forward_s for block in costs.blocks[:stored]) + costs.blocks[stored - 1].kept_bytes * STORE_S)
+
+
+def peak_bytes(costs: Costs, states: Sequence[BlockState], batch_size: int) -> float:
+    """The most memory that the process takes while these blocks learn. What is mapped from disk, items and stored outputs, is not counted:
+    the system takes that back when it is needed elsewhere."""
+    first = first_learning(states)
+    held = {"frozen": "passed_bytes", "trained": "held_bytes", "lora": "adapted_bytes"}
+    learns = batch_size * sum(getattr(block, held[state]) for block, state in list(zip(costs.blocks, states))[first:])
+    state = sum(learned(block, state) * block.state_bytes for block, state in zip(costs.blocks, states))
+    return costs.base_bytes + state + max(learns, costs.pass_bytes)

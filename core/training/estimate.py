@@ -1,115 +1,94 @@
-"""How long a run will take on this machine: counted work over measured speed. Torch-free."""
+"""How long a run will take on this machine, and how much memory and disk: what blocks cost (`core.training.costs`) over its plan. Torch-free."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.models.catalog import ModelRow, known
+from core.models.rows import ModelRow
 from core.specs import BlockState, FreezePlan, TrainConfig
-from core.training.machine import load_machine
-from core.training.pairs import head_alone, n_pairs
-from core.workspace import Workspace
+from core.training import costs as counted
+from core.training.costs import BlockCost, Costs
+from core.training.pairs import PAIRS_A_STEP, head_alone, n_pairs
 
-GUESS_MACS_PER_S = 2e10
-"""Used until the first measurement; a slow laptop core does about this."""
-STEP_S = 0.004
-"""Cost of a training step that does not depend on the network: optimizer, loss, reporting."""
+STEP_S = 0.002
+"""Guessed cost of a training step that does not depend on the network: loss, reporting."""
+LOOKUP_S = 2e-5
+"""Guessed for a block without multiplications, an item: looking up, pooling."""
+UPDATE_S = 1e-9
+"""Guessed for an optimizer, each number that learns."""
+ADAPTERS = 0.6
+"""Guessed: what thin adapters add, as a fraction of a forward pass; they are many small steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemCost:
     """What a mean item of the data costs. `work`: multiplications, as a multiple of what the model's row states; `read_s`: seconds to read
-    it and bring it to the network's form, with all cores at work."""
+    it and bring it to the network's form, with all cores at work; `change_s`: to change it at random, in every epoch."""
     work: float = 1.0
     read_s: float = 0.0
+    change_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds. `once`: reading the pictures and computing the frozen part; `epoch`: the mean of one epoch, validation included."""
+    """Seconds. `once`: reading the items and computing the frozen part; `epoch`: the mean of one epoch, validation included.
+    `peak_bytes`: memory of the process; None until this model was measured here. `kept_bytes`: on the disk while it learns."""
     once: float
     epoch: float
     total: float
     measured: bool
+    peak_bytes: float | None = None
+    kept_bytes: float = 0.0
 
 
-def speed(ws: Workspace, model: str) -> tuple[float, bool]:
-    """Multiplications a second in a forward pass, and whether they were measured for this very network. Else those of the slowest one that
-    was; networks that look words up tell nothing of others, since their time goes elsewhere."""
-    speeds, row = load_machine(ws).macs_per_s, known(model, ws)
-    for key in (model, row.network if row else model):
-        if key in speeds:
-            return speeds[key], True
-    telling = [pace for key, pace in speeds.items() if (other := known(key, ws)) and other.adapter != "words"]
-    return (min(telling) if telling else GUESS_MACS_PER_S), False
+def estimate(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, item: ItemCost) -> Estimate:
+    """What a run will take; `costs` are for its settings (`core.training.measured.costs_for`), `item` is what its task says of the data.
 
-
-def estimate(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, speed: tuple[float, bool],
-             item: ItemCost) -> Estimate:
-    """What a run will take; `item` is what its task says of the data (`core.tasks.registry.Facts`).
-
-    A forward pass costs a block its multiplications; the gradient to its input, and the gradient to its weights, as much again.
-    A block with thin adapters pays for the forward pass and the gradient to its input, not for the one to its weights, which rest; its
-    adapters pay three times for multiplications of their own. What it has to remember of a forward pass is that of a trained block.
-    What lies before the first block that learns is paid for once, unless augmentation changes the pictures in every epoch."""
-    macs_per_s, measured = speed
-    pairs_s = 0.0
+    What lies before the first block that learns is paid for once, unless augmentation changes the items in every epoch."""
+    n_items, pairs_s, pairs_bytes = n_train + n_val, 0.0, 0.0
     if config.method == "contrastive":  # each pair is two items, forward and backward; the head alone follows
-        pairs_s = epoch_seconds(_costs(row, plan, config, config.epochs, item.work), 0, 2 * n_pairs(n_train), 0, macs_per_s)
+        states = [*states_at(plan, config.epochs)[:-1], "frozen"]
+        pairs_s = counted.epoch_seconds(costs, states, 2 * n_pairs(n_train), 0, 2 * PAIRS_A_STEP, 0)
+        pairs_bytes = counted.peak_bytes(costs, states, 2 * PAIRS_A_STEP)
         plan = head_alone(plan)
-    macs, boundaries = _macs(row, item.work), _boundaries(plan, config)
-    stored = [boundary for before, boundary in zip([0, *boundaries], boundaries) if boundary != before]
-    once = pairs_s + item.read_s * (n_train + n_val) + (n_train + n_val) * sum(sum(macs[:boundary]) for boundary in stored) / macs_per_s
-    epochs = sum(epoch_costs(row, plan, config, n_train, n_val, macs_per_s, item))
-    return Estimate(once, epochs / config.epochs, once + epochs, measured)
+    boundaries = _boundaries(costs, plan, config, n_items)
+    stored = [now for before, now in zip([0, *boundaries], boundaries) if now != before]
+    once = pairs_s + item.read_s * n_items + sum(counted.once_seconds(costs, now, n_items) for now in stored)
+    epochs = sum(epoch_costs(costs, plan, config, n_train, n_val))
+    at_once = min(config.batch_size, n_train)
+    peak = max(pairs_bytes, max(counted.peak_bytes(costs, states_at(plan, epoch), at_once) for epoch in range(config.epochs)))
+    kept = max((costs.blocks[now - 1].kept_bytes * n_items for now in stored), default=0.0)
+    return Estimate(once, epochs / config.epochs, once + epochs, costs.measured, peak if costs.measured else None, kept)
 
 
-def epoch_costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, macs_per_s: float,
-                item: ItemCost) -> list[float]:
+def epoch_costs(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int) -> list[float]:
     """Seconds of each epoch, what is paid for once left out."""
-    steps_s = STEP_S * n_train / config.batch_size
-    return [epoch_seconds(_costs(row, plan, config, epoch, item.work), boundary, n_train, n_val, macs_per_s) + steps_s
-            for epoch, boundary in enumerate(_boundaries(plan, config))]
+    boundaries = _boundaries(costs, plan, config, n_train + n_val)
+    return [counted.epoch_seconds(costs, states_at(plan, epoch), n_train, n_val, config.batch_size, stored)
+            for epoch, stored in enumerate(boundaries)]
 
 
-def everything_seconds(row: ModelRow, n_train: int, n_val: int, macs_per_s: float, item: ItemCost) -> float:
+def everything_seconds(costs: Costs, n_train: int, n_val: int, batch_size: int) -> float:
     """Seconds of one epoch with every block trained: what freezing is measured against."""
-    return epoch_seconds([_BlockCost(macs, "trained") for macs in _macs(row, item.work)], 0, n_train, n_val, macs_per_s)
+    return counted.epoch_seconds(costs, ["trained"] * len(costs.blocks), n_train, n_val, batch_size, 0)
 
 
-def _boundaries(plan: FreezePlan, config: TrainConfig) -> list[int]:
+def states_at(plan: FreezePlan, epoch: int) -> list[BlockState]:
+    """What each block does in an epoch, counted from 0."""
+    return [block.state if block.trains_at(epoch) else "frozen" for block in plan.blocks]
+
+
+def _boundaries(costs: Costs, plan: FreezePlan, config: TrainConfig, n_items: int) -> list[int]:
     """How many leading blocks are stored in each epoch."""
-    if config.augmentation.active or not config.store_activations:
-        return [0] * config.epochs
-    return [next((i for i, block in enumerate(plan.blocks) if block.trains_at(epoch)), len(plan.blocks)) for epoch in range(config.epochs)]
+    stores = config.store_activations and not config.augmentation.active
+    return [counted.boundary(costs, states_at(plan, epoch), n_items, stores) for epoch in range(config.epochs)]
 
 
-def _macs(row: ModelRow, work: float) -> list[float]:
-    return [block.macs * work for block in row.blocks]
-
-
-@dataclass(frozen=True, slots=True)
-class _BlockCost:
-    """Multiplications for one item in a forward pass: of the block, and of the adapters that learn beside it."""
-    macs: float
-    state: BlockState
-    adapters: float = 0.0
-
-
-def _costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, epoch: int, work: float) -> list[_BlockCost]:
-    """An adapter is to the multiplications of its layer as its numbers are to those of the layer."""
-    costs = []
-    for macs, facts, block in zip(_macs(row, work), row.blocks, plan.blocks):
-        state: BlockState = block.state if block.trains_at(epoch) else "frozen"
-        share = config.lora_rank * facts.lora_unit / facts.parameters if state == "lora" and facts.parameters else 0.0
-        costs.append(_BlockCost(macs, state, macs * share))
-    return costs
-
-
-def epoch_seconds(costs: Sequence[_BlockCost], boundary: int, n_train: int, n_val: int, macs_per_s: float) -> float:
-    """Work of one epoch behind the stored `boundary` (0: nothing is stored)."""
-    first = next((i for i, cost in enumerate(costs) if cost.state != "frozen"), len(costs))
-    forward = sum(cost.macs + cost.adapters for cost in costs[boundary:])
-    backward = sum(cost.macs * ((i > first or cost.state == "lora") + (cost.state == "trained")) + 2 * cost.adapters
-                   for i, cost in enumerate(costs) if i >= first)
-    return (n_train * (forward + backward) + n_val * forward) / macs_per_s
+def guessed(row: ModelRow, macs_per_s: float, work: float) -> Costs:
+    """Until a model was measured here: a forward pass costs a block its multiplications; the gradient to its input, and the gradient to
+    its weights, as much again. Nothing is known of memory."""
+    blocks = []
+    for facts in row.blocks:
+        s = facts.macs * work / macs_per_s if facts.macs else LOOKUP_S * work
+        blocks.append(BlockCost(s, s, s, s, 0.0, adapter_s=ADAPTERS * s, update_s=UPDATE_S * facts.parameters,
+                                lookup=facts.macs == 0 and facts.parameters > 0))
+    return Costs(tuple(blocks), STEP_S, 0.0, False)

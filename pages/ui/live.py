@@ -12,9 +12,9 @@ from core.jobs.runs import ENDED, RunState, load_run, state_of, steer
 from core.models.catalog import find
 from core.objectives import objective
 from core.specs import RunSpec
-from core.training.estimate import epoch_costs, speed
+from core.training.estimate import epoch_costs
 from pages.routes.live import live_url
-from pages.ui import recipe, run_cards, state
+from pages.ui import predictions, recipe, run_cards, state
 from pages.ui.components.live_curves import RunStatus, live_curves
 from pages.ui.errors import show_error
 from pages.ui.i18n import _, language
@@ -60,8 +60,8 @@ def _scored(run: RunSpec) -> str:
 def _costs(run: RunSpec) -> list[float]:
     version = state.read_version(run.data)
     row = find(run.model.key, state.workspace())
-    return epoch_costs(row, run.plan, run.config, len(version.split("train")), len(version.split("val")),
-                       speed(state.workspace(), row.key)[0], state.item_cost(row, run.config, run.data))
+    costs = predictions.costs(row, run.plan, run.config, run.data)
+    return epoch_costs(costs, run.plan, run.config, len(version.split("train")), len(version.split("val")))
 
 
 def _leads_on(run_id: str) -> bool:

@@ -5,26 +5,26 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from core.data.versions import Version
 from core.models.catalog import ModelRow
 from core.models.rows import Adapter
 from core.specs import PresetKey
-from core.training.estimate import estimate
 from core.training.presets import preset_config, preset_plan, presets_for
-from pages.ui import state
+from pages.ui import predictions, state
 from pages.ui.i18n import _
 from pages.ui.recipe import preset_text
 from pages.ui.state import Draft
 from pages.ui.text import duration
 
 
-def cards(row: ModelRow, draft: Draft, n_train: int, n_val: int, speed: tuple[float, bool], most_per_label: int) -> None:
+def cards(row: ModelRow, draft: Draft, version: Version, most_per_label: int) -> None:
     """`most_per_label`: training items of the commonest label."""
     keys = presets_for(row, most_per_label)
     grid = st.grid(len(keys), min_column_width=210)
     for key in keys:
         chosen = draft.preset == key
         with grid.container(border=True, height="stretch", key=f"card-{'chosen' if chosen else 'open'}-{key}"):
-            cost = estimate(row, preset_plan(row, key), preset_config(row, key), n_train, n_val, speed, state.item_cost(row, preset_config(row, key)))
+            cost = predictions.expected(row, preset_plan(row, key), preset_config(row, key), version)
             st.markdown(f"**{preset_text(key)}**  :gray-badge[:material/timer: {duration(cost.total)}]")
             st.caption(WHAT[row.adapter]()[key])
             if chosen:

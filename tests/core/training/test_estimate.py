@@ -8,29 +8,38 @@ import pytest
 from core.models.catalog import CATALOG, find
 from core.specs import Augmentation, TrainConfig
 from core.tasks.picture_facts import DECODE_S, preprocess, relative
-from core.training.estimate import Estimate, ItemCost, estimate, everything_seconds, speed
+from core.training import costs as counted
+from core.training.costs import BlockCost, Costs
+from core.training.estimate import Estimate, ItemCost, epoch_costs, estimate, everything_seconds, guessed
 from core.training.machine import record_precision, record_speed
+from core.training.measured import speed
 from core.training.pairs import head_alone
 from core.training.presets import plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
 ROW = find("graft-resnet10")
-SPEED = (1e10, True)
+SPEED = 1e10
 
 
 def item(config: TrainConfig) -> ItemCost:
     return ItemCost(relative(ROW, preprocess(Workspace.at(), ROW, config)), DECODE_S)
 
 
+def priced(config: TrainConfig, pace: float = SPEED) -> Costs:
+    """As the multiplications say, and somewhat more where adapters are wider."""
+    known = guessed(ROW, pace, item(config).work)
+    return replace(known, blocks=tuple(replace(block, kept_bytes=1000.0, adapter_s=block.adapter_s * config.lora_rank / 8) for block in known.blocks))
+
+
 def of(kind: str = "head", n: int = 200, config: TrainConfig = TrainConfig(epochs=10), **settings: object) -> Estimate:
     changed = replace(config, **settings)  # type: ignore[arg-type]
-    return estimate(ROW, plan_for(ROW, kind), changed, n, n // 5, SPEED, item(changed))
+    return estimate(priced(changed), plan_for(ROW, kind), changed, n, n // 5, item(changed))
 
 
 def test_larger_pictures_cost_more_where_everything_trains() -> None:
     side = 2 * ROW.input.input_size
-    small, large = (everything_seconds(ROW, 100, 20, 1e10, item(TrainConfig(input_size=size))) for size in (None, side))
-    assert large == pytest.approx(4 * small)
+    small, large = (everything_seconds(replace(priced(TrainConfig(input_size=size)), step_s=0.0), 100, 20, 32) for size in (None, side))
+    assert 3.9 * small < large <= 4 * small
 
 
 def test_more_items_take_longer() -> None:
@@ -60,7 +69,7 @@ def test_augmentation_makes_a_frozen_run_longer_and_its_preparation_shorter() ->
 
 def test_storing_pays_from_the_second_epoch_on() -> None:
     assert of(epochs=10).total < of(epochs=10, store_activations=False).total
-    assert of(epochs=1).total == pytest.approx(of(epochs=1, store_activations=False).total)
+    assert of(epochs=1).total == pytest.approx(of(epochs=1, store_activations=False).total, rel=1e-3)
 
 
 def test_where_everything_trains_nothing_is_stored() -> None:
@@ -73,12 +82,12 @@ def test_larger_pictures_take_longer() -> None:
 
 def test_a_stage_that_joins_later_costs_less_than_one_that_trains_all_along() -> None:
     config = TrainConfig(epochs=10)
-    later, always = (estimate(ROW, plan_for(ROW, "last-stage", head_first_epochs=n), config, 200, 40, SPEED, ItemCost()) for n in (5, 0))
+    later, always = (estimate(priced(config), plan_for(ROW, "last-stage", head_first_epochs=n), config, 200, 40, ItemCost()) for n in (5, 0))
     assert later.epoch < always.epoch and later.once > always.once
 
 
 def test_a_faster_machine_is_sooner_done() -> None:
-    slow, fast = (estimate(ROW, plan_for(ROW, "all"), TrainConfig(), 100, 20, (pace, True), ItemCost()) for pace in (1e10, 4e10))
+    slow, fast = (estimate(priced(TrainConfig(), pace), plan_for(ROW, "all"), TrainConfig(), 100, 20, ItemCost()) for pace in (1e10, 4e10))
     assert fast.total < slow.total < 4 * fast.total
 
 
@@ -86,7 +95,7 @@ def test_a_faster_machine_is_sooner_done() -> None:
 @pytest.mark.parametrize("preset", ["instant", "balanced", "thorough"])
 def test_every_model_and_preset_has_one(key: str, preset) -> None:
     row, config = CATALOG[key], preset_config(CATALOG[key], preset)
-    told = estimate(row, preset_plan(row, preset), config, 100, 20, SPEED, ItemCost(read_s=0.01))
+    told = estimate(guessed(row, SPEED, 1.0), preset_plan(row, preset), config, 100, 20, ItemCost(read_s=0.01))
     assert 0 < told.once and 0 < told.epoch and told.total == pytest.approx(told.once + config.epochs * told.epoch)
 
 
@@ -110,9 +119,9 @@ def test_a_damaged_file_of_measurements_is_measured_anew(ws: Workspace) -> None:
 
 def test_comparing_in_pairs_costs_once_and_the_head_is_all_that_follows() -> None:
     few, plan = preset_config(ROW, "few"), preset_plan(ROW, "few")
-    told = estimate(ROW, plan, few, 40, 8, SPEED, ItemCost())
-    head = estimate(ROW, head_alone(plan), replace(few, method="plain"), 40, 8, SPEED, ItemCost())
-    assert told.epoch == head.epoch and told.once > head.once + 20 * sum(block.macs for block in ROW.blocks) * 40 / SPEED[0]
+    told = estimate(priced(few), plan, few, 40, 8, ItemCost())
+    head = estimate(priced(few), head_alone(plan), replace(few, method="plain"), 40, 8, ItemCost())
+    assert told.epoch == head.epoch and told.once > head.once + 20 * sum(block.macs for block in ROW.blocks) * 40 / SPEED
 
 
 def test_a_network_that_looks_words_up_says_nothing_of_the_pace_of_others(ws: Workspace) -> None:
@@ -121,3 +130,49 @@ def test_a_network_that_looks_words_up_says_nothing_of_the_pace_of_others(ws: Wo
     assert speed(ws, "resnet18") == before == speed(ws, "minilm") == speed(ws, "graft-words-lstm")
     record_speed(ws, "minilm", 7e9)
     assert speed(ws, "distilbert") == (7e9, False)
+
+
+A, B, C = (BlockCost(1, 2, 3, 4, 100, 5, 60, 80, kept_bytes=1000, update_s=7, state_bytes=5000, share=0.1) for _ in range(3))
+THREE = Costs((A, B, C), step_s=11, base_bytes=1e6, measured=True, pass_bytes=50, item_s=0.5)
+READ = 1000 * counted.READ_S
+
+
+@pytest.mark.parametrize("states, stored, seconds", [
+    (["frozen", "frozen", "trained"], 2, 10 * (2 + 1.5 + 4 + READ) + 5 * (1 + READ) + 3 * (11 + 7)),
+    (["frozen", "frozen", "trained"], 0, 10 * (2 * 1 + 2 + 1.5 + 4 + 0.5) + 5 * (3 + 0.5) + 3 * (11 + 7)),
+    (["trained", "frozen", "trained"], 0, 10 * (2 + 1.5 + 4 + 2 + 3 + 2 + 3 + 4 + 0.5) + 5 * 3.5 + 3 * (11 + 14)),
+    (["frozen", "lora", "trained"], 1, 10 * (2 + 1.5 + 5 + 2 + 3 + 4 + READ) + 5 * (2 + READ) + 3 * (11 + 0.7 + 7)),
+])
+def test_an_epoch_is_the_sum_of_what_its_steps_and_its_validation_pass_need(states: list, stored: int, seconds: float) -> None:
+    assert counted.epoch_seconds(THREE, states, 10, 5, 4, stored) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("states, n_bytes", [
+    (["frozen", "frozen", "trained"], 1e6 + 5000 + 4 * 100),
+    (["frozen", "lora", "frozen"], 1e6 + 500 + 4 * (80 + 60)),
+    (["trained", "trained", "trained"], 1e6 + 15000 + 4 * 300),
+])
+def test_memory_is_what_learns_and_what_is_remembered_behind_the_first_block_that_does(states: list, n_bytes: float) -> None:
+    assert counted.peak_bytes(THREE, states, 4) == n_bytes
+    assert counted.peak_bytes(replace(THREE, pass_bytes=9e5), states, 4) > 1.9e6
+
+
+def test_what_only_looks_up_is_not_stored_nor_what_is_too_large() -> None:
+    head = ["frozen", "frozen", "trained"]
+    assert counted.boundary(THREE, head, 100, True) == 2 and counted.boundary(THREE, head, 100, False) == 0
+    assert counted.boundary(THREE, head, counted.BUDGET_BYTES // 999, True) == 0
+    looked = replace(THREE, blocks=(replace(A, lookup=True), replace(B, lookup=True), C))
+    assert counted.boundary(looked, head, 100, True) == 0 and counted.boundary(looked, ["trained"] * 3, 100, True) == 0
+
+
+def test_epochs_before_a_block_joins_are_cheaper_than_those_behind() -> None:
+    config = TrainConfig(epochs=6)
+    seconds = epoch_costs(priced(config), plan_for(ROW, "last-stage", head_first_epochs=4), config, 100, 20)
+    assert len(seconds) == 6 and len(set(seconds[:4])) == len(set(seconds[4:])) == 1 and seconds[0] < seconds[4]
+
+
+def test_memory_is_told_once_it_was_measured() -> None:
+    assert of().peak_bytes is None
+    config = TrainConfig(epochs=2)
+    known = replace(priced(config), measured=True, base_bytes=3e8)
+    assert estimate(known, plan_for(ROW, "all"), config, 100, 20, ItemCost()).peak_bytes == 3e8
