@@ -76,7 +76,7 @@ def test_models_are_listed_for_scripts(capsys: pytest.CaptureFixture[str]) -> No
     answer, _ = call(capsys, "models", "--json")
     assert list(answer) == ["models"] and [row["key"] for row in answer["models"]] == list(CATALOG)
     for row in answer["models"]:
-        assert set(row) == {"key", "task", "parameters", "on_this_machine"}
+        assert set(row) == {"key", "task", "parameters", "on_this_machine", "title"}
         assert (row["task"], row["parameters"]) == (find(row["key"]).task, find(row["key"]).parameters)
     assert [row["key"] for row in answer["models"] if row["on_this_machine"]] == [row.key for row in CATALOG.values() if row.built_in]
 
@@ -87,6 +87,17 @@ def test_models_are_listed_for_readers(capsys: pytest.CaptureFixture[str]) -> No
 
 
 # ---- train ----
+
+def test_a_run_can_start_where_another_one_ended(trained: tuple[dict[str, Any], Path], ws: Workspace, data: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    first = next(run for run in list_runs(ws, LOCAL_OWNER) if run.id == trained[0]["run"])
+    answer, _ = call(capsys, "train", "--data", data, "--model", f"run:{first.name}", "--plan", "head", "--epochs", "1", "--json")
+    assert next(run for run in list_runs(ws, LOCAL_OWNER) if run.id == answer["run"]).model.key == f"run:{first.id}"
+    listed, text = call(capsys, "models")
+    assert f"run:{first.id}" in text and find(f"run:{first.id}", ws).title in text
+    _, said = call(capsys, "train", "--data", data, "--model", "run:nonesuch-9", code=1)
+    assert "The run that this model came from is not here." in said
+
 
 def test_train_says_what_came_out(trained: tuple[dict[str, Any], Path], ws: Workspace) -> None:
     answer, _ = trained
