@@ -6,7 +6,6 @@ from core.models.catalog import ModelRow, phrase
 from core.models.rows import BlockFacts
 from core.objectives import objective
 from core.specs import BlockState, FreezePlan
-from core.training.costs import BlockCost, Costs
 from core.training.presets import gentle, groups
 from pages.ui.components.freeze_map import Part, Row
 from pages.ui.i18n import _
@@ -21,16 +20,13 @@ def group_name(name: str) -> str:
 def map_rows(row: ModelRow, plan: FreezePlan, n_labels: int, asked: str = "single_label", side: int | None = None) -> list[Row]:
     """The model's groups as bricks, with their blocks. The new head is as large as the labels, what is asked about them, and the plan's
     head make it; `side` is that of the pictures in pixels (None: the model's own)."""
-    n_outputs, gone = objective(asked).outputs(n_labels), heads.replaced(row, plan.head)
-    source = row.source_classes * (row.feature_width + 1)  # its last layer has a place for each label
-    grown = heads.parameters(plan.head, heads.features(row, plan.head, side), n_outputs) - source
+    sizes = dict(zip((block.name for block in row.blocks), heads.sizes(row, plan.head, objective(asked).outputs(n_labels), side)))
     answers = _("your number") if objective(asked).numeric else _("your {n} labels", n=n_labels)
     names, rows = groups(row), []
     for name in names:
         head, blocks = name == names[-1], [block for block in row.blocks if block.group == name]
-        sizes = [0 if block.name in gone else block.parameters + (grown if block is row.blocks[-1] else 0) for block in blocks]
         note = answers if head else _(blocks[0].note) if blocks[0].note else ""
-        rows.append(Row(name, group_name(name), note, tuple(_part(row, block, size) for block, size in zip(blocks, sizes))))
+        rows.append(Row(name, group_name(name), note, tuple(_part(row, block, sizes[block.name]) for block in blocks)))
     return rows
 
 
@@ -49,9 +45,3 @@ def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
     of_block = {block.name: block.state for block in plan.blocks}
     now = [{of_block.get(block.name) for block in row.blocks if block.group == name} for name in groups(row)]
     return ["trained" if "trained" in found else "lora" if "lora" in found else "frozen" for found in now]
-
-
-def guessed_costs(row: ModelRow, macs_per_s: float, work: float) -> Costs:
-    """Until a model was measured here: its multiplications, as quick as others were."""
-    seconds = [block.macs * work / macs_per_s for block in row.blocks]
-    return Costs(tuple(BlockCost(s, s, s, s, 0.0) for s in seconds), 0.004, 0.0, False)

@@ -31,8 +31,8 @@ class Map:
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         page.goto(address)
-        self.root, self.rows, self.knob = page.locator(".fm"), page.locator(".fm .row"), page.locator(".fm .knob")
-        self.rail, self.say = page.get_by_role("slider"), page.locator(".fm .say")
+        self.root, self.rows, self.knob = page.locator(".fm"), page.locator(".fm .row:not([hidden])"), page.locator(".fm .knob")
+        self.rail, self.say = page.locator(".fm .rail"), page.locator(".fm .say")
         expect(page.get_by_text("Python sees")).to_be_visible(timeout=30_000)
         self.rows.first.wait_for()
 
@@ -67,7 +67,7 @@ def test_a_click_changes_the_figures_and_reaches_python(open_map: Open) -> None:
 def test_presets(open_map: Open) -> None:
     map_ = open_map()
     for name, percent, per_epoch, once, rows in (
-            ("Everything", "100 %", "21 s", "–", range(6)), ("Last stage", "75.1 %", "4.1 s", "5.5 s", (STAGE_4, HEAD)),
+            ("Everything", "100 %", "21 s", "–", range(6)), ("Last stage", "75.1 %", "4.4 s", "5.5 s", (STAGE_4, HEAD)),
             ("Head only", "0.023 %", "< 0.1 s", "7.1 s", (HEAD,))):
         map_.chip(name).click()
         expect(map_.chip(name)).to_have_attribute("aria-pressed", "true")
@@ -181,7 +181,7 @@ def test_adapters_by_letter_brush_and_chip(page: Page, open_map: Open) -> None:
     expect(map_.root).to_have_attribute("data-trainable", str(8 * 18_944 + 2_565))
     expect(map_.rows.nth(STAGE_4)).to_have_attribute("aria-label", "stage 4: 8,393,728 parameters, thin adapter")
     expect(map_.say).to_contain_text("thin adapters beside it learn")
-    expect(map_.big("Epoch of 280 items")).to_have_text("3.4 s")
+    expect(map_.big("Epoch of 280 items")).to_have_text("2.8 s")
     expect(map_.big("Paid for once")).to_have_text("5.5 s")
     map_.rows.nth(STAGE_4).click()
     sees("frozen", "frozen", "frozen", "frozen", "trained", "trained")
@@ -212,21 +212,20 @@ def test_adapters_by_letter_brush_and_chip(page: Page, open_map: Open) -> None:
 
 def test_gradual_unfreezing_gives_a_range_of_seconds(open_map: Open) -> None:
     map_ = open_map("gradual=1")
-    expect(map_.big("Epoch of 280 items")).to_have_text("< 0.1 → 8.9 s")
-    expect(map_.big("Paid for once")).to_have_text("17 s")
+    expect(map_.big("Epoch of 280 items")).to_have_text("< 0.1 → 9.2 s")
+    expect(map_.big("Paid for once")).to_have_text("16 s")
     expect(map_.rows.nth(STAGE_3).locator(".when i")).to_have_attribute("style", re.compile("left: 40%"))
+    expect(map_.rows.nth(STAGE_3).get_by_role("slider")).to_have_attribute("aria-valuetext", "joins in epoch 5 of 10")
     map_.chip("Everything").click()
-    expect(map_.big("Paid for once")).to_have_text("19 s")
+    expect(map_.big("Paid for once")).to_have_text("13 s")
     expect(map_.root).to_contain_text("for the first epochs only")
 
 
-def test_rows_that_follow_the_plan_leave_focus_and_history(page: Page, open_map: Open) -> None:
-    map_ = open_map("follow=0")
+def test_figures_that_follow_the_plan_leave_focus_and_history(page: Page, open_map: Open) -> None:
+    map_ = open_map("slow=0")
     map_.rows.nth(STAGE_4).focus()
     page.keyboard.press("Space")
     map_.trains(STAGE_4, HEAD)
-    line = map_.rows.nth(STAGE_4).locator(".when i")
-    expect(line).to_have_attribute("style", re.compile("left: 20%"))
     expect(map_.rows.nth(STAGE_4)).to_be_focused()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Space")
@@ -237,19 +236,18 @@ def test_rows_that_follow_the_plan_leave_focus_and_history(page: Page, open_map:
 
 
 @pytest.mark.parametrize("target, expected", [(STAGE_2, (STAGE_2, STAGE_3, STAGE_4, HEAD)), (STAGE_4, (STAGE_4, HEAD))])
-def test_a_drag_outlasts_new_rows(page: Page, open_map: Open, target: int, expected: tuple[int, ...]) -> None:
+def test_a_drag_outlasts_new_figures(page: Page, open_map: Open, target: int, expected: tuple[int, ...]) -> None:
     """Also one that ends where it began."""
-    map_ = open_map("follow=1")
+    map_ = open_map("slow=1")
     place = map_.rows.nth(target).bounding_box()
     assert place
     map_.rows.nth(STAGE_4).click()
     map_.knob.hover()
     page.mouse.down()
-    expect(page.get_by_text("Joining later")).to_have_text("Joining later: stage 4")
+    expect(page.get_by_text("Python sees")).to_have_text("Python sees: " + ", ".join(["frozen"] * 4 + ["trained"] * 2))
     page.mouse.move(place["x"], place["y"] + 2, steps=4)
     page.mouse.up()
     map_.trains(*expected)
-    expect(map_.rows.nth(target).locator(".when i")).to_have_attribute("style", re.compile("left: 20%"))
 
 
 def test_unknown_seconds_are_a_dash(open_map: Open) -> None:
@@ -306,11 +304,80 @@ def test_a_new_revision_shows_the_given_plan_again(page: Page, open_map: Open) -
     map_.trains(STAGE_4, HEAD)
 
 
+def test_a_stage_opens_to_its_blocks_by_keys_and_one_of_them_is_frozen(page: Page, open_map: Open) -> None:
+    map_ = open_map()
+    map_.chip("Last stage").click()
+    map_.rows.nth(STAGE_4).focus()
+    expect(map_.rows.nth(STAGE_4)).to_have_attribute("aria-expanded", "false")
+    for key in ("ArrowRight", "ArrowRight", "f"):
+        page.keyboard.press(key)
+    expect(map_.rows).to_have_count(8)
+    expect(map_.rows.nth(STAGE_4 + 1)).to_be_focused()
+    expect(map_.rows.nth(STAGE_4)).to_have_attribute("aria-label", "stage 4: 8,393,728 parameters, part trains")
+    expect(map_.rows.nth(STAGE_4).locator(".brick.split i.frozen, .brick.split i.trained")).to_have_count(2)
+    expect(map_.root).to_have_attribute("data-trainable", str(4_720_640 + PARAMETERS[HEAD]))
+    expect(page.get_by_text("Exactly")).to_contain_text("frozen 1 0 0; trained 0.3 0 0; trained 1 0 0")
+    map_.rail.focus()
+    page.keyboard.press("ArrowUp")
+    expect(map_.rail).to_have_attribute("aria-valuetext", "7 of 10 blocks frozen")
+    page.keyboard.press("ArrowDown")
+    expect(map_.rail).to_have_attribute("aria-valuetext", "8 of 10 blocks frozen")
+    map_.rows.nth(STAGE_4 + 2).focus()
+    page.keyboard.press("ArrowLeft")
+    expect(map_.rows.nth(STAGE_4)).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(map_.rows).to_have_count(6)
+
+
+def test_schedule_rates_and_pulls_are_edited_and_remembered(page: Page, open_map: Open) -> None:
+    map_, exactly = open_map(), page.get_by_text("Exactly")
+    handle, rate, pull = (map_.rows.nth(STAGE_4).get_by_role(role, name=re.compile(name)) for role, name in
+                          (("slider", "epoch"), ("spinbutton", "rate"), ("spinbutton", "pull")))
+    map_.rows.nth(STAGE_3).click()
+    map_.rows.nth(STAGE_4).click()
+    expect(handle).to_be_hidden()
+    map_.root.get_by_role("button", name="When and how fast").click()
+    map_.chip("Gradually").click()
+    map_.chip("Discriminative rates").click()
+    expect(exactly).to_contain_text("trained 0.115 4 0; trained 0.115 4 0; trained 0.3 2 0; trained 0.3 2 0; trained 1 0 0")
+    line, at = map_.rows.nth(STAGE_4).locator(".when").bounding_box(), handle.bounding_box()
+    assert line and at
+    page.mouse.move(at["x"] + 12, at["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(line["x"] + 0.71 * line["width"], at["y"] + 12, steps=3)
+    page.mouse.up()
+    expect(handle).to_have_attribute("aria-valuetext", "joins in epoch 8 of 10")
+    handle.focus()
+    page.keyboard.press("ArrowLeft")
+    rate.focus()
+    page.keyboard.press("ArrowDown")
+    pull.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    expect(exactly).to_contain_text("trained 0.115 4 0; trained 0.1 6 0.01; trained 0.1 6 0.01; trained 1 0 0")
+    map_.chip("Undo").click()
+    expect(pull).to_have_attribute("aria-valuenow", "0.001")
+    page.reload()
+    map_.rows.nth(STAGE_4).click()
+    expect(handle).to_be_visible()
+
+
+def test_after_a_run_the_bricks_say_how_far_they_moved_and_what_was_predicted(open_map: Open) -> None:
+    map_ = open_map("off=1&changed=1&probes=1")
+    expect(map_.rows.nth(STEM)).to_have_attribute("aria-label", "stem: did not move")
+    expect(map_.rows.nth(HEAD)).to_have_attribute("aria-label", "head: new")
+    expect(map_.rows.nth(STAGE_1)).to_contain_text("moved 0.25 %")
+    expect(map_.root.locator(".facts")).to_contain_text("measured 410 MB: off by -27 %")
+    expect(map_.root.locator(".probe")).to_have_text(["62 % (55–69)", "91 % (88–94)"])
+    map_.root.get_by_role("button", name="Show the blocks of stage 3").click()
+    expect(map_.root.locator(".probe")).to_have_text(["62 % (55–69)", "88 % (83–92)", "91 % (88–94)"])
+
+
 @pytest.mark.parametrize("width", [800, 1440])
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_nothing_is_cut_off(page: Page, open_map: Open, width: int, language: str) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    map_ = open_map(f"lang={language}&gradual=1")
+    map_ = open_map(f"lang={language}&gradual=1&adapters=1&probes=1")
     cut = map_.root.evaluate("""root => [...root.querySelectorAll('*')].filter(e => getComputedStyle(e).display !== 'inline')
         .filter(e => e.children.length === 0 && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)""")
     assert cut == []

@@ -2,17 +2,20 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from core.models.catalog import CATALOG, find
-from core.specs import BlockPlan, FreezePlan
+from core.specs import Augmentation, BlockPlan, FreezePlan, TrainConfig
+from core.training.costs import BlockCost, Costs
+from core.training.estimate import ItemCost, epoch_costs, estimate, everything_seconds
 from core.training.presets import gentle, groups, plan_for, preset_plan
-from pages.ui.components.freeze_map import _asset
+from pages.ui.components.freeze_map import Conditions, _asset
 from pages.ui.plan import map_rows, shares
 
 NODE = shutil.which("node")
@@ -110,3 +113,33 @@ def test_each_earlier_group_learns_slower_by_two_point_six() -> None:
 def test_nothing_is_set_where_only_the_head_learns() -> None:
     plan = plan_for(RESNET50, "head")
     assert edited("return rates(net, gradual(net, given.plan, 10), BEHIND);", plan) == plan.blocks
+
+
+def random_costs(n: int, seed: int) -> Costs:
+    """Blocks that all cost something else, the first one a table of vectors."""
+    chance = random.Random(seed)
+    return Costs(tuple(BlockCost(*(chance.uniform(0.001, 0.1) for _ in range(4)), chance.uniform(1e4, 1e6), chance.uniform(0.001, 0.01),
+                                 chance.uniform(1e3, 1e5), chance.uniform(1e3, 1e5), chance.uniform(1e3, 2e7), chance.uniform(0.001, 0.01),
+                                 chance.uniform(1e5, 1e7), chance.uniform(0.01, 0.1), lookup=i == 0) for i in range(n)), 0.003, 3e8, True, 2e7, 0.001)
+
+
+def test_the_browser_foresees_what_core_foresees() -> None:
+    config = TrainConfig(epochs=6, batch_size=32)
+    all_of, last = plan_for(RESNET50, "all"), plan_for(RESNET50, "last-stage", head_first_epochs=3)
+    stairs = FreezePlan(tuple(replace(block, from_epoch=max(0, 5 - i // 4)) for i, block in enumerate(all_of.blocks)))
+    gap = FreezePlan(tuple(replace(block, state="frozen" if i in (4, 7) else block.state) for i, block in enumerate(all_of.blocks)))
+    late = FreezePlan((replace(all_of.blocks[0], state="frozen"), *all_of.blocks[1:]))  # behind the table of vectors alone
+    changing, cases, wanted = replace(config, augmentation=Augmentation(flip=True)), [], []
+    for seed, (plan, settings) in enumerate([*((plan, config) for plan in (plan_for(RESNET50, "head"), last, all_of, stairs, gap, late, plan_for(
+            RESNET50, "lora"))), (last, changing)]):
+        costs = random_costs(len(plan.blocks), seed)
+        cases.append({"conditions": asdict(Conditions(costs, 700, 150, 32)), "stores": not settings.augmentation.active, "epochs": 6,
+                      "plan": [asdict(block) for block in plan.blocks]})
+        core = estimate(costs, plan, settings, 700, 150, ItemCost())
+        seconds = epoch_costs(costs, plan, settings, 700, 150)
+        wanted.append({"once_s": core.once, "mean_s": core.epoch, "peak_bytes": core.peak_bytes, "kept_bytes": core.kept_bytes,
+                       "first_s": seconds[0], "last_s": seconds[-1], "everything_s": everything_seconds(costs, 700, 150, 32)})
+    found = ran("return given.cases.map(data => outlook(data, data.plan));", cases=cases)
+    for now, core in zip(found, wanted):
+        assert {key: now[key] for key in core} == pytest.approx(core)
+    assert len({round(core["mean_s"], 6) for core in wanted}) == len(wanted) and any(core["kept_bytes"] for core in wanted)

@@ -6,7 +6,7 @@ import pytest
 from core.models.catalog import CATALOG, DEFAULT, find
 from core.specs import FreezePlan, HeadPlan
 from core.training.presets import groups, plan_for, preset_plan
-from pages.ui.plan import group_name, guessed_costs, map_rows, states
+from pages.ui.plan import group_name, map_rows, states
 
 ROW = find(DEFAULT)
 
@@ -42,11 +42,6 @@ def test_the_head_is_as_large_as_what_is_asked() -> None:
 def test_a_group_is_called_by_the_most_that_one_of_its_blocks_does() -> None:
     assert states(ROW, preset_plan(ROW, "balanced")) == ["frozen"] * (len(groups(ROW)) - 2) + ["trained"] * 2
     assert states(ROW, plan_for(ROW, "lora"))[1:] == ["lora"] * (len(groups(ROW)) - 2) + ["trained"]
-
-
-def test_unmeasured_costs_are_the_multiplications_at_the_speed_of_others() -> None:
-    costs = guessed_costs(ROW, 1e9, 2.0)
-    assert not costs.measured and sum(block.forward_s for block in costs.blocks) == pytest.approx(2 * sum(b.macs for b in ROW.blocks) / 1e9)
 
 
 def test_a_group_s_name_keeps_its_number() -> None:

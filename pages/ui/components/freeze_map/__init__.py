@@ -56,8 +56,6 @@ class Conditions:
     n_train: int
     n_val: int
     batch_size: int
-    kept_bytes: tuple[float, ...] = ()
-    """By block: what is stored of one item behind it. Empty: unknown."""
 
 
 @dataclass(frozen=True, slots=True)

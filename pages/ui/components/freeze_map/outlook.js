@@ -1,32 +1,55 @@
-// What a plan costs, by the same arithmetic as core.training.estimate. Nothing here knows of the page.
+// What a plan costs: the arithmetic of core/training/costs.py, function by function. Nothing here knows of the page.
+const WITHIN = 0.5, STORE_S = 1.5e-9, READ_S = 4e-10, BUDGET_BYTES = 8 * 2 ** 30;
 
 const sum = (rows, of) => rows.reduce((total, row, i) => total + of(row, i), 0);
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-// Seconds and bytes of a plan under the run's `conditions`; null where these are unknown.
-function outlook({ conditions, stores, rank, epochs }, blocks, plan) {
+const learned = (block, state) => ({ frozen: 0, trained: 1, lora: block.share })[state];
+const firstLearning = states => { const i = states.findIndex(state => state !== 'frozen'); return i < 0 ? states.length : i; };
+
+function storedBlocks(costs, states, nItems, stores) {
+  const first = firstLearning(states);
+  const useless = () => costs.blocks.slice(0, first).every(block => block.lookup) || costs.blocks[first - 1].kept_bytes * nItems > BUDGET_BYTES;
+  return !stores || useless() ? 0 : first;
+}
+
+function stepSeconds(block, state, behind) {
+  if (behind < 0) return block.forward_s;
+  const passed = block.learn_s + block.inputs_s * (behind ? 1 : WITHIN);
+  return passed + { frozen: 0, trained: block.weights_s, lora: block.adapter_s }[state];
+}
+
+function epochSeconds(costs, states, { n_train, n_val, batch_size }, stored) {
+  const first = firstLearning(states), behind = costs.blocks.slice(stored);
+  const forward = sum(behind, block => block.forward_s), feed = stored ? costs.blocks[stored - 1].kept_bytes * READ_S : costs.item_s;
+  const step = sum(behind, (block, i) => stepSeconds(block, states[stored + i], stored + i - first));
+  const update = sum(costs.blocks, (block, i) => learned(block, states[i]) * block.update_s);
+  return n_train * (step + feed) + n_val * (forward + feed) + Math.ceil(n_train / batch_size) * (costs.step_s + update);
+}
+
+function onceSeconds(costs, stored, nItems) {
+  if (!stored) return 0;
+  return nItems * (costs.item_s + sum(costs.blocks.slice(0, stored), block => block.forward_s) + costs.blocks[stored - 1].kept_bytes * STORE_S);
+}
+
+function peakBytes(costs, states, batchSize) {
+  const first = firstLearning(states), held = { frozen: 'passed_bytes', trained: 'held_bytes', lora: 'adapted_bytes' };
+  const learns = batchSize * sum(costs.blocks, (block, i) => i < first ? 0 : block[held[states[i]]]);
+  return costs.base_bytes + sum(costs.blocks, (block, i) => learned(block, states[i]) * block.state_bytes) + Math.max(learns, costs.pass_bytes);
+}
+
+// Seconds and bytes of a whole run with this plan; null where nothing is known of the conditions, memory until it was measured. What is stored is stored anew
+// wherever the frozen part becomes another one.
+function outlook({ conditions, stores, epochs }, plan) {
   if (!conditions) return null;
-  const { costs, n_train, n_val, batch_size, kept_bytes } = conditions;
-  const trains = epoch => plan.map(block => block.state !== 'frozen' && block.from_epoch <= epoch ? block.state : 'frozen');
-  const firstOf = states => { const i = states.findIndex(state => state !== 'frozen'); return i < 0 ? states.length : i; };
-  const share = i => blocks[i].parameters ? rank * blocks[i].lora_unit / blocks[i].parameters : 0;
-  const epoch = states => {
-    const first = firstOf(states);
-    const step = sum(costs.blocks, (cost, i) => {
-      if (i < first) return stores ? 0 : cost.forward_s;
-      const thin = states[i] === 'lora', adapters = thin ? share(i) : 0;
-      return cost.learn_s * (1 + adapters) + (i > first || thin ? cost.inputs_s : 0) + (states[i] === 'trained' ? cost.weights_s : 0) + 2 * adapters * cost.weights_s;
-    });
-    const check = sum(costs.blocks, (cost, i) => i < first && stores ? 0 : cost.forward_s);
-    return n_train * step + n_val * check + costs.step_s * n_train / batch_size;
-  };
-  const memory = states => costs.base_bytes + batch_size * sum(costs.blocks, (cost, i) => i < firstOf(states) ? 0 : cost.held_bytes);
-  const seconds = Array.from({ length: epochs }, (_, e) => epoch(trains(e))), all = plan.map(() => 'trained');
-  const boundaries = stores ? [...new Set(Array.from({ length: epochs }, (_, e) => firstOf(trains(e))))].filter(k => k) : [];
+  const { costs, n_train, n_val, batch_size } = conditions, nItems = n_train + n_val;
+  const during = Array.from({ length: epochs }, (_, e) => plan.map(block => block.from_epoch <= e ? block.state : 'frozen'));
+  const stored = during.map(states => storedBlocks(costs, states, nItems, stores)), fresh = stored.filter((k, e) => k && k !== stored[e - 1]);
+  const seconds = during.map((states, e) => epochSeconds(costs, states, conditions, stored[e])), all = plan.map(() => 'trained');
   return {
-    first_s: seconds[0], last_s: seconds.at(-1), mean_s: sum(seconds, s => s) / epochs, everything_s: epoch(all),
-    once_s: (n_train + n_val) * sum(boundaries, k => sum(costs.blocks.slice(0, k), cost => cost.forward_s)),
-    kept_bytes: (n_train + n_val) * Math.max(0, ...boundaries.map(k => kept_bytes[k - 1] ?? 0)),
-    peak_bytes: memory(trains(epochs - 1)), everything_bytes: memory(all),
+    first_s: seconds[0], last_s: seconds.at(-1), mean_s: sum(seconds, s => s) / epochs, everything_s: epochSeconds(costs, all, conditions, 0),
+    once_s: sum(fresh, k => onceSeconds(costs, k, nItems)), kept_bytes: Math.max(0, ...fresh.map(k => costs.blocks[k - 1].kept_bytes * nItems)),
+    peak_bytes: costs.measured ? Math.max(...during.map(states => peakBytes(costs, states, batch_size))) : null,
+    everything_bytes: costs.measured ? peakBytes(costs, all, batch_size) : null,
   };
 }

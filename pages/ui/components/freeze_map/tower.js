@@ -140,7 +140,7 @@ function drawFacts(root, net, data, plan, view, format) {
   const parameters = sum(blocks, block => block.parameters);
   const trainable = sum(blocks, (block, i) => epochs && plan[i].from_epoch >= epochs ? 0
     : { trained: block.parameters, lora: rank * block.lora_unit, frozen: 0 }[plan[i].state]);
-  const now = outlook(data, blocks, plan), count = (from, to) => sum(blocks.slice(from, to), block => block.parameters ? 1 : 0);
+  const now = outlook(data, plan), count = (from, to) => sum(blocks.slice(from, to), block => block.parameters ? 1 : 0);
   const work = to => sum(blocks.slice(0, to), (block, i) => conditions ? conditions.costs.blocks[i].forward_s : block.compute);
   root.dataset.trainable = trainable;
   root.dataset.outlook = JSON.stringify(now);
@@ -161,8 +161,8 @@ function drawFacts(root, net, data, plan, view, format) {
   write(fact.paid.also, now?.kept_bytes ? fill(text.kept, { a: format.bytes(now.kept_bytes) }) : '');
 
   write(fact.memory.big, now?.peak_bytes && trainable ? format.bytes(now.peak_bytes) : '–');
-  write(fact.memory.small, now?.everything_bytes ? fill(text.versus, { a: format.bytes(now.everything_bytes) }) : '');
-  write(fact.memory.also, now && actual ? was(actual.peak_bytes, now.peak_bytes, format.bytes, format, text) : '');
+  write(fact.memory.small, now?.everything_bytes ? fill(text.versus, { a: format.bytes(now.everything_bytes) }) : text.unmeasured);
+  write(fact.memory.also, now?.peak_bytes && actual ? was(actual.peak_bytes, now.peak_bytes, format.bytes, format, text) : '');
 }
 
 // What was measured in the run, and how far the prediction was off.
