@@ -29,7 +29,7 @@ def moved(folder: Path, anchor: float) -> float:
 
 def test_the_stronger_the_anchor_the_nearer_the_weights_stay(tmp_path: Path) -> None:
     free, held = (moved(tmp_path / str(anchor), anchor) for anchor in (0.0, 20.0))
-    assert free > 1.5 * held > 0
+    assert free > 1.25 * held > 0
 
 
 def test_the_pull_is_the_gradient_of_the_penalty() -> None:
