@@ -94,7 +94,7 @@ def _batch_norm(row: ModelRow, plan: FreezePlan, rev: int) -> BatchNorm:
                           key=f"model.batch_norm.{rev}.{row.key}",
                           help=_("BatchNorm scales numbers by their mean and spread. With batches under 16 items these are unreliable: better let "
                                  "them stay. In frozen blocks they always stay."))
-    _why(Why(r"\hat{x} = \gamma\,\frac{x-\mu}{\sqrt{\sigma^2+\varepsilon}} + \beta",
+    _why(Why(r"\hat x = \gamma\,\frac{x-\mu}{\sqrt{\sigma^2+\varepsilon}} + \beta",
              _("μ and σ² are the statistics; γ and β are learned in blocks that train, either way."),
              "[Ioffe & Szegedy 2015](https://arxiv.org/abs/1502.03167)"))
     return chosen

@@ -6,7 +6,7 @@ from core.models.catalog import ModelRow, phrase
 from core.models.rows import BlockFacts
 from core.objectives import objective
 from core.specs import BlockState, FreezePlan
-from core.training.presets import gentle, groups
+from core.training.presets import gentle, groups, is_new
 from pages.ui.components.freeze_map import Part, Row
 from pages.ui.i18n import _
 
@@ -31,7 +31,7 @@ def map_rows(row: ModelRow, plan: FreezePlan, n_labels: int, asked: str = "singl
 
 
 def _part(row: ModelRow, block: BlockFacts, parameters: int) -> Part:
-    fresh = block.new or block.group == groups(row)[-1]  # it knows nothing yet
+    fresh = is_new(row, block)
     return Part(block.name, group_name(block.name), parameters, block.macs, locked=fresh, lora_unit=0 if fresh else block.lora_unit)
 
 
