@@ -44,10 +44,12 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "roberta": transformer(model_type="roberta", **ENCODER, type_vocab_size=1),
     "gpt2": transformer("last", model_type="gpt2", **SMALL, n_embd=16, n_layer=2, n_head=2, n_positions=80, eos_token_id=2),
     "mean of bert": transformer("mean", native=False, model_type="bert", **ENCODER),
+    "largest of bert, hidden layer": {**transformer("max", native=False, model_type="bert", **ENCODER), "head": [
+        ["Linear", 16, 6], ["ReLU"], ["Dropout", 0.5], ["Linear", 6, len(LABELS)]]},
     "words": {"builder": "words", "n_words": len(WORDS), "width": 8, "buckets": 64, "character_width": 4, "hidden": 0, "n_outputs": len(LABELS),
               "dropout": 0.1},
     "words and LSTM": {"builder": "words", "n_words": len(WORDS), "width": 8, "buckets": 64, "character_width": 4, "hidden": 6,
-                       "n_outputs": len(LABELS), "dropout": 0.1},
+                       "n_outputs": len(LABELS), "dropout": 0.1, "width_before": 5, "dropout_before": 0.2},
 }
 NATIVE = tuple(key for key, architecture in ARCHITECTURES.items() if architecture.get("native"))
 

@@ -16,7 +16,8 @@ from core.bundle import predict, write
 from core.bundle.kinds import FILES
 from core.bundle.write import parity, zip_bundle
 from core.models.blocks import Block, Network
-from tests.core.bundle.insects import LABELS, PREPROCESS, RUN, SCORES, encoded, photo, trained, write_to
+from core.models.pictures.architecture import rebuild
+from tests.core.bundle.insects import ARCHITECTURE, LABELS, PREPROCESS, RUN, SCORES, encoded, photo, trained, write_to
 
 PICTURES = [encoded(photo(1), "JPEG"), encoded(photo(2, (50, 70)), "PNG"), encoded(photo(3).convert("RGBA"), "WEBP")]
 
@@ -80,6 +81,14 @@ def test_a_failed_write_leaves_the_old_bundle(module: nn.Module, tmp_path: Path,
 
 def test_the_saved_network_answers_as_the_one_in_memory(bundle: Path, module: nn.Module) -> None:
     assert parity(bundle, whole(module), PICTURES) <= 1e-6
+
+
+def test_another_pooling_and_a_hidden_layer_go_home_too(tmp_path: Path) -> None:
+    head = [["Linear", 576, 6], ["ReLU"], ["Dropout", 0.5], ["Linear", 6, len(LABELS)]]
+    architecture = {**ARCHITECTURE, "pool": {"path": "avgpool", "layers": [["AdaptiveMaxPool2d", 1]]}, "head": {"path": "classifier", "layers": head}}
+    torch.manual_seed(2)
+    module = rebuild(architecture).eval()
+    assert parity(write_to(tmp_path / "best", module, architecture=architecture), whole(module), PICTURES) <= 1e-6
 
 
 def test_parity_sees_a_network_that_changed_and_leaves_its_mode_alone(bundle: Path) -> None:
