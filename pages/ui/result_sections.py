@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.evaluation.report import Report
 from core.specs import RunSpec
-from pages.ui import charts, mistakes, scores
+from pages.ui import charts, mistakes, run_map, scores
 from pages.ui.i18n import _
 from pages.ui.result_tables import per_class_table
 from pages.ui.text import md
@@ -19,6 +19,7 @@ PLAIN = {"displayModeBar": False}
 def show(run: RunSpec, report: Report) -> None:
     for section in SECTIONS[report.objective]:
         section(run, report)
+    run_map.show(run)
 
 
 def _figures(run: RunSpec, report: Report) -> None:

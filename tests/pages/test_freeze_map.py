@@ -116,7 +116,7 @@ def test_what_is_no_plan_is_refused(answer, edit: object, problem: str) -> None:
 
 def test_a_given_plan_of_another_model_is_refused(answer) -> None:
     answer(None)
-    with pytest.raises(SettingsError, match="5 blocks, the plan has 4"):
+    with pytest.raises(SettingsError, match="a plan for another model"):
         shown(plan=GIVEN[1:])
 
 

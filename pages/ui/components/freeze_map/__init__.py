@@ -84,10 +84,12 @@ def freeze_map(rows: Sequence[Row], plan: Sequence[BlockPlan], *, key: str, rev:
     `epochs`: of the run, for the schedule. `gentle`: by state, the share of the rate for a pretrained block that is the first to learn.
     Thin adapters are counted at `rank`. Unless the run `stores` what its frozen part computes, that part counts in every epoch. A disabled map only shows `plan`; `change` fills its bricks with how far each block moved from its
     source (a distance relative to it; None: it is new). `actual` stands beside what was predicted.
-    Raises `SettingsError` when `plan`, or what the browser sent, is no plan for these rows.
+    Raises `SettingsError` when `plan` is one for other blocks, or what the browser sent is no possible plan for these.
     """
     parts = [part for row in rows for part in row.parts]
-    given = _checked(parts, [asdict(block) for block in plan])
+    given = tuple(plan)
+    if [block.name for block in given] != [part.name for part in parts]:
+        raise _unusable("It is a plan for another model.")
     data = {"rows": [asdict(row) for row in rows], "plan": [asdict(block) for block in given], "rev": rev,
             "conditions": asdict(conditions) if conditions else None, "stores": stores,
             "epochs": epochs, "rank": rank, "gentle": dict(gentle or {}), "disabled": disabled, "probes": [asdict(probe) for probe in probes],

@@ -1,0 +1,41 @@
+"""A finished run's network: how far each block moved from its source, and how far off the predictions were."""
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import streamlit as st
+
+from core import events
+from core.models.catalog import models
+from core.specs import RunSpec
+from core.training.change import load_changes
+from pages.ui import predictions, state
+from pages.ui.components.freeze_map import Actual, Conditions, freeze_map
+from pages.ui.i18n import _
+from pages.ui.plan import map_rows
+
+
+def show(run: RunSpec) -> None:
+    """A section with the run's map; nothing where the run kept no changes (it is older) or its model was deleted."""
+    ws = state.workspace()
+    row, changes = models(ws).get(run.model.key), load_changes(ws.run(run.id))
+    if row is None or [change.block for change in changes] != [block.name for block in run.plan.blocks]:
+        return
+    st.subheader(_("What changed in the network"), anchor=False)
+    st.caption(_("How far the weights of each part are from where they started, as a share of their size. What hardly moved still knows what it "
+                 "knew; a new head has no start to compare with."))
+    version, config = state.read_version(run.data), run.config
+    n_train, n_val = len(version.split("train")), len(version.split("val"))
+    with st.container(border=True):
+        freeze_map(map_rows(row, run.plan, len(version.labels), run.data.objective, config.input_size), run.plan.blocks, key=f"results.map.{run.id}",
+                   rev=0, conditions=Conditions(predictions.costs(row, run.plan, config, run.data), n_train, n_val, config.batch_size),
+                   epochs=config.epochs, rank=config.lora_rank, stores=config.store_activations and not config.augmentation.active,
+                   disabled=True, change=[change.moved for change in changes], actual=took(ws.run(run.id)))
+
+
+def took(folder: Path) -> Actual:
+    """What the run's log says that an epoch took, on average; the first one is left out, which begins with what is done once."""
+    ends = [event.t for event in events.read(folder / "events.jsonl") if isinstance(event, events.EpochEnd)]
+    gaps = [after - before for before, after in itertools.pairwise(ends)]
+    return Actual(sum(gaps) / len(gaps) if gaps else None, None)

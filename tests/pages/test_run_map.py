@@ -1,0 +1,52 @@
+"""A finished run's map: what moved, and what was predicted."""
+from __future__ import annotations
+
+import pytest
+
+from core import events
+from core.jobs.runs import append
+from core.models.catalog import DEFAULT, find
+from core.specs import to_json
+from core.training.change import Change, write_changes
+from core.workspace import Workspace
+from pages.ui import run_map
+from pages.ui.components import freeze_map
+from tests.pages.conftest import Visit
+from tests.pages.prepared import ENDED
+from tests.pages.seen import said, trouble
+
+ROW = find(DEFAULT)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    calls: list[dict] = []
+    monkeypatch.setattr(freeze_map, "_component", lambda *, data, **_: calls.append(data) or {"edit": None})
+    return calls
+
+
+def test_the_results_page_ends_with_how_far_each_block_moved(lived_in: Workspace, visit: Visit, shown: list[dict]) -> None:
+    moved = [0.01 * i for i in range(len(ROW.blocks) - 1)] + [None]
+    write_changes(lived_in.run(ENDED), [Change(block.name, part) for block, part in zip(ROW.blocks, moved)])
+    page = visit("results.py", run=ENDED)
+    assert "What changed in the network" in said(page) and trouble(page) == []
+    assert shown[-1]["change"] == moved and shown[-1]["disabled"] and shown[-1]["conditions"]["n_train"] == 12
+    assert shown[-1]["actual"]["epoch_s"] > 0
+
+
+def test_an_older_run_and_one_of_other_blocks_show_none(lived_in: Workspace, visit: Visit, shown: list[dict]) -> None:
+    file = lived_in.run(ENDED) / "change.json"
+    file.unlink(missing_ok=True)
+    assert "What changed in the network" not in said(visit("results.py", run=ENDED))
+    file.write_bytes(to_json((Change("stem", 0.1),)))
+    page = visit("results.py", run=ENDED)
+    assert "What changed in the network" not in said(page) and trouble(page) == [] and shown == []
+
+
+def test_the_first_epoch_is_not_counted(ws: Workspace) -> None:
+    folder = ws.run("counted")
+    folder.mkdir(parents=True)
+    assert run_map.took(folder).epoch_s is None
+    for epoch, t in enumerate((100.0, 130.0, 134.0), 1):
+        append(folder, events.EpochEnd(epoch, epoch, 1.0, 0.5, None, None, True, None, t=t))
+    assert run_map.took(folder).epoch_s == 17.0
