@@ -36,12 +36,27 @@ def section(row: ModelRow) -> None:
             edited = replace(edited, batch_norm=_batch_norm(row, plan, rev))
         with grid.container():
             edited = _anchored(row, edited, rev)
+        _of_the_map()
     if edited != plan:
         state.update(plan=edited, preset="custom", config=replace(config, preset="custom"))
         state.bump("plan")
         st.rerun()
     if plan.adapted():
         lora_form.adapters()
+
+
+def _of_the_map() -> None:
+    """What is set on the map itself: why it is done."""
+    st.caption(_("On the map: what is frozen, when each part joins, and how fast it learns."))
+    with st.container(horizontal=True):
+        _why(Why(r"\partial L / \partial w_{\text{frozen}} := 0",
+                 _("Early layers see edges and colours, which all pictures have, or read words and grammar; what they know carries over. Frozen, "
+                   "they can't forget it, and are computed once."), "[Yosinski et al. 2014](https://arxiv.org/abs/1411.1792)"), _("Why freeze?"))
+        _why(Why(r"\text{epoch } 0: \{n\},\quad k: \{n-1, n\},\quad 2k: \{n-2, n-1, n\},\; \dots",
+                 _("A new head begins with large, random errors. Parts that join later are spared them: the last part first, then the one before."),
+                 "[Howard & Ruder 2018](https://arxiv.org/abs/1801.06146)"), _("Why gradually?"))
+        _why(Why(r"\eta_{l-1} = \eta_l \,/\, 2.6", _("η is the learning rate of part l: what is more general changes less."),
+                 "[Howard & Ruder 2018](https://arxiv.org/abs/1801.06146)"), _("Why different rates?"))
 
 
 def _head(row: ModelRow, head: HeadPlan, side: int | None, rev: int) -> HeadPlan:
@@ -128,8 +143,8 @@ def _why_head(head: HeadPlan) -> Why:
     return Why(r"z = W x + b", _("x are the pooled features, z one number a label."), source)
 
 
-def _why(why: Why) -> None:
-    with st.popover(_("Why"), type="tertiary"):
+def _why(why: Why, title: str = "") -> None:
+    with st.popover(title or _("Why"), type="tertiary"):
         st.latex(why.formula)
         st.caption(why.meaning)
         st.caption(_("Source: {source}", source=why.source))
