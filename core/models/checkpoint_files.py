@@ -152,9 +152,10 @@ def fitted(tensors: Mapping[str, Tensor], base: ModelRow, name: str) -> Match:
     if found.problem is None:
         return found
     n_numbers = sum(map(math.prod, shapes.values()))
-    like = [row.title for row in architectures().values() if row.key != base.key and _is_of_size(row, n_numbers) and _fits(shapes, row)]
+    like = [row for row in architectures().values() if row.key != base.key and _is_of_size(row, n_numbers) and _fits(shapes, row)]
     fix = LIKE if like else OTHER_FIX
-    raise ModelError("{file} does not fit {model}.", CAUSES[found.problem.kind], fix, file=name, model=base.title, like=", ".join(like),
+    raise ModelError("{file} does not fit {model}.", CAUSES[found.problem.kind], fix, file=name, model=base.title, like=", ".join(row.title for row in like),
+                     like_keys=" ".join(row.key for row in like),
                      name=found.problem.name, found=shape(found.problem.found), wanted=shape(found.problem.wanted), first=next(iter(shapes)))
 
 

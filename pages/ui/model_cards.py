@@ -101,12 +101,13 @@ def _first(found: Sequence[ModelRow], chosen: str) -> list[ModelRow]:
 def _wanted(rows: Sequence[ModelRow]) -> list[ModelRow]:
     """Search, filters and order: the fields, and what they leave."""
     kinds = [key for key, choice in KINDS.items() if key == "all" or any(map(choice.fits, rows))]
-    kind = st.segmented_control(_("Kind"), kinds, format_func=lambda key: _(KINDS[key].label), default="all", required=True, key="model.kind",
-                                label_visibility="collapsed") if len(kinds) > 2 else "all"
     families = ["", *dict.fromkeys(row.family for row in rows)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         query = st.text_input(_("Search"), key="model.search", placeholder=_("Name, licence, learned from …"), icon=":material/search:",
-                              label_visibility="collapsed", width=250)
+                              label_visibility="collapsed", width=320)
+        kind = st.segmented_control(_("Kind"), kinds, format_func=lambda key: _(KINDS[key].label), default="all", required=True, key="model.kind",
+                                    label_visibility="collapsed", width="content") if len(kinds) > 2 else "all"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         wide = st.selectbox(_("Size"), list(SIZES), format_func=lambda key: _(SIZES[key].label), key="model.size",
                             label_visibility="collapsed", width=225)
         family = st.selectbox(_("Family"), families, format_func=lambda name: name or _("Any family"), key="model.family",
