@@ -45,3 +45,15 @@ def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
     of_block = {block.name: block.state for block in plan.blocks}
     now = [{of_block.get(block.name) for block in row.blocks if block.group == name} for name in groups(row)]
     return ["trained" if "trained" in found else "lora" if "lora" in found else "frozen" for found in now]
+
+
+def partly(row: ModelRow, plan: FreezePlan) -> frozenset[str]:
+    """Names of the groups of which some blocks learn while others rest that could do the same."""
+    found = set()
+    for name in groups(row):
+        inside = [(block, facts) for block, facts in zip(plan.blocks, row.blocks) if facts.group == name and facts.parameters]
+        learning = {block.state for block, _ in inside} - {"frozen"}
+        rests = any(block.state == "frozen" and (facts.lora_unit or learning != {"lora"}) for block, facts in inside)
+        if learning and rests:
+            found.add(name)
+    return frozenset(found)

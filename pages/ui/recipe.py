@@ -14,7 +14,7 @@ from core.training.presets import groups
 from pages.routes.tokens import mint
 from pages.ui import state
 from pages.ui.i18n import _
-from pages.ui.plan import group_name, states
+from pages.ui.plan import group_name, partly, states
 from pages.ui.text import listed, md
 
 
@@ -65,12 +65,13 @@ def trained_text(model: str, plan: FreezePlan) -> str:
     row = known(model, state.workspace())
     if row is None:
         return "–"
-    names, now = groups(row), states(row, plan)
-    full, thin = ([name for name, found in zip(names, now) if found == wanted] for wanted in ("trained", "lora"))
+    names, now, some = groups(row), states(row, plan), partly(row, plan)
+    full, thin = ([name for name, found in zip(names, now) if found == wanted and name not in some] for wanted in ("trained", "lora"))
     if len(full) == len(names):
         return _("everything")
     parts = [_span(names, full)] if full else []
     parts += [_("adapters in {where}", where=_span(names, thin))] if thin else []
+    parts += [_("part of {name}", name=group_name(name)) for name in names if name in some]
     return listed(parts) if parts else _("nothing")
 
 

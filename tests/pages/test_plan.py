@@ -1,12 +1,14 @@
 """A model's blocks become the freeze map's rows: nothing is lost, and the head is what the plan and the labels make it."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.models.catalog import CATALOG, DEFAULT, find
 from core.specs import FreezePlan, HeadPlan
 from core.training.presets import groups, plan_for, preset_plan
-from pages.ui.plan import group_name, map_rows, states
+from pages.ui.plan import group_name, map_rows, partly, states
 
 ROW = find(DEFAULT)
 
@@ -42,6 +44,15 @@ def test_the_head_is_as_large_as_what_is_asked() -> None:
 def test_a_group_is_called_by_the_most_that_one_of_its_blocks_does() -> None:
     assert states(ROW, preset_plan(ROW, "balanced")) == ["frozen"] * (len(groups(ROW)) - 2) + ["trained"] * 2
     assert states(ROW, plan_for(ROW, "lora"))[1:] == ["lora"] * (len(groups(ROW)) - 2) + ["trained"]
+
+
+def test_a_stage_of_which_some_blocks_rest_is_partly_learning() -> None:
+    row = find("resnet50")
+    whole, thin = plan_for(row, "last-stage"), plan_for(find("vgg16"), "lora")
+    assert partly(row, whole) == partly(find("vgg16"), thin) == partly(row, plan_for(row, "head")) == frozenset()
+    for state in ("frozen", "lora"):
+        blocks = tuple(replace(block, state=state) if block.name == "stage 4, block 2" else block for block in whole.blocks)
+        assert partly(row, FreezePlan(blocks)) == ({"stage 4"} if state == "frozen" else set())
 
 
 def test_a_group_s_name_keeps_its_number() -> None:

@@ -1,5 +1,5 @@
 // The rows of the map: a group, below it (when it is open) its blocks. Built once, drawn again after every change.
-const TALL = 46, LOW = 36, DETAIL = 24, PROBE = 22;   // px: a group, a block inside one, the line of details, a probe between rows
+const TALL = 46, LOW = 36, DETAIL = 24, ROOM = 8, PROBE = 22;   // px: a group, a block inside one, what details or changes add to it, a probe between rows
 const BRICK = [6, 28];                                // px, thinnest and thickest
 const STILL = 1e-4;                                   // a relative change that counts as none
 
@@ -38,11 +38,11 @@ function buildRows(net, data) {
     if (handle) when.append(handle);
     amount.append(number, state);
     label.append(title);
+    plot.append(when);
     if (!change) {
-      plot.append(when);
       label.append(details.pull?.element ?? make('span', 'step'));
       amount.append(details.rate?.element ?? make('span', 'step still', row.locked ? fill(text.times, { n: 1 }) : ''));
-    } else plot.append(when);
+    }
     element.append(label, plot, amount);
     return { ...place, element, parameters, brick, number, state, opener, when, on, ...details };
   });
@@ -71,8 +71,8 @@ function buildProbes(net, { text, probes, lang }) {
 }
 
 // Which rows and probes are seen, and where: `stops` are the places of the boundary, [y, number of blocks before it].
-function layout(net, views, probes, { open, details }) {
-  const extra = details ? DETAIL : 0, stops = [], seen = [];
+function layout(net, views, probes, { open, details, change }) {
+  const extra = details ? DETAIL : change ? ROOM : 0, stops = [], seen = [];
   let y = 0;
   views.forEach((view, v) => {
     view.element.hidden = view.inner && !open.has(net.groups[view.group].name);

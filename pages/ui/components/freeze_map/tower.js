@@ -70,7 +70,7 @@ function build(root, net, data, chips) {
   const tower = make('div', 'tower'), body = make('div', 'body');
   tower.append(make('div', 'io', text.input), rail, list, make('div', 'io', text.output));
   body.append(tower, facts);
-  for (const [name, value] of [['--tall', TALL], ['--low', LOW], ['--detail', DETAIL], ['--probe', PROBE]]) root.style.setProperty(name, value + 'px');
+  for (const [name, value] of [['--tall', TALL], ['--low', LOW], ['--detail', DETAIL], ['--room', ROOM], ['--probe', PROBE]]) root.style.setProperty(name, value + 'px');
   root.classList.toggle('off', disabled);
   root.classList.toggle('moved', !!change);
   say.hidden = !!change;
@@ -89,7 +89,7 @@ function legend(net, { text, disabled, change, probes }, details) {
 
 function draw(root, net, data, plan, view, { chips, open, details, active, note, canUndo }) {
   const { text, disabled } = data, format = writer(data.lang, text);
-  const places = view.place = layout(net, view.views, view.probes, { open, details });
+  const places = view.place = layout(net, view.views, view.probes, { open, details, change: !!data.change });
   root.classList.toggle('details', details);
   view.views.forEach((row, v) => {
     if (!row.element.hidden) drawRow(row, net, plan, data, format);
