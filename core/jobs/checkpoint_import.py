@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class CheckpointImport:
     """`base`: the key of the architecture. `origin` says what `source` is: a path of this machine, or the id of an upload. `key`: that of the
-    model once it is there."""
+    model once it is there. `like`: keys of the architectures that a file of another one fits; what was uploaded is
+    kept for them."""
     title: str
     owner: str
     base: str
@@ -47,6 +48,7 @@ class CheckpointImport:
     source: str
     state: Literal["running", "done", "failed"] = "running"
     key: str = ""
+    like: tuple[str, ...] = ()
     process: ProcessId | None = None
     fault: Fault | None = None
     asked: float = field(default_factory=time.time)
@@ -102,8 +104,20 @@ def imports(ws: Workspace, owner: str) -> dict[str, CheckpointImport]:
     return dict(sorted(found.items(), key=lambda pair: pair[1].asked))
 
 
+def again(ws: Workspace, key: str, base: str) -> str:
+    """Begin anew with another architecture for the same file, and return the new import's id. Raises as `start`, and `NotFound`."""
+    now = _read(_path(ws, key))
+    if now is None:
+        raise _not_here()
+    begun = start(ws, now.title, base, now.origin, now.source, now.owner)
+    _path(ws, key).unlink(missing_ok=True)
+    return begun
+
+
 def forget(ws: Workspace, key: str) -> None:
     """An ended import was looked at."""
+    if now := _read(_path(ws, key)):
+        _clear(ws, now)
     _path(ws, key).unlink(missing_ok=True)
 
 
@@ -112,8 +126,6 @@ def cancel(ws: Workspace, key: str) -> None:
     now = _read(_path(ws, key))
     if now and now.process:
         end(now.process)
-    if now:
-        _clear(ws, now)
     forget(ws, key)
 
 
@@ -138,6 +150,10 @@ def _uploaded_file(ws: Workspace, upload_id: str) -> tuple[Path, str]:
 
 
 _SOURCES: dict[Origin, Callable[[Workspace, str], tuple[Path, str]]] = {"path": _allowed_file, "upload": _uploaded_file}
+
+
+def _not_here() -> NotFound:
+    return NotFound("This import is not here.", "It was cancelled, or it ended long ago.", "Choose the files again.")
 
 
 def _path(ws: Workspace, key: str) -> Path:
@@ -173,12 +189,12 @@ def run(ws: Workspace, key: str) -> CheckpointImport:
     """Make the model in this process. Faults a user can mend become part of the status."""
     now = _read(_path(ws, key))
     if now is None:
-        raise NotFound("This import is not here.", "It was cancelled, or it ended long ago.", "Choose the files again.")
+        raise _not_here()
     now = replace(now, process=this_process())
     try:
         now = replace(now, state="done", key=_made(ws, now))
     except UserError as error:
-        now = replace(now, state="failed", fault=Fault.of(error))
+        now = replace(now, state="failed", fault=Fault.of(error), like=tuple(str(error.params.get("like_keys", "")).split()))
     except MemoryError:
         now = replace(now, state="failed", fault=Fault("Memory ran out.", "The file needs more memory than there is.",
                                                        "Close other programs, then try again."))
@@ -187,7 +203,8 @@ def run(ws: Workspace, key: str) -> CheckpointImport:
         refused = ModelError("The model could not be written.", "The system says: {reason}", "Free some space, then try again.",
                              reason=error.strerror or str(error))
         now = replace(now, state="failed", fault=Fault.of(refused))
-    _clear(ws, now)
+    if not now.like:
+        _clear(ws, now)
     write_atomic(_path(ws, key), to_json(now))
     return now
 

@@ -38,7 +38,7 @@ def section(ws: Workspace, task: str, page: str = "model") -> None:
         for row in file_rows(ws).values():
             if row.task == task:
                 _file(ws, row)
-        with st.expander(_("Add a checkpoint file"), icon=":material/add:", expanded=bool(state.get("checkpoint.error"))):
+        with st.expander(_("Add a checkpoint file"), icon=":material/add:", expanded=bool(state.get("checkpoint.error")) or any(now.error for now in _mine(ws).values())):
             _add(ws, task)
 
 
@@ -74,9 +74,13 @@ def _ended(ws: Workspace) -> None:
             st.rerun()
         if now.error:
             show_error(now.error)
-            if st.button(_("All right"), key=f"checkpoint.seen.{key}"):
-                checkpoint_import.forget(ws, key)
-                st.rerun()
+            with st.container(horizontal=True):
+                for base in now.like:
+                    if st.button(_("Use it as {model}", model=md(CATALOG[base].title)), key=f"checkpoint.again.{key}.{base}"):
+                        _do(lambda: checkpoint_import.again(ws, key, base))
+                if st.button(_("All right"), key=f"checkpoint.seen.{key}"):
+                    checkpoint_import.forget(ws, key)
+                    st.rerun()
 
 
 def _progress() -> None:

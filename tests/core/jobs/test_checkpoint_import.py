@@ -12,7 +12,7 @@ from torchvision.models import squeezenet1_0
 from core.data.limits import save_roots
 from core.errors import DataError, ModelError, SettingsError, UserError
 from core.jobs import checkpoint_import
-from core.jobs.checkpoint_import import CheckpointImport, cancel, forget, imports, run, start, status
+from core.jobs.checkpoint_import import CheckpointImport, again, cancel, forget, imports, run, start, status
 from core.jobs.processes import alive, process_id
 from core.models.own import file_rows
 from core.specs import from_json, to_json
@@ -70,6 +70,22 @@ def test_an_uploaded_file_is_read_and_then_removed(ws: Workspace, folder: Path) 
     (upload / "names.jsonl").write_text(json.dumps({"file": "000001", "name": "mine.pth", "size": len(data)}) + "\n", encoding="utf-8")
     asked(ws, "theupload", origin="upload")
     assert run(ws, ID).state == "done" and not upload.exists()
+
+
+def test_a_file_of_another_architecture_is_kept_for_that_one(ws: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = ws.upload("theupload")
+    (upload / "files").mkdir(parents=True)
+    data = (folder / "mine.pth").read_bytes()
+    (upload / "files" / "000001").write_bytes(data)
+    (upload / "names.jsonl").write_text(json.dumps({"file": "000001", "name": "mine.pth", "size": len(data)}) + "\n", encoding="utf-8")
+    asked(ws, "theupload", origin="upload", base="resnet18")
+    now = run(ws, ID)
+    assert (now.state, now.like) == ("failed", (BASE,)) and upload.exists()
+    with sleeper() as process:
+        monkeypatch.setattr(checkpoint_import, "start_module", lambda *args, **options: process)
+        key = again(ws, ID, BASE)
+        assert status(ws, ID) is None and status(ws, key).base == BASE  # type: ignore[union-attr]
+        assert run(ws, key).state == "done" and not upload.exists()
 
 
 @pytest.mark.parametrize("title, base, source, error", [
