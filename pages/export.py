@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.bundle.kinds import kind_in
 from core.objectives import objective
-from pages.ui import recipe, scores, state
+from pages.ui import code, recipe, scores, state
 from pages.ui.i18n import _
 from pages.ui.run_pages import ended_run
 from pages.ui.text import listed, md, size
@@ -38,4 +38,5 @@ with halves.container(border=True):
         state.begin_from(run)
         st.switch_page("model.py")
     st.caption(_("For other labels or more items: what it has learned stays, and it gets a new head."))
+code.of_run("export", run)
 recipe.fill_download(bar, run)

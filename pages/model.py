@@ -6,7 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.models.catalog import find, on_this_machine
-from pages.ui import adaptation, add_model, model_cards, own_checkpoint, own_vectors, predictions, recipe, state
+from pages.ui import adaptation, add_model, code, model_cards, own_checkpoint, own_vectors, predictions, recipe, state
 from pages.ui.components.freeze_map import Conditions, freeze_map
 from pages.ui.i18n import _
 from pages.ui.plan import map_rows, shares
@@ -38,6 +38,7 @@ with st.container(border=True):
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
     adaptation.section(row)
+code.of_draft("model")
 st.subheader(_("Which network?"), anchor=False)
 st.caption(_("A pretrained network has already learned to see, or to read. Those on this machine come first; the others are downloaded once."))
 model_cards.grid(rows, draft.model)

@@ -9,7 +9,7 @@ from core.models.catalog import find, on_this_machine
 from core.objectives import objective
 from core.specs import ModelSpec
 from core.workspace import new_id
-from pages.ui import data_view, live, model_cards, predictions, presets, recipe, settings_form, state
+from pages.ui import code, data_view, live, model_cards, predictions, presets, recipe, settings_form, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import about, duration
@@ -41,6 +41,7 @@ def prepare() -> None:
     settings_form.KINDS[row.task].warn(config, row, draft.data)
     if not expected.measured:
         st.caption(_("A first guess: this model has not run here yet."))
+    code.of_draft("train")
 
     def start() -> None:
         run = submit(ws, state.me(), draft.data, ModelSpec(row.key, draft.pretrained), draft.actual_plan(), config, draft.request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from streamlit import config
 
-from pages.routes import live, media, owner, upload
+from pages.routes import kit, live, media, owner, upload
 
 
 def _under(base: str, routes: list[BaseRoute]) -> list[BaseRoute]:
@@ -19,7 +19,7 @@ def _under(base: str, routes: list[BaseRoute]) -> list[BaseRoute]:
     return moved
 
 
-ROUTES: list[BaseRoute] = [*upload.ROUTES, *media.ROUTES, *owner.ROUTES, *live.ROUTES]
+ROUTES: list[BaseRoute] = [*upload.ROUTES, *media.ROUTES, *kit.ROUTES, *owner.ROUTES, *live.ROUTES]
 _base = (config.get_option("server.baseUrlPath") or "").strip("/")
 if _base:  # Streamlit puts only its own routes under it
     ROUTES = _under(_base, ROUTES)
