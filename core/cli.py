@@ -30,6 +30,7 @@ from core.errors import UserError
 from core.evaluation.report import in_words, read_report
 from core.jobs.runs import ENDED, state_of, submit
 from core.jobs.supervisor import ensure_supervisor
+from core.jobs.usage import note_prediction
 from core.models.catalog import ModelRow, find, models, on_this_machine
 from core.models.from_runs import is_run, named
 from core.objectives import OBJECTIVES, objective
@@ -158,6 +159,7 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
         _check_target(Path(options.bundle))
     data = _without_leaks(ws, _import(ws, options), options.leaks)
     run = submit(ws, LOCAL_OWNER, data, ModelSpec(row.key, pretrained=not options.random_weights), plan, config)
+    note_prediction(ws, run)
     started = _follow(ws, run, options)
     return _outcome(ws, run, options, started, time.monotonic() - began)
 

@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.jobs.predictor_client import client
 from core.jobs.runs import submit
+from core.jobs.usage import note_prediction
 from core.models.catalog import find, on_this_machine
 from core.objectives import objective
 from core.specs import ModelSpec
@@ -45,6 +46,7 @@ def prepare() -> None:
 
     def start() -> None:
         run = submit(ws, state.me(), draft.data, ModelSpec(row.key, draft.pretrained), draft.actual_plan(), config, draft.request)
+        note_prediction(ws, run)
         state.update(request=new_id())
         state.look_at(run.id)
         state.put("watching", run.id)

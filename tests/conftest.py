@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("GRAFT_HOME", "TORCH_HOME", "HF_HOME"):
         patch.setenv(name, str(Path(folder.name) / name.lower()))
     patch.setenv("HF_HUB_OFFLINE", "1")
+    patch.setenv("GRAFT_MEASURE", "never")  # pages would have every model measured that they show
     threads = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"  # side by side each has one core
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         patch.setenv(name, threads)

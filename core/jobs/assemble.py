@@ -13,6 +13,7 @@ from core.evaluation.judge import evaluate
 from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, write_report
 from core.events import Preparing, Step, read
+from core.jobs.usage import learn
 from core.models.answers import Answers, answers_of
 from core.models.blocks import Network
 from core.models.build import architecture, build
@@ -78,15 +79,16 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
     precision = load_machine(ws).precision if run.config.precision == "auto" else run.config.precision
     if run.model.key not in known.macs_per_s:
         row, task = find(run.model.key, ws), TASKS[run.data.task].load()
-        batch = task.probe(row, preprocess, PROBE_ITEMS)
-        macs = sum(block.macs for block in row.blocks) * task.work(row, preprocess, batch)
-        record_speed(ws, row.key, macs * forward_items_per_s(network, batch, precision))
+        items = task.probe(row, preprocess, PROBE_ITEMS)
+        macs = sum(block.macs for block in row.blocks) * task.work(row, preprocess, items)
+        record_speed(ws, row.key, macs * forward_items_per_s(network, items, precision))
     return precision
 
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:
     """Judge the trained network and write `report.json` and `bundle.zip`. Where no item was held back there is no report."""
     _learn_speed(ws, run, folder, parts)
+    learn(ws, run, folder)
     if run.plan.adapted():
         from core.models.lora import merge
 

@@ -19,6 +19,7 @@ from core.errors import UserError
 from core.events import Discarded, Done, Preparing
 from core.jobs.processes import this_process
 from core.jobs.runs import RunState, append, failure, wish_of, write_exit
+from core.jobs.usage import note_usage
 from core.specs import RunSpec, from_json, to_json
 from core.workspace import Workspace, write_atomic
 
@@ -51,6 +52,16 @@ def run(folder: Path) -> None:
 
 
 def _carry_out(folder: Path) -> RunState:
+    from core.training.memory import watched
+
+    with watched() as memory:
+        state = _train(folder)
+    if state in ("finished", "stopped"):
+        note_usage(folder, memory.bytes)
+    return state
+
+
+def _train(folder: Path) -> RunState:
     from core.jobs.assemble import assemble, finish
     from core.training.fit import fit
 

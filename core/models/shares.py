@@ -58,4 +58,9 @@ def _joined(shares: list[State], n_items: int) -> State:
 
 @cache
 def _cores() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), "share", initializer=lambda: torch.set_num_threads(1))
+    return ThreadPoolExecutor(cores(), "share", initializer=lambda: torch.set_num_threads(1))
+
+
+def cores() -> int:
+    """How many shares are computed at once."""
+    return os.cpu_count() or 1

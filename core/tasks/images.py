@@ -70,8 +70,9 @@ def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: Preproce
     return {name: side(version.split(name)) for name in ("train", "val", "test")}
 
 
-def probe(row: ModelRow, preprocess: Preprocess, n_items: int) -> State:
-    return State(torch.rand(n_items, 3, preprocess.input_size, preprocess.input_size))
+def probe(row: ModelRow, preprocess: Preprocess, n_items: int, size: int = 0, augmentation: Augmentation = Augmentation()) -> Pictures:
+    pixels = torch.randint(0, 256, (n_items, 3, preprocess.resize_size, preprocess.resize_size), dtype=torch.uint8)
+    return Pictures(pixels, torch.arange(n_items), torch.zeros(n_items, dtype=torch.long), ("",) * n_items, preprocess, augmentation, 0)
 
 
 def work(row: ModelRow, preprocess: Preprocess, items: Split | State) -> float:

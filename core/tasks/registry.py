@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core.data.split import Split
 from core.data.versions import Version
 from core.models.rows import ModelRow
-from core.specs import DataSpec, SplitName, TrainConfig
+from core.specs import Augmentation, DataSpec, SplitName, TrainConfig
 from core.training.estimate import ItemCost
 from core.workspace import Workspace
 
@@ -40,8 +40,8 @@ class Task(Protocol):
                progress: Callable[[int, int], None]) -> dict[SplitName, Split]:
         """The three sides, ready for a network. `progress(done, total)` counts items read. Raises `UserError`."""
 
-    def probe(self, row: ModelRow, preprocess: Preprocess, n_items: int) -> State:
-        """Made-up items to time a network with."""
+    def probe(self, row: ModelRow, preprocess: Preprocess, n_items: int, size: int = 0, augmentation: Augmentation = Augmentation()) -> Split:
+        """Made-up items to time a network with. `size`: tokens of each, where items differ in length; 0: as the row counts them."""
 
     def work(self, row: ModelRow, preprocess: Preprocess, items: Split | State) -> float:
         """The mean work that these items are, against the multiplications that the row states."""

@@ -1,6 +1,7 @@
 """Text classification: texts become token ids once, then are served as batches of like length."""
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from core.data.texts import load_texts
 from core.data.versions import Item, Version
 from core.models.blocks import State
 from core.models.rows import ModelRow
-from core.specs import DataSpec, SplitName, TrainConfig
+from core.specs import Augmentation, DataSpec, SplitName, TrainConfig
 from core.tasks.targets import targets_of
 from core.tasks.text_facts import SAMPLED, input_of, opened
 from core.text_preprocess import TextPreprocess
@@ -61,10 +62,16 @@ def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: TextPrep
     return {name: side(version.split(name)) for name in ("train", "val", "test")}
 
 
-def probe(row: ModelRow, preprocess: TextPreprocess, n_items: int) -> State:
-    """Texts of the length for which the row states its multiplications, or as long as they may be."""
-    n_tokens = min(input_of(row).counted_tokens, preprocess.max_tokens)
-    return State(torch.full((n_items, n_tokens), preprocess.empty), torch.full((n_items,), n_tokens))
+def probe(row: ModelRow, preprocess: TextPreprocess, n_items: int, size: int = 0, augmentation: Augmentation = Augmentation()) -> Texts:
+    """Words of the vocabulary, so many that each text has the tokens that are wished, or as many as it may have."""
+    tokenizer, chance = opened(preprocess.tokenizer), random.Random(0)
+    wished = size or input_of(row).counted_tokens
+    n_tokens = min(wished, preprocess.max_tokens * (preprocess.windows if preprocess.window else 1))
+    known = [token for i in chance.choices(range(tokenizer.get_vocab_size()), k=10 * n_tokens) if (token := tokenizer.id_to_token(i)) and token.isalpha()]
+    texts = [" ".join(chance.choices(known or ["a"], k=n_tokens)) for _ in range(n_items)]
+    rows = [tuple(row) for row in read(tokenizer, texts, preprocess)]
+    rows = rows if preprocess.ngram_buckets else [row[:n_tokens] for row in rows]  # a word may have several tokens
+    return Texts(tuple(rows), torch.tensor([len(row) for row in rows]), torch.zeros(n_items, dtype=torch.long), ("",) * n_items, preprocess.window)
 
 
 def work(row: ModelRow, preprocess: TextPreprocess, items: Split | State) -> float:

@@ -6,7 +6,8 @@ import time
 import torch
 from torch import nn
 
-from core.models.blocks import Network, State
+from core.data.split import Split
+from core.models.blocks import Network
 from core.models.shares import SHARE, outputs
 from core.specs import Precision
 
@@ -29,11 +30,12 @@ def faster_precision() -> Precision:
     return "bf16" if times["fp32"] > WORTH * times["bf16"] else "fp32"
 
 
-def forward_items_per_s(network: Network, batch: State, precision: Precision) -> float:
-    """How many items of the batch a second the whole network computes, every core at work."""
+def forward_items_per_s(network: Network, items: Split, precision: Precision) -> float:
+    """How many of the items a second the whole network computes, every core at work."""
     network.precision = precision
     network.freeze(())
-    outputs(network, State(batch.x[:SHARE], None if batch.lengths is None else batch.lengths[:SHARE], batch.window))
+    outputs(network, items.inputs(torch.arange(min(SHARE, len(items)))))
+    batch = items.inputs(torch.arange(len(items)))
     began = time.perf_counter()
     outputs(network, batch)
     return len(batch) / (time.perf_counter() - began)

@@ -95,9 +95,9 @@ def test_lengths_are_told_where_items_differ(made: Made) -> None:
 
 
 def test_a_probe_is_work_that_the_network_can_do(made: Made) -> None:
-    batch = made.info.load().probe(made.row, made.preprocess, 5)
-    assert build(made.row, 2, 0, pretrained=False).eval().run(batch).x.shape == (5, 2)
-    assert made.info.load().work(made.row, made.preprocess, batch) > 0
+    probe = made.info.load().probe(made.row, made.preprocess, 5)
+    assert build(made.row, 2, 0, pretrained=False).eval().run(probe.inputs(everything(probe))).x.shape == (5, 2)
+    assert made.info.load().work(made.row, made.preprocess, probe) > 0
 
 
 def test_the_cost_of_an_item_is_known_before_and_after_it_is_read(made: Made) -> None:

@@ -1,0 +1,171 @@
+"""Measuring a model in a process of its own: it takes seconds, and needs torch, which the web process must never load.
+
+    costs/probe.json     what is measured now, or was last
+          <model>.json   what was found (`core.training.measured`)
+"""
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from filelock import FileLock
+
+from core.errors import SettingsError
+from core.jobs.processes import ProcessId, alive, process_id, start_module
+from core.jobs.runs import ENDED, state_of
+from core.models.catalog import find
+from core.models.rows import ModelRow
+from core.specs import TrainConfig, from_json, to_json
+from core.tasks.registry import TASKS
+from core.training.estimate import ItemCost
+from core.training.machine import load_machine, record_precision, record_speed
+from core.training.measured import Measured, conditions_of, fitting, record
+from core.workspace import Workspace, write_atomic
+
+LIMIT_S = 25.0
+"""So long a measurement may take once the network is there; then it gives up."""
+START_WITHIN_S = 30.0
+BYTES_A_PARAMETER, BYTES_BESIDES = 24, 1 << 30
+"""Memory that measuring takes: weights, gradients, what the optimizer remembers; and the rest."""
+SWITCH = "GRAFT_MEASURE"
+"""An environment variable; "never": models are not measured, and all estimates stay guesses until models have run."""
+State = Literal["known", "running", "waits", "failed", "never"]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A model, the settings of a run, and what its items are (`ItemCost.work`)."""
+    model: str
+    config: TrainConfig
+    work: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """`asked`: Unix time, seconds. `process` is None until it has been started."""
+    wish: Wish
+    asked: float
+    process: ProcessId | None = None
+
+
+def measure(ws: Workspace, wish: Wish) -> State:
+    """Have a model measured under the conditions of a run, unless that is known, under way, or would disturb: one that learns takes all
+    cores, and what is measured beside it would be wrong. Returns at once; ask again to learn how it went."""
+    row = find(wish.model, ws)
+    if fitting(ws, row, wish.config, ItemCost(wish.work))[1]:
+        return "known"
+    if os.environ.get(SWITCH) == "never":
+        return "never"
+    with _asking(ws):
+        job = _last(ws)
+        if job and _lives(job):
+            return "running" if _alike(ws, job.wish, wish) else "waits"
+        if job and _alike(ws, job.wish, wish):
+            return "failed" if not fitting(ws, row, wish.config, ItemCost(wish.work))[1] else "known"
+        if anybody_learns(ws) or not _fits(row):
+            return "waits"
+        _start(ws, wish)
+        return "running"
+
+
+def anybody_learns(ws: Workspace) -> bool:
+    """Whether any run, whoever's, has not ended."""
+    return any(not (path.parent / "exit.json").is_file() and state_of(path.parent) not in ENDED for path in ws.runs.glob("*/run.json"))
+
+
+def _start(ws: Workspace, wish: Wish) -> None:
+    write_atomic(_path(ws), to_json(_Job(wish, time.time())))
+    child = start_module("core.jobs.probe", [str(ws.root)], log=_path(ws).with_suffix(".log"))
+    try:
+        process = process_id(child.pid)
+    except psutil.NoSuchProcess:
+        process = ProcessId(child.pid, 0.0)
+    write_atomic(_path(ws), to_json(_Job(wish, time.time(), process)))
+    threading.Thread(target=child.wait, name="reap probe", daemon=True).start()  # unwaited, it would become a zombie
+
+
+def _alike(ws: Workspace, one: Wish, other: Wish) -> bool:
+    """Whether they ask for the same measurement."""
+    if one.model != other.model:
+        return False
+    row = find(one.model, ws)
+    known, asked = (conditions_of(ws, row, wish.config, ItemCost(wish.work)) for wish in (one, other))
+    return known == asked
+
+
+def _fits(row: ModelRow) -> bool:
+    return row.parameters * BYTES_A_PARAMETER + BYTES_BESIDES < psutil.virtual_memory().available
+
+
+def _lives(job: _Job) -> bool:
+    """Also true while it is being started."""
+    return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
+
+
+def _last(ws: Workspace) -> _Job | None:
+    try:
+        return from_json(_Job, _path(ws).read_bytes())
+    except (FileNotFoundError, SettingsError):
+        return None
+
+
+def _path(ws: Workspace) -> Path:
+    return ws.root / "costs" / "probe.json"
+
+
+def _asking(ws: Workspace) -> FileLock:
+    """A second tab waits, and finds it under way."""
+    _path(ws).parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(_path(ws).with_suffix(".lock"))
+
+
+def carry_out(ws: Workspace, wish: Wish, *, pretrained: bool = True) -> Measured:
+    """Measure in this process, and keep what was found. Raises `UserError` when the model is not to be had."""
+    import torch
+
+    from core.models.build import build
+    from core.models.shares import RAGGED_SHARE, cores
+    from core.training.precision import faster_precision
+    from core.training.probe import probe
+
+    torch.set_flush_denormal(True)
+    row, info = find(wish.model, ws), TASKS[find(wish.model, ws).task]
+    if not load_machine(ws).precision:
+        record_precision(ws, faster_precision())
+    conditions = conditions_of(ws, row, wish.config, ItemCost(wish.work))
+    assert conditions is not None, "the faster precision is known by now"
+    network = build(row, 5, 0, pretrained=pretrained, store=ws.models)
+    preprocess = info.facts().preprocess(ws, row, wish.config)
+    items = info.load().probe(row, preprocess, max(wish.config.batch_size, cores() * RAGGED_SHARE), conditions.size)
+    work = info.load().work(row, preprocess, items)
+    measured = Measured(conditions, work, probe(network, items, wish.config.batch_size, conditions.precision))
+    record(ws, row, measured)
+    record_speed(ws, row.network, work * sum(b.macs for b in row.blocks) / sum(b.forward_s for b in measured.costs.blocks))
+    return measured
+
+
+def main() -> None:
+    """The child. It never outstays its welcome."""
+    import core.models.lora  # noqa: F401  (imported before the time counts)
+
+    ws = Workspace.open(sys.argv[1])
+    timer = threading.Timer(LIMIT_S, lambda: os._exit(1))
+    timer.daemon = True
+    job = _last(ws)
+    if job is None:
+        sys.exit(1)
+    timer.start()
+    carry_out(ws, job.wish)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    main()
