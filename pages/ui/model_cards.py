@@ -82,7 +82,7 @@ def rows_for(version: Version | None) -> list[ModelRow]:
 def grid(rows: Sequence[ModelRow], chosen: str) -> None:
     found = _wanted(rows)
     shown = found if state.get("model.all") else _first(found, chosen)
-    cards = st.grid(COLUMNS, min_column_width=250)
+    cards = st.grid(COLUMNS, min_column_width=215)
     for row in shown:
         _card(cards, row, row.key == chosen)
     if not found:
