@@ -1,12 +1,11 @@
 """A finished run's network: how far each block moved from its source, and how far off the predictions were."""
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import streamlit as st
 
-from core import events
+from core.jobs import usage
 from core.models.catalog import models
 from core.specs import RunSpec
 from core.training.change import load_changes
@@ -34,8 +33,7 @@ def show(run: RunSpec) -> None:
                    disabled=True, change=[change.moved for change in changes], actual=took(ws.run(run.id)))
 
 
-def took(folder: Path) -> Actual:
-    """What the run's log says that an epoch took, on average; the first one is left out, which begins with what is done once."""
-    ends = [event.t for event in events.read(folder / "events.jsonl") if isinstance(event, events.EpochEnd)]
-    gaps = [after - before for before, after in itertools.pairwise(ends)]
-    return Actual(sum(gaps) / len(gaps) if gaps else None, None)
+def took(folder: Path) -> Actual | None:
+    """What the run in `folder` took, beside what was predicted when it was submitted; None where nothing was."""
+    seen = usage.compare(folder)
+    return Actual(seen.epoch_s, seen.predicted_epoch_s, seen.peak_bytes, seen.predicted_peak_bytes, seen.measured) if seen else None

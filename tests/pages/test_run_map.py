@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import pytest
 
-from core import events
-from core.jobs.runs import append
+from core.jobs.usage import Predicted, Usage
 from core.models.catalog import DEFAULT, find
 from core.specs import to_json
 from core.training.change import Change, write_changes
-from core.workspace import Workspace
+from core.training.estimate import Estimate
+from core.workspace import Workspace, write_atomic
 from pages.ui import run_map
 from pages.ui.components import freeze_map
 from tests.pages.conftest import Visit
@@ -31,7 +31,6 @@ def test_the_results_page_ends_with_how_far_each_block_moved(lived_in: Workspace
     page = visit("results.py", run=ENDED)
     assert "What changed in the network" in said(page) and trouble(page) == []
     assert shown[-1]["change"] == moved and shown[-1]["disabled"] and shown[-1]["conditions"]["n_train"] == 12
-    assert shown[-1]["actual"]["epoch_s"] > 0
 
 
 def test_an_older_run_and_one_of_other_blocks_show_none(lived_in: Workspace, visit: Visit, shown: list[dict]) -> None:
@@ -43,10 +42,12 @@ def test_an_older_run_and_one_of_other_blocks_show_none(lived_in: Workspace, vis
     assert "What changed in the network" not in said(page) and trouble(page) == [] and shown == []
 
 
-def test_the_first_epoch_is_not_counted(ws: Workspace) -> None:
-    folder = ws.run("counted")
-    folder.mkdir(parents=True)
-    assert run_map.took(folder).epoch_s is None
-    for epoch, t in enumerate((100.0, 130.0, 134.0), 1):
-        append(folder, events.EpochEnd(epoch, epoch, 1.0, 0.5, None, None, True, None, t=t))
-    assert run_map.took(folder).epoch_s == 17.0
+def test_the_prediction_is_the_one_of_the_day_the_run_was_submitted(lived_in: Workspace) -> None:
+    folder = lived_in.run(ENDED)
+    (folder / "predicted.json").unlink(missing_ok=True)
+    assert run_map.took(folder) is None
+    write_atomic(folder / "predicted.json", to_json(Predicted(Estimate(1.0, 2.0, 5.0, True, 3e8), (2.0, 4.0))))
+    write_atomic(folder / "usage.json", to_json(Usage(4e8)))
+    seen = run_map.took(folder)
+    assert seen and (seen.predicted_epoch_s, seen.peak_bytes, seen.predicted_peak_bytes, seen.measured) == (3.0, 4e8, 3e8, True)
+    assert seen.epoch_s and 0 < seen.epoch_s < 60

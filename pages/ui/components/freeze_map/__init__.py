@@ -69,9 +69,13 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What was measured in the run that the map shows: seconds of a mean epoch, largest memory of its process. None: unknown."""
+    """What the run that the map shows took, and what had been predicted: seconds of a mean epoch, largest memory of its process. None:
+    unknown. `measured`: the prediction came from measurements of the model, not from a guess."""
     epoch_s: float | None
+    predicted_epoch_s: float
     peak_bytes: float | None
+    predicted_peak_bytes: float | None
+    measured: bool
 
 
 def freeze_map(rows: Sequence[Row], plan: Sequence[BlockPlan], *, key: str, rev: int, conditions: Conditions | None, epochs: int,
@@ -82,8 +86,9 @@ def freeze_map(rows: Sequence[Row], plan: Sequence[BlockPlan], *, key: str, rev:
     `plan` is shown when the map first appears and whenever `rev` changes; from then on the reader's edits count, so that
     the page may pass back what it got. Give each model its own `key`. `conditions` are None while unknown: dashes are shown.
     `epochs`: of the run, for the schedule. `gentle`: by state, the share of the rate for a pretrained block that is the first to learn.
-    Thin adapters are counted at `rank`. Unless the run `stores` what its frozen part computes, that part counts in every epoch. A disabled map only shows `plan`; `change` fills its bricks with how far each block moved from its
-    source (a distance relative to it; None: it is new). `actual` stands beside what was predicted.
+    Thin adapters are counted at `rank`. Unless the run `stores` what its frozen part computes, that part counts in every epoch.
+    A disabled map only shows `plan`; `change` fills its bricks with how far each block moved from its source (a distance relative to
+    it; None: it is new). `actual` figures stand in the place of foreseen ones.
     Raises `SettingsError` when `plan` is one for other blocks, or what the browser sent is no possible plan for these.
     """
     parts = [part for row in rows for part in row.parts]

@@ -50,7 +50,6 @@ function writer(lang, text) {
   const compact = number({ notation: 'compact', maximumSignificantDigits: 3 });
   const exact = number({}), tenths = number({ maximumFractionDigits: 1 });
   const three = number({ maximumSignificantDigits: 3 }), two = number({ maximumSignificantDigits: 2 });
-  const signed = number({ maximumSignificantDigits: 2, signDisplay: 'exceptZero' });
   const percent = part => fill(text.percent, { n: three(100 * part) }), small = part => fill(text.percent, { n: two(100 * part) });
   const scaled = s => s < 90 ? ['s', s] : s < 5400 ? ['min', s / 60] : ['h', s / 3600];
   const digits = value => value < 0.05 ? '< ' + tenths(0.1) : value < 9.95 ? tenths(value) : exact(Math.round(value));
@@ -67,7 +66,6 @@ function writer(lang, text) {
   };
   return {
     compact, exact, time, times, bytes, two, small,
-    error: part => fill(text.percent, { n: signed(100 * part) }),
     share: part => part < 0.01 ? small(part) : percent(part < 1 ? Math.min(part, 0.999) : 1),   // "100 %" is kept for everything
     roughly: part => small(part < 1 ? Math.min(part, 0.99) : 1),
     whole: part => fill(text.percent, { n: exact(Math.round(100 * part)) }),

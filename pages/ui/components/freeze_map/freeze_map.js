@@ -22,7 +22,8 @@ export default function mount(component) {
   const net = network(rows), chips = targets(net);
   if (!disabled && (root.rev !== data.rev || root.plan.length !== given.length)) {
     clearTimeout(root.timer);                 // an unsent edit of the plan before
-    Object.assign(root, { rev: data.rev, plan: given, past: [], timer: 0, brush: given.some(block => block.state === 'lora') ? 'lora' : 'trained' });
+    const brush = given.some(block => block.state === 'lora') ? 'lora' : 'trained';
+    Object.assign(root, { rev: data.rev, plan: given, past: [], timer: 0, brush });
   }
   root.open ??= new Set();                    // names of the groups whose blocks are seen
   root.details ??= { 1: true, 0: false }[remembered()] ?? (!data.change && says(net, given));
@@ -58,7 +59,7 @@ export default function mount(component) {
     show();
   }
   function refuse(words) { note = words; show(); }
-  const stateAt = v => { const state = stateOf(net, root.plan, net.groups[views[v].group].shown.filter(i => views[v].indices.includes(i))); return state; };
+  const stateAt = v => stateOf(net, root.plan, net.groups[views[v].group].shown.filter(i => views[v].indices.includes(i)));
   const covered = (v, w) => views.filter((row, i) => (i - v) * (i - w) <= 0 && !row.element.hidden).flatMap(row => row.indices);
   function paint(v, state) {
     anchor = v;
@@ -129,7 +130,9 @@ export default function mount(component) {
   for (const state in view.brush) view.brush[state].onchange = () => { root.brush = state; };
   const sets = { gradually: () => gradual(net, root.plan, epochs), together: () => together(net, root.plan),
     behind: () => rates(net, root.plan, BEHIND), even: () => rates(net, root.plan, 1) };
-  for (const key in view.more.set) view.more.set[key].onclick = () => learningGroups(net, root.plan).length ? become(sets[key]()) : refuse(text.nothing_to_set);
+  for (const key in view.more.set) {
+    view.more.set[key].onclick = () => learningGroups(net, root.plan).length ? become(sets[key]()) : refuse(text.nothing_to_set);
+  }
 
   views.forEach(({ element, indices, handle, rate, pull, when }, v) => {
     element.onclick = event => {
@@ -138,9 +141,8 @@ export default function mount(component) {
     };
     if (!handle) return;
     const set = change => become(changed(net, root.plan, indices, change));
-    const scale = (field, marks) => by => set(block => field === 'anchor' && block.state !== 'trained' ? {} : { [field]: step(marks, block[field], by) });
-    rate.onstep = scale('lr_scale', RATES);
-    pull.onstep = scale('anchor', PULLS);
+    rate.onstep = by => set(block => ({ lr_scale: step(RATES, block.lr_scale, by) }));
+    pull.onstep = by => set(block => block.state === 'trained' ? { anchor: step(PULLS, block.anchor, by) } : {});
     for (const widget of [handle, rate.element, pull.element]) {
       widget.onclick = event => event.stopPropagation();
       widget.onfocus = event => { event.stopPropagation(); if (active !== v) { root.active = active = v; show(); } };
@@ -150,7 +152,7 @@ export default function mount(component) {
 
   // The left end of an epoch line, by pointer and by keys.
   function slide(handle, line, indices) {
-    const now = () => span(net, root.plan, indices, 'from_epoch')[0];
+    const now = () => span(root.plan, indices, 'from_epoch')[0];
     const joining = (epoch, from) => changed(net, from, indices, () => ({ from_epoch: clamp(epoch, 0, epochs - 1) }));
     handle.onkeydown = event => {
       const to = { ArrowRight: now() + 1, ArrowUp: now() + 1, ArrowLeft: now() - 1, ArrowDown: now() - 1, Home: 0, End: epochs - 1,

@@ -9,8 +9,8 @@ const firstLearning = states => { const i = states.findIndex(state => state !== 
 
 function storedBlocks(costs, states, nItems, stores) {
   const first = firstLearning(states);
-  const useless = () => costs.blocks.slice(0, first).every(block => block.lookup) || costs.blocks[first - 1].kept_bytes * nItems > BUDGET_BYTES;
-  return !stores || useless() ? 0 : first;
+  if (!stores || costs.blocks.slice(0, first).every(block => block.lookup)) return 0;
+  return costs.blocks[first - 1].kept_bytes * nItems > BUDGET_BYTES ? 0 : first;
 }
 
 function stepSeconds(block, state, behind) {

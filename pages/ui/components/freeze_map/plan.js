@@ -15,7 +15,8 @@ function network(rows) {
   const groups = rows.map(row => {
     const members = row.parts.map((_, i) => from + i), shown = members.filter(i => blocks[i].parameters > 0);
     from += row.parts.length;
-    return { ...row, members, shown: shown.length ? shown : members, locked: row.parts.every(part => part.locked || !part.parameters) && row.parts.some(part => part.locked) };
+    const locked = row.parts.some(part => part.locked) && row.parts.every(part => part.locked || !part.parameters);
+    return { ...row, members, shown: shown.length ? shown : members, locked };
   });
   groups.forEach(({ members, shown }) => members.forEach(i => {   // a block without numbers does what its neighbour does
     if (!shown.includes(i)) blocks[i].follows = shown.findLast(j => j < i) ?? shown[0];
@@ -53,8 +54,8 @@ function led(net, before, next) {
   return next.map((block, i) => {
     const leader = net.blocks[i].follows;
     if (leader === undefined || net.blocks[i].locked || same([before[leader]], [next[leader]])) return block;
-    const { state, lr_scale, from_epoch } = next[leader];
-    return { name: block.name, state: state === 'lora' ? 'frozen' : state, ...(state === 'trained' ? { lr_scale, from_epoch } : { lr_scale: 1, from_epoch: 0 }), anchor: 0 };
+    const { state, lr_scale, from_epoch } = next[leader], rests = { name: block.name, state: 'frozen', lr_scale: 1, from_epoch: 0, anchor: 0 };
+    return state === 'trained' ? { ...rests, state, lr_scale, from_epoch } : rests;
   });
 }
 
@@ -106,7 +107,7 @@ function step(scale, value, by) {
   return by > 0 ? scale.find(mark => mark > value * 1.001) ?? value : scale.findLast(mark => mark < value * 0.999) ?? value;
 }
 
-function span(net, plan, indices, field) {
+function span(plan, indices, field) {
   const values = indices.filter(i => learns(plan[i])).map(i => plan[i][field]);
   return values.length ? [Math.min(...values), Math.max(...values)] : null;
 }

@@ -1,5 +1,6 @@
 // The rows of the map: a group, below it (when it is open) its blocks. Built once, drawn again after every change.
-const TALL = 46, LOW = 36, DETAIL = 24, ROOM = 8, PROBE = 22;   // px: a group, a block inside one, what details or changes add to it, a probe between rows
+// px: a group, a block inside one, what details or changes add to it, a probe between rows
+const TALL = 46, LOW = 36, DETAIL = 24, ROOM = 8, PROBE = 22;
 const BRICK = [6, 28];                                // px, thinnest and thickest
 const STILL = 1e-4;                                   // a relative change that counts as none
 
@@ -117,7 +118,7 @@ function drawRow(view, net, plan, data, format) {
   attrs(element, { 'aria-selected': state !== 'frozen',
     'aria-label': fill(text.row, { name: row.title, a: format.exact(view.parameters), state: row.locked ? text.locked : words }) });
   if (data.change) return drawChange(view, net, of, data, format);
-  const from = span(net, plan, of, 'from_epoch') ?? [epochs, epochs];
+  const from = span(plan, of, 'from_epoch') ?? [epochs, epochs];
   view.on.style.left = 100 * clamp(from[0] / (epochs || 1), 0, 1) + '%';
   view.when.classList.toggle('late', from[1] > from[0]);
   if (view.handle) drawDetails(view, net, plan, of, from, data, format);
@@ -135,7 +136,8 @@ function drawDetails({ handle, rate, pull }, net, plan, indices, from, { text, e
   handle.style.left = 100 * clamp(from[0] / (epochs || 1), 0, 1) + '%';
   handle.title = joins;
   attrs(handle, { 'aria-valuemin': 1, 'aria-valuemax': epochs, 'aria-valuenow': Math.min(from[0] + 1, epochs), 'aria-valuetext': joins });
-  const shares = span(net, plan, indices, 'lr_scale'), pulls = full ? span(net, plan, indices.filter(i => plan[i].state === 'trained'), 'anchor') : [0, 0];
+  const shares = span(plan, indices, 'lr_scale');
+  const pulls = full ? span(plan, indices.filter(i => plan[i].state === 'trained'), 'anchor') : [0, 0];
   const times = fill(text.times, { n: spread(shares, format.two) });
   write(rate.value, times);
   attrs(rate.element, { 'aria-valuenow': shares[0], 'aria-valuetext': times });

@@ -70,7 +70,8 @@ function build(root, net, data, chips) {
   const tower = make('div', 'tower'), body = make('div', 'body');
   tower.append(make('div', 'io', text.input), rail, list, make('div', 'io', text.output));
   body.append(tower, facts);
-  for (const [name, value] of [['--tall', TALL], ['--low', LOW], ['--detail', DETAIL], ['--room', ROOM], ['--probe', PROBE]]) root.style.setProperty(name, value + 'px');
+  const sizes = { tall: TALL, low: LOW, detail: DETAIL, room: ROOM, probe: PROBE };
+  for (const name in sizes) root.style.setProperty('--' + name, sizes[name] + 'px');
   root.classList.toggle('off', disabled);
   root.classList.toggle('moved', !!change);
   say.hidden = !!change;
@@ -116,7 +117,8 @@ function draw(root, net, data, plan, view, { chips, open, details, active, note,
   const some = learningGroups(net, plan).length;
   const sets = { gradually: () => gradual(net, plan, data.epochs), together: () => together(net, plan),
     behind: () => rates(net, plan, BEHIND), even: () => rates(net, plan, 1) };
-  if (details) for (const key in view.more.set) attrs(view.more.set[key], { 'aria-pressed': some > (key in { behind: 1, even: 1 } ? 1 : 0) && same(sets[key](), plan), 'aria-disabled': !some });
+  const enough = { gradually: some > 0, together: some > 0, behind: some > 1, even: some > 1 };
+  for (const key in view.more.set) attrs(view.more.set[key], { 'aria-pressed': enough[key] && same(sets[key](), plan), 'aria-disabled': !some });
   view.keys.replaceChildren(...legend(net, data, details).map(words => make('span', '', words)));
   drawFacts(root, net, data, plan, view, format);
   drawWords(net, plan, view, chips, data, note);
@@ -153,7 +155,7 @@ function drawFacts(root, net, data, plan, view, format) {
   write(fact.epoch.label, conditions ? fill(text.epoch_of, { n: format.exact(conditions.n_train) }) : text.epoch);
   write(fact.epoch.big, now && trainable ? format.times(now.first_s, now.last_s) : '–');
   write(fact.epoch.small, now ? fill(text.versus, { a: format.time(now.everything_s) }) : text.unmeasured);
-  write(fact.epoch.also, !now ? '' : actual ? was(actual.epoch_s, now.mean_s, format.time, format, text) : unmeasured);
+  write(fact.epoch.also, now ? unmeasured : '');
 
   write(fact.paid.big, now?.once_s ? format.time(now.once_s) : '–');
   const paidOf = { a: count(0, k), b: count(0), p: format.roughly(work(k) / (work(blocks.length) || 1)) };
@@ -162,12 +164,20 @@ function drawFacts(root, net, data, plan, view, format) {
 
   write(fact.memory.big, now?.peak_bytes && trainable ? format.bytes(now.peak_bytes) : '–');
   write(fact.memory.small, now?.everything_bytes ? fill(text.versus, { a: format.bytes(now.everything_bytes) }) : text.unmeasured);
-  write(fact.memory.also, now?.peak_bytes && actual ? was(actual.peak_bytes, now.peak_bytes, format.bytes, format, text) : '');
+  if (actual) drawTook(fact, actual, text, format);
 }
 
-// What was measured in the run, and how far the prediction was off.
-function was(measured, predicted, say, format, text) {
-  return measured ? fill(text.was, { a: say(measured), p: format.error(predicted / measured - 1) }) : '';
+// What the run took, and how far off the prediction was.
+function drawTook(fact, actual, text, format) {
+  for (const [key, took, foreseen, say] of [['epoch', actual.epoch_s, actual.predicted_epoch_s, format.time],
+    ['memory', actual.peak_bytes, actual.predicted_peak_bytes, format.bytes]]) {
+    if (!took) continue;
+    const off = foreseen ? took / foreseen - 1 : 0, words = Math.abs(off) < 0.005 ? 'just' : off > 0 ? 'more' : 'less';
+    write(fact[key].label, text[`${key}_took`]);
+    write(fact[key].big, say(took));
+    write(fact[key].small, foreseen ? fill(text[words], { a: say(foreseen), p: format.small(Math.abs(off)) }) : '');
+    write(fact[key].also, foreseen && !actual.measured ? text.guess : '');
+  }
 }
 
 function drawWords(net, plan, view, chips, { text, epochs }, note) {
