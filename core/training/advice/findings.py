@@ -1,0 +1,108 @@
+"""What is asked of a short look at the data, and what comes out of it. Torch-free: pages ask and read.
+
+An advice is found by a module's `advise(ws, ask)`, a generator: it yields `Looking` while it works and its finding, first in part and at
+last whole, whenever there is more to show. `core.jobs.advice` runs it in a process of its own.
+"""
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from core.specs import DataSpec, FreezePlan, TrainConfig, to_json
+
+AdviceKind = Literal["rank", "depth", "freeze", "rate"]
+Untried = Literal["no time", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """`models`: keys of those that are looked at. `budget_s`: after so many seconds nothing new is begun; 0: no limit. `plan`: for what asks
+    about one training."""
+    data: DataSpec
+    models: tuple[str, ...]
+    config: TrainConfig
+    plan: FreezePlan | None = None
+    budget_s: float = 60.0
+    pretrained: bool = True
+
+    def key(self, kind: AdviceKind) -> str:
+        """The same question has the same key; how much time it may take is no part of it."""
+        return hashlib.sha256(kind.encode() + to_json(replace(self, budget_s=0.0))).hexdigest()[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How far it is: `done` of `total` steps; `about` is the model, plan or block that is looked at now, as its key."""
+    done: int
+    total: int
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """By the objective's metric, with its 95 % range; None where it can't be told."""
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a model's features fit the data as they are. `logme`: the mean log evidence of a linear model on them, an item.
+    `item_s`: seconds an item to compute them."""
+    model: str
+    score: Score
+    logme: float
+    item_s: float
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Best first. `n`: items that were looked at. `untried`: what there was no time for, or that failed, with the reason."""
+    fits: tuple[Fit, ...]
+    n: int
+    untried: tuple[tuple[str, str], ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """The score of a linear model on what each block gives: by the block's name, input first."""
+    model: str
+    scores: tuple[tuple[str, Score], ...]
+    n: int
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A short training. `points`: (seconds from its start, score on the items held back) at the end of each epoch."""
+    kind: str
+    plan: FreezePlan
+    points: tuple[tuple[float, float], ...]
+    score: Score
+    epoch_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeAdvice:
+    """`n_train`, `n_held`: items that were learned from and scored on. `best`: the kind that is recommended; empty while unknown."""
+    trials: tuple[Trial, ...]
+    n_train: int
+    n_held: int
+    best: str = ""
+    untried: tuple[tuple[str, str], ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RateCurve:
+    """Smoothed losses at rising learning rates. `suggested`: None where the curve has no clear descent."""
+    points: tuple[tuple[float, float], ...]
+    suggested: float | None = None
+    whole: bool = False
+
+
+Finding = Ranking | Depths | FreezeAdvice | RateCurve
