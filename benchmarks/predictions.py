@@ -2,8 +2,8 @@
 
     python benchmarks/predictions.py [--models graft-resnet10 minilm] [--plans head all] [--items 160] [--json out.json]
 
-For each case the model is measured in a process of its own, as the Model page has it done, then a run of two epochs is predicted and
-carried out, also in a process of its own. Models whose weights are not on this machine run with random ones: time and memory are the same.
+Each model is measured in a process of its own, as the Model page has it done; then runs of two epochs are predicted and carried out, one
+plan after the other, also in processes of their own; what a run took corrects the next prediction, as it does for users. Models whose weights are not on this machine run with random ones: time and memory are the same.
 Look at the load that is printed: what else the machine does while it measures or learns is part of the error.
 """
 from __future__ import annotations
@@ -39,8 +39,8 @@ from core.tasks.registry import TASKS  # noqa: E402
 from core.training.presets import PlanKind, plan_for  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 
-MODELS = {"graft-resnet10": 90, "mobilenet_v2": 60, "squeezenet1_0": 60, "resnet18": 60, "vit_b_16": 24,
-          "graft-words": 600, "graft-words-lstm": 300, "minilm": 120}
+MODELS = {"graft-resnet10": 90, "mobilenet_v2": 60, "squeezenet1_0": 60, "resnet18": 60, "vit_b_16": 12,
+          "graft-words": 600, "graft-words-lstm": 300, "minilm": 96}
 """Models, with the items that a run of each has."""
 PLANS: tuple[PlanKind, ...] = ("head", "last-stage", "all", "lora")
 TARGETS = {"epoch": 0.30, "memory": 0.25}
@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             ws = Workspace.open(folder)
             data = made_up(ws, find(model).task, options.items or MODELS.get(model, 100))
+            measure(ws, data, model, options.batch_size)
             for plan in options.plans:
                 if plan == "lora" and not any(block.lora_unit for block in find(model).blocks):
                     continue
@@ -81,14 +82,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.json.write_text(json.dumps([asdict(case) for case in cases], indent=1), encoding="utf-8")
 
 
-def measured(ws: Workspace, data: DataSpec, model: str, plan: PlanKind, batch_size: int) -> Case:
-    row, config = find(model), TrainConfig(epochs=2, batch_size=batch_size, learning_rate=1e-4)
+def settings(batch_size: int) -> TrainConfig:
+    return TrainConfig(epochs=2, batch_size=batch_size, learning_rate=1e-4)
+
+
+def measure(ws: Workspace, data: DataSpec, model: str, batch_size: int) -> None:
+    row, config = find(model), settings(batch_size)
     work = TASKS[row.task].facts().cost(ws, row, config, data, load_version(ws, data)).work
-    pretrained = on_this_machine(row)
-    for path in (ws.root / "costs").glob("*.json"):
-        path.unlink()  # each case is measured anew, close to its run
-    child([sys.executable, "-c", MEASURE, str(ws.root), to_json(Wish(model, config, work)).decode(), "yes" if pretrained else "no"])
-    run = submit(ws, LOCAL_OWNER, data, ModelSpec(model, pretrained), plan_for(row, plan, lr_scale=0.1), config)
+    child([sys.executable, "-c", MEASURE, str(ws.root), to_json(Wish(model, config, work)).decode(), "yes" if on_this_machine(row) else "no"])
+
+
+def measured(ws: Workspace, data: DataSpec, model: str, plan: PlanKind, batch_size: int) -> Case:
+    row, config = find(model), settings(batch_size)
+    run = submit(ws, LOCAL_OWNER, data, ModelSpec(model, on_this_machine(row)), plan_for(row, plan, lr_scale=0.1), config)
     note_prediction(ws, run)
     child([sys.executable, "-m", "core.jobs.worker"], os.fsencode(ws.run(run.id)) + b"\n")
     found = compare(ws.run(run.id))

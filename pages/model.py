@@ -7,9 +7,9 @@ import streamlit as st
 
 from core.models.catalog import find, on_this_machine
 from pages.ui import adaptation, add_model, code, model_cards, own_checkpoint, own_vectors, predictions, recipe, state
-from pages.ui.components.freeze_map import Conditions, freeze_map
+from pages.ui.components.freeze_map import freeze_map
 from pages.ui.i18n import _
-from pages.ui.plan import map_rows, shares
+from pages.ui.plan import conditions, map_rows, shares
 from pages.ui.text import md
 
 BRING = {"image": (lambda: own_checkpoint.section(ws, "image"),),
@@ -26,10 +26,9 @@ st.subheader(_("How much may change?"), anchor=False)
 with st.container(border=True):
     st.markdown(f"**{md(row.title)}**")
     plan, config = draft.actual_plan(), draft.actual_config()
-    n_train, n_val = (len(version.split("train")), len(version.split("val"))) if version else (0, 0)
-    conditions = Conditions(predictions.costs(row, plan, config), n_train, n_val, config.batch_size) if n_train else None
+    known = conditions(predictions.costs(row, plan, config), config, version) if version else None
     bricks = map_rows(row, plan, n_labels, version.objective if version else "single_label", config.input_size)
-    blocks = freeze_map(bricks, plan.blocks, key=f"model.map.{row.key}", rev=state.rev("settings") + state.rev("plan"), conditions=conditions,
+    blocks = freeze_map(bricks, plan.blocks, key=f"model.map.{row.key}", rev=state.rev("settings") + state.rev("plan"), conditions=known,
                         epochs=config.epochs, gentle=shares(row), rank=config.lora_rank,
                         stores=config.store_activations and not config.augmentation.active)
     if blocks != plan.blocks:
@@ -37,6 +36,7 @@ with st.container(border=True):
         state.update(plan=plan, preset="custom", config=replace(config, preset="custom"))
     elif version is None:
         st.caption(_("Figures are for five labels until you choose data."))
+    predictions.measure("model", row, config)
     adaptation.section(row)
 code.of_draft("model")
 st.subheader(_("Which network?"), anchor=False)

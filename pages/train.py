@@ -13,7 +13,7 @@ from core.workspace import new_id
 from pages.ui import code, data_view, live, model_cards, predictions, presets, recipe, settings_form, state
 from pages.ui.empty import empty
 from pages.ui.i18n import _
-from pages.ui.text import about, duration
+from pages.ui.text import about, duration, size
 
 
 def prepare() -> None:
@@ -38,10 +38,11 @@ def prepare() -> None:
     expected = predictions.expected(row, draft.actual_plan(), config, version)
     text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
              once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
+    if expected.peak_bytes is not None:
+        text += " " + _("Memory: about {a}.", a=size(expected.peak_bytes))
     st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your items."))
     settings_form.KINDS[row.task].warn(config, row, draft.data)
-    if not expected.measured:
-        st.caption(_("A first guess: this model has not run here yet."))
+    predictions.measure("train", row, config)
     code.of_draft("train")
 
     def start() -> None:

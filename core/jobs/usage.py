@@ -29,9 +29,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """`epochs_s`: each epoch that the run may have."""
+    """`epochs_s`: each epoch that the run may have; `once_s`: what is computed once, reading apart."""
     estimate: Estimate
     epochs_s: tuple[float, ...]
+    once_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ def forecast(ws: Workspace, run: RunSpec) -> Predicted:
     item = item_of(ws, run)
     costs = costs_for(ws, row, run.plan, run.config, item, objective(version.objective).outputs(len(version.labels)))
     n_train, n_val = len(version.split("train")), len(version.split("val"))
-    return Predicted(estimate(costs, run.plan, run.config, n_train, n_val, item),
-                     tuple(epoch_costs(costs, run.plan, run.config, n_train, n_val)))
+    expected = estimate(costs, run.plan, run.config, n_train, n_val, item)
+    return Predicted(expected, tuple(epoch_costs(costs, run.plan, run.config, n_train, n_val)), expected.once - item.read_s * (n_train + n_val))
 
 
 def item_of(ws: Workspace, run: RunSpec) -> ItemCost:
@@ -93,7 +94,7 @@ def compare(folder: Path) -> Compared | None:
     if predicted is None or not epochs_s:
         return None
     expected = predicted.epochs_s[:len(epochs_s)]
-    return Compared(sum(expected) / len(expected), sum(epochs_s) / len(epochs_s), predicted.estimate.once, once_s,
+    return Compared(sum(expected) / len(expected), sum(epochs_s) / len(epochs_s), predicted.once_s, once_s,
                     predicted.estimate.peak_bytes, used.peak_bytes if used else None, predicted.estimate.measured)
 
 

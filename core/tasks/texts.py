@@ -22,6 +22,8 @@ from core.workspace import Workspace
 
 AT_ONCE = 1000
 """Texts between two reports of progress."""
+WORDS = 3000
+"""Looked at for made-up texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,15 @@ def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: TextPrep
 
 
 def probe(row: ModelRow, preprocess: TextPreprocess, n_items: int, size: int = 0, augmentation: Augmentation = Augmentation()) -> Texts:
-    """Words of the vocabulary, so many that each text has the tokens that are wished, or as many as it may have."""
+    """Words of the vocabulary, a few of them over and over as in every language (Zipf 1949), so many that each text has the tokens that are
+    wished, or as many as it may have."""
     tokenizer, chance = opened(preprocess.tokenizer), random.Random(0)
     wished = size or input_of(row).counted_tokens
     n_tokens = min(wished, preprocess.max_tokens * (preprocess.windows if preprocess.window else 1))
-    known = [token for i in chance.choices(range(tokenizer.get_vocab_size()), k=10 * n_tokens) if (token := tokenizer.id_to_token(i)) and token.isalpha()]
-    texts = [" ".join(chance.choices(known or ["a"], k=n_tokens)) for _ in range(n_items)]
+    ids = chance.choices(range(tokenizer.get_vocab_size()), k=WORDS)
+    known = [token for i in ids if (token := tokenizer.id_to_token(i)) and token.isalpha()] or ["a"]
+    often = [1 / rank for rank in range(1, len(known) + 1)]
+    texts = [" ".join(chance.choices(known, often, k=n_tokens)) for _ in range(n_items)]
     rows = [tuple(row) for row in read(tokenizer, texts, preprocess)]
     rows = rows if preprocess.ngram_buckets else [row[:n_tokens] for row in rows]  # a word may have several tokens
     return Texts(tuple(rows), torch.tensor([len(row) for row in rows]), torch.zeros(n_items, dtype=torch.long), ("",) * n_items, preprocess.window)

@@ -32,6 +32,8 @@ LEAST_ITEMS, REPEATS, MANY, QUICK_S = 2, 3, 9, 0.25
 """Fewest items in a pass; times that a pass is timed, and one that is little work; what counts as quick without gradients."""
 COPIES = 4
 """Of a block's weights, while it trains by AdamW: gradient, two means of it, and the weights of the best epoch."""
+BESIDES = 70e6
+"""Memory that a run takes besides, for reading, judging and packing."""
 Watch = Callable[[int, float, State], State]
 """Told of a block's place, its seconds, and what it gave; says what is passed on."""
 
@@ -39,7 +41,7 @@ Watch = Callable[[int, float, State], State]
 def probe(network: Network, items: Split, batch_size: int, precision: Precision) -> Costs:
     """Measure a network with its first `batch_size` of made-up items, or as many as time allows. Afterwards it has thin adapters beside
     what can be adapted, and other weights than before: throw it away."""
-    base = own_bytes()
+    base = own_bytes() + BESIDES
     network.precision = precision
     network.to(memory_format=torch.channels_last)
     forward = _forward(network, items)
@@ -213,13 +215,13 @@ def _adapted(network: Network, batch: State, precision: Precision) -> _Learning 
 
 
 def _update_seconds(network: Network, k: int) -> float:
-    """Of the optimizer's second step on a block whose gradients are there; the first one makes room."""
+    """Of an optimizer's step on a block whose gradients are there, but not the first, which makes room."""
     plan = FreezePlan(tuple(BlockPlan(block.name, "trained" if i == k else "frozen") for i, block in enumerate(network.blocks)))
     if not any(p.grad is not None for p in network.parameters_of(network.blocks[k]).values()):
         return 0.0
     optimizer = build_optimizer(network, plan, TrainConfig(learning_rate=1e-8))
     optimizer.step()
-    return _seconds(optimizer.step)
+    return median(_seconds(optimizer.step) for _ in range(REPEATS))
 
 
 def _step_seconds(batch_size: int) -> float:

@@ -95,6 +95,7 @@ def _wait_for_end(run_id: str, shown: RunState) -> None:
 def _aftermath(run: RunSpec, now: RunState, bar: DeltaGenerator) -> None:
     """What an ended run leaves to do: look at its results, or understand why there are none and run it again."""
     if now in ("finished", "stopped"):
+        predictions.outcome(run)
         recipe.fill_run(bar, run, button=_("Results"), icon=":material/insights:",
                         on_click=lambda: st.switch_page("results.py", query_params={"run": run.id}))
         return
