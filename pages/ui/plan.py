@@ -1,13 +1,16 @@
 """Between a model's blocks and the freeze map's rows."""
 from __future__ import annotations
 
+from core.data.versions import Version
 from core.models import heads
 from core.models.catalog import ModelRow, phrase
 from core.models.rows import BlockFacts
 from core.objectives import objective
-from core.specs import BlockState, FreezePlan
+from core.specs import BlockState, FreezePlan, TrainConfig
+from core.training.costs import Costs
+from core.training.pairs import PAIRS_A_STEP, n_pairs
 from core.training.presets import gentle, groups, is_new
-from pages.ui.components.freeze_map import Part, Row
+from pages.ui.components.freeze_map import Conditions, Part, Row
 from pages.ui.i18n import _
 
 
@@ -45,6 +48,13 @@ def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
     of_block = {block.name: block.state for block in plan.blocks}
     now = [{of_block.get(block.name) for block in row.blocks if block.group == name} for name in groups(row)]
     return ["trained" if "trained" in found else "lora" if "lora" in found else "frozen" for found in now]
+
+
+def conditions(costs: Costs, config: TrainConfig, version: Version) -> Conditions:
+    """What the map's figures are computed from, for a run with these settings on this data."""
+    n_train, n_val = len(version.split("train")), len(version.split("val"))
+    pairs = n_pairs(n_train) if config.method == "contrastive" else 0
+    return Conditions(costs, n_train, n_val, config.batch_size, pairs, 2 * PAIRS_A_STEP)
 
 
 def partly(row: ModelRow, plan: FreezePlan) -> frozenset[str]:

@@ -10,9 +10,9 @@ from core.models.catalog import models
 from core.specs import RunSpec
 from core.training.change import load_changes
 from pages.ui import predictions, state
-from pages.ui.components.freeze_map import Actual, Conditions, freeze_map
+from pages.ui.components.freeze_map import Actual, freeze_map
 from pages.ui.i18n import _
-from pages.ui.plan import map_rows
+from pages.ui.plan import conditions, map_rows
 
 
 def show(run: RunSpec) -> None:
@@ -25,10 +25,9 @@ def show(run: RunSpec) -> None:
     st.caption(_("How far the weights of each part are from where they started, as a share of their size. What hardly moved still knows what it "
                  "knew; a new head has no start to compare with."))
     version, config = state.read_version(run.data), run.config
-    n_train, n_val = len(version.split("train")), len(version.split("val"))
     with st.container(border=True):
         freeze_map(map_rows(row, run.plan, len(version.labels), run.data.objective, config.input_size), run.plan.blocks, key=f"results.map.{run.id}",
-                   rev=0, conditions=Conditions(predictions.costs(row, run.plan, config, run.data), n_train, n_val, config.batch_size),
+                   rev=0, conditions=conditions(predictions.costs(row, run.plan, config, run.data), config, version),
                    epochs=config.epochs, rank=config.lora_rank, stores=config.store_activations and not config.augmentation.active,
                    disabled=True, change=[change.moved for change in changes], actual=took(ws.run(run.id)))
 

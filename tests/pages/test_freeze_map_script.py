@@ -14,9 +14,10 @@ from core.models.catalog import CATALOG, find
 from core.specs import Augmentation, BlockPlan, FreezePlan, TrainConfig
 from core.training.costs import BlockCost, Costs
 from core.training.estimate import ItemCost, epoch_costs, estimate, everything_seconds
+from core.training.pairs import head_alone
 from core.training.presets import gentle, groups, plan_for, preset_plan
-from pages.ui.components.freeze_map import Conditions, _asset
-from pages.ui.plan import map_rows, shares
+from pages.ui.components.freeze_map import _asset
+from pages.ui.plan import conditions, map_rows, shares
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed: the browser test compares the figures")
@@ -123,6 +124,16 @@ def random_costs(n: int, seed: int) -> Costs:
                                  chance.uniform(1e5, 1e7), chance.uniform(0.01, 0.1), lookup=i == 0) for i in range(n)), 0.003, 3e8, True, 2e7, 0.001)
 
 
+class Sizes:
+    """Stands in for a version of data: how many items there are on each side."""
+
+    def __init__(self, n_train: int, n_val: int) -> None:
+        self.sides = {"train": range(n_train), "val": range(n_val)}
+
+    def split(self, side: str) -> range:
+        return self.sides[side]
+
+
 def test_the_browser_foresees_what_core_foresees() -> None:
     config = TrainConfig(epochs=6, batch_size=32)
     all_of, last = plan_for(RESNET50, "all"), plan_for(RESNET50, "last-stage", head_first_epochs=3)
@@ -130,15 +141,16 @@ def test_the_browser_foresees_what_core_foresees() -> None:
     gap = FreezePlan(tuple(replace(block, state="frozen" if i in (4, 7) else block.state) for i, block in enumerate(all_of.blocks)))
     late = FreezePlan((replace(all_of.blocks[0], state="frozen"), *all_of.blocks[1:]))  # behind the table of vectors alone
     changing, cases, wanted = replace(config, augmentation=Augmentation(flip=True)), [], []
+    pairs = replace(config, method="contrastive")
     for seed, (plan, settings) in enumerate([*((plan, config) for plan in (plan_for(RESNET50, "head"), last, all_of, stairs, gap, late, plan_for(
-            RESNET50, "lora"))), (last, changing)]):
+            RESNET50, "lora"))), (last, changing), (last, pairs), (stairs, pairs), (all_of, replace(config, batch_size=1024))]):
         costs = random_costs(len(plan.blocks), seed)
-        cases.append({"conditions": asdict(Conditions(costs, 700, 150, 32)), "stores": not settings.augmentation.active, "epochs": 6,
+        cases.append({"conditions": asdict(conditions(costs, settings, Sizes(700, 150))), "stores": not settings.augmentation.active, "epochs": 6,
                       "plan": [asdict(block) for block in plan.blocks]})
         core = estimate(costs, plan, settings, 700, 150, ItemCost())
-        seconds = epoch_costs(costs, plan, settings, 700, 150)
+        seconds = epoch_costs(costs, head_alone(plan) if settings is pairs else plan, settings, 700, 150)
         wanted.append({"once_s": core.once, "mean_s": core.epoch, "peak_bytes": core.peak_bytes, "kept_bytes": core.kept_bytes,
-                       "first_s": seconds[0], "last_s": seconds[-1], "everything_s": everything_seconds(costs, 700, 150, 32)})
+                       "first_s": seconds[0], "last_s": seconds[-1], "everything_s": everything_seconds(costs, 700, 150, settings.batch_size)})
     found = ran("return given.cases.map(data => outlook(data, data.plan));", cases=cases)
     for now, core in zip(found, wanted):
         assert {key: now[key] for key in core} == pytest.approx(core)

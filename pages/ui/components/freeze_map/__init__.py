@@ -56,6 +56,10 @@ class Conditions:
     n_train: int
     n_val: int
     batch_size: int
+    pairs: int = 0
+    """Pairs that are compared before the head alone learns; 0: all learn from labels, as the plan says."""
+    pairs_at_once: int = 32
+    """Items in a step of pairs."""
 
 
 @dataclass(frozen=True, slots=True)

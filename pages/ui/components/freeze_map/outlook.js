@@ -38,18 +38,27 @@ function peakBytes(costs, states, batchSize) {
   return costs.base_bytes + sum(costs.blocks, (block, i) => learned(block, states[i]) * block.state_bytes) + Math.max(learns, costs.pass_bytes);
 }
 
-// Seconds and bytes of a whole run with this plan; null where nothing is known of the conditions, memory until it was measured. What is stored is stored anew
-// wherever the frozen part becomes another one.
+// Seconds and bytes of a whole run with this plan; null where nothing is known of the conditions, memory until it was measured. What is
+// stored is stored anew wherever the frozen part becomes another one. Pairs are compared first, the head alone learns behind them.
 function outlook({ conditions, stores, epochs }, plan) {
   if (!conditions) return null;
-  const { costs, n_train, n_val, batch_size } = conditions, nItems = n_train + n_val;
-  const during = Array.from({ length: epochs }, (_, e) => plan.map(block => block.from_epoch <= e ? block.state : 'frozen'));
+  const { costs, n_train, n_val, pairs, pairs_at_once } = conditions, nItems = n_train + n_val, head = plan.length - 1;
+  const atOnce = Math.min(conditions.batch_size, n_train), all = plan.map(() => 'trained');
+  let pairs_s = 0, pairs_bytes = 0, later = plan;
+  if (pairs) {
+    const states = plan.map((block, i) => i < head && block.from_epoch <= epochs ? block.state : 'frozen');
+    pairs_s = epochSeconds(costs, states, { n_train: 2 * pairs, n_val: 0, batch_size: pairs_at_once }, 0);
+    pairs_bytes = peakBytes(costs, states, pairs_at_once);
+    later = plan.map((block, i) => ({ ...block, state: i < head ? 'frozen' : block.state, from_epoch: 0 }));
+  }
+  const during = Array.from({ length: epochs }, (_, e) => later.map(block => block.from_epoch <= e ? block.state : 'frozen'));
   const stored = during.map(states => storedBlocks(costs, states, nItems, stores)), fresh = stored.filter((k, e) => k && k !== stored[e - 1]);
-  const seconds = during.map((states, e) => epochSeconds(costs, states, conditions, stored[e])), all = plan.map(() => 'trained');
+  const seconds = during.map((states, e) => epochSeconds(costs, states, conditions, stored[e]));
   return {
     first_s: seconds[0], last_s: seconds.at(-1), mean_s: sum(seconds, s => s) / epochs, everything_s: epochSeconds(costs, all, conditions, 0),
-    once_s: sum(fresh, k => onceSeconds(costs, k, nItems)), kept_bytes: Math.max(0, ...fresh.map(k => costs.blocks[k - 1].kept_bytes * nItems)),
-    peak_bytes: costs.measured ? Math.max(...during.map(states => peakBytes(costs, states, batch_size))) : null,
-    everything_bytes: costs.measured ? peakBytes(costs, all, batch_size) : null,
+    once_s: pairs_s + sum(fresh, k => onceSeconds(costs, k, nItems)),
+    kept_bytes: Math.max(0, ...fresh.map(k => costs.blocks[k - 1].kept_bytes * nItems)),
+    peak_bytes: costs.measured ? Math.max(pairs_bytes, ...during.map(states => peakBytes(costs, states, atOnce))) : null,
+    everything_bytes: costs.measured ? peakBytes(costs, all, atOnce) : null,
   };
 }

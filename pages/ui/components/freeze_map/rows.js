@@ -12,8 +12,9 @@ function places(net) {
 }
 
 function buildRows(net, data) {
-  const { text, change } = data, groups = net.groups;
-  const total = (of, indices) => sum(indices, i => net.blocks[i][of]);
+  const { text, change } = data, groups = net.groups, costs = data.conditions?.costs;
+  const weight = { parameters: i => net.blocks[i].parameters, compute: i => costs?.measured ? costs.blocks[i].forward_s : net.blocks[i].compute };
+  const total = (of, indices) => sum(indices, weight[of]);
   const most = Math.max(...groups.map(group => total('parameters', group.members))) || 1;
   const hardest = Math.max(...groups.map(group => total('compute', group.members))) || 1;
   return places(net).map(place => {

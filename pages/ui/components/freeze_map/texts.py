@@ -51,6 +51,7 @@ def _figures() -> dict[str, str]:
         "unmeasured": _("not yet measured on this machine"), "guessed": _("a guess until it is measured here"),
         "paid": _("Paid for once"), "paid_of": _("{a} of {b} blocks, {p} of the work"), "unpaid": _("no frozen part to store"),
         "paid_early": _("for the first epochs only"), "unstored": _("not while pictures are changed in every epoch"), "kept": _("{a} on the disk"),
+        "paired": _("comparing {n} pairs; then the head alone learns"),
         "memory": _("Peak memory"),
         "epoch_took": _("A mean epoch took"), "memory_took": _("Peak memory was"),
         "more": _("predicted {a}: it was {p} more"), "less": _("predicted {a}: it was {p} less"), "just": _("predicted {a}: just so"),

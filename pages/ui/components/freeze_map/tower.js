@@ -159,7 +159,7 @@ function drawFacts(root, net, data, plan, view, format) {
 
   write(fact.paid.big, now?.once_s ? format.time(now.once_s) : '–');
   const paidOf = { a: count(0, k), b: count(0), p: format.roughly(work(k) / (work(blocks.length) || 1)) };
-  write(fact.paid.small, !data.stores ? text.unstored : k ? fill(text.paid_of, paidOf) : now?.once_s ? text.paid_early : text.unpaid);
+  write(fact.paid.small, conditions?.pairs ? fill(text.paired, { n: format.exact(conditions.pairs) }) : !data.stores ? text.unstored : k ? fill(text.paid_of, paidOf) : now?.once_s ? text.paid_early : text.unpaid);
   write(fact.paid.also, now?.kept_bytes ? fill(text.kept, { a: format.bytes(now.kept_bytes) }) : '');
 
   write(fact.memory.big, now?.peak_bytes && trainable ? format.bytes(now.peak_bytes) : '–');
