@@ -16,7 +16,7 @@ INSTALLS = "torch torchvision pillow safetensors"
 HEAD_STD = 0.001
 FIRST: dict[Family, str] = {"ResNet": "conv1.", "Inception": "Conv2d_1a_3x3.", "ViT": "conv_proj."}
 """Where the names of a network's first layer begin; "features.0." for the others."""
-SEEDED_ALIKE: dict[Family, str] = {"VGG": "", "Inception": "aux_logits=False, transform_input=True, init_weights=False, "}
+SEEDED_ALIKE: dict[Family, str] = {"VGG": "", "Inception": ",\n                         aux_logits=False, transform_input=True, init_weights=False"}
 """Networks that torchvision lays out in another way when it is asked for their weights, and arguments: the head would then begin with other
 numbers."""
 
@@ -118,7 +118,7 @@ def network(asked: Asked) -> Part:
         made = f"model = resnet.ResNet(resnet.{kwargs['block']}, {kwargs['layers']!r}, num_classes={kwargs['num_classes']!r})"
         imports = {"nn", "resnet"}
     elif asked.row.own_file or not asked.pretrained or asked.row.family in SEEDED_ALIKE:
-        made = f'model = models.get_model({plan["builder"]!r}, {SEEDED_ALIKE.get(asked.row.family, "")}weights=None)'
+        made = f'model = models.get_model({plan["builder"]!r}, weights=None{SEEDED_ALIKE.get(asked.row.family, "")})'
     else:
         made = f'model = models.get_model({plan["builder"]!r}, weights={asked.row.weights!r})'
     loaded = _loaded(asked)

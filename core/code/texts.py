@@ -118,7 +118,7 @@ def _said(asked: Asked, windows: bool) -> str:
 def settings(asked: Asked) -> str:
     how: TextPreprocess = asked.preprocess
     scale = f"\nSHIFT, SCALE = {asked.answers.mean!r}, {asked.answers.std!r}  # of the numbers to be learned" if asked.answers.std is not None else ""
-    return (f"MODEL = {asked.row.repo!r}  # where its config and weights come from\n"
+    return (f"# Where the network's config and weights come from.\nMODEL = {asked.row.repo!r}\n"
             f"MAX_TOKENS, PREFIX, SUFFIX = {how.max_tokens}, {list(how.prefix)!r}, {list(how.suffix)!r}  # of a text{scale}")
 
 

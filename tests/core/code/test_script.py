@@ -1,0 +1,105 @@
+"""Scripts for every model and plan: whole Python, narrow lines, and nothing that a name could break out of."""
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import replace
+
+import pytest
+
+from core.code import blocks
+from core.code.asked import Asked
+from core.code.script import PARTS, asked_of, can_show, script
+from core.data.versions import Item, Version
+from core.errors import ModelError
+from core.models.answers import Answers
+from core.models.catalog import CATALOG, find
+from core.models.heads import poolings
+from core.models.rows import ModelRow
+from core.objectives import OBJECTIVES, objective
+from core.preprocess import of_input
+from core.specs import Augmentation, FreezePlan, HeadPlan, TrainConfig
+from core.text_preprocess import TextPreprocess
+from core.training.presets import PRESETS, anchored, plan_for, preset_config, preset_plan
+from core.workspace import Workspace
+from tests.pages.prepared import HOSTILE
+
+ROWS = [row for row in CATALOG.values() if can_show(row)]
+HEADS = (HeadPlan("mlp", "own", 64, 0.3), HeadPlan("linear", "flatten"), HeadPlan("mlp", "max"), HeadPlan("linear", "average"), HeadPlan("mlp", "mean"))
+ESCAPES = (*HOSTILE, '"""\nimport os\n"""', "'); import os; ('", "\\", "\u202ereversed", "a\r\n# b", "{evaluate}")
+
+
+def asked(row: ModelRow, plan: FreezePlan, config: TrainConfig, key: str = "single_label", labels: tuple[str, ...] = ("a", "b"),
+          sides: tuple[str, ...] = ("train", "val", "test"), pretrained: bool = True) -> Asked:
+    wanted = objective(key)
+    answers = Answers(wanted.outputs(len(labels)), *((2.5, 1.5) if wanted.numeric else ()), head=plan.head, side=config.input_size)
+    how = of_input(row.input, config.input_size) if row.task == "image" else TextPreprocess("t.json", 64, config.long_texts, (101,), (102,))
+    return Asked(row, plan, config, answers, labels, wanted, frozenset(sides), how, blocks.modules_of(row, answers), pretrained)
+
+
+def whole(text: str) -> ast.Module:
+    """The script as Python reads it; every name that it calls upon is made or imported before."""
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    imported = {alias.asname or alias.name.split(".")[0] for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
+    named = [node for node in nodes if isinstance(node, ast.Name)]
+    made = {node.id for node in named if isinstance(node.ctx, ast.Store)} | {node.arg for node in nodes if isinstance(node, ast.arg)}
+    made |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    used = {node.id for node in named}
+    assert used - made - imported <= set(dir(__builtins__)) | set(__builtins__ if isinstance(__builtins__, dict) else ()), "a name is missing"
+    assert imported <= used, "an import is not used"
+    return tree
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_every_model_and_plan_has_a_whole_script(row: ModelRow) -> None:
+    presets = [(preset_plan(row, key), preset_config(row, key)) for key in (*PRESETS, "few")]
+    kinds = ["last-stage"] + ["lora"] * any(block.lora_unit for block in row.blocks)
+    plans = [(plan_for(row, kind, head_first_epochs=1, lr_scale=0.1), TrainConfig("custom", optimizer="rmsprop", schedule="step")) for kind in kinds]
+    heads = [(replace(plan_for(row, "head"), head=head), TrainConfig("custom", schedule="constant", optimizer="adam"))
+             for head in HEADS if head.pooling in poolings(row)]
+    for plan, config in (*presets, *plans, *heads):
+        lines = script(asked(row, plan, config)).splitlines()
+        whole("\n".join(lines))
+        assert max(map(len, lines)) <= 100 and len(lines) < 260
+
+
+@pytest.mark.parametrize("key", OBJECTIVES)
+@pytest.mark.parametrize("sides", [("train",), ("train", "val"), ("train", "val", "test")], ids=len)
+def test_every_objective_and_every_split_has_one(key: str, sides: tuple[str, ...]) -> None:
+    row = find("graft-resnet10")
+    plan = replace(anchored(row, plan_for(row, "all"), 0.1), batch_norm="keep")
+    for config in (TrainConfig(), TrainConfig(label_smoothing=0.1, patience=2), TrainConfig(class_weights=True, optimizer="sgd"),
+                   TrainConfig(augmentation=Augmentation(True, 10, 0.1, 5, 0.2, 0.3, "white"), label_smoothing=0.1, class_weights=True)):
+        whole(script(asked(row, plan, config, key, ("a", "b") if not objective(key).numeric else ("kg",), sides)))
+
+
+@pytest.mark.parametrize("key", ["graft-resnet10", "minilm"])
+def test_names_stay_text(key: str) -> None:
+    row = replace(find(key), title=ESCAPES[5], repo=find(key).repo and ESCAPES[5])
+    plain = script(asked(find(key), plan_for(row, "head"), TrainConfig(), labels=("x",) * len(ESCAPES)))
+    tree = whole(hostile := script(asked(row, plan_for(row, "head"), TrainConfig(), labels=ESCAPES)))
+    labels = next(node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "LABELS")
+    assert ast.literal_eval(labels) == ESCAPES
+
+    def shape(text: str) -> list[str]:
+        return [type(node).__name__ for node in ast.walk(ast.parse(text))]
+    assert shape(hostile) == shape(plain), "the same program, whatever things are called"
+    assert hostile.isprintable() or all(line.isprintable() for line in hostile.splitlines()), "nothing reorders or hides letters"
+
+
+def test_many_labels_fill_lines() -> None:
+    text = script(asked(find("resnet18"), plan_for(find("resnet18"), "head"), TrainConfig(), labels=tuple(f"kind {i}" for i in range(500))))
+    assert max(map(len, text.splitlines())) <= 100 and len(text.splitlines()) < 280
+
+
+def test_word_vectors_have_none_and_that_is_said(ws: Workspace) -> None:
+    row = find("graft-words")
+    with pytest.raises(ModelError, match="There is no script"):
+        asked_of(ws, row, plan_for(row, "head"), TrainConfig(), Version(("a", "b"), (Item("a" * 64, "a", 0, "train"),), task="text"))
+
+
+def test_scripts_are_the_same_again() -> None:
+    row = find("vit_b_16")
+    assert len({script(asked(row, plan_for(row, "lora"), TrainConfig())) for _ in range(3)}) == 1
+    assert set(PARTS) <= {row.adapter for row in CATALOG.values()} and json.loads(blocks.TABLE.read_text("utf-8"))
