@@ -32,9 +32,10 @@ def html(page: AppTest) -> str:
 
 def trouble(page: AppTest) -> list[str]:
     """Signs that a page failed: exceptions, error boxes, tracebacks, placeholders that nobody filled. The texts of components are
-    templates, which the browser fills."""
+    templates, which the browser fills; formulas have braces of their own."""
     found = [str(error.value) for error in page.exception] + [error.value for error in page.error]
-    return found + [text for kind, text in texts(page) if "Traceback" in text or kind in MARKDOWN and re.search(r"{\w+}", text)]
+    return found + [text for kind, text in texts(page) if "Traceback" in text
+                    or kind in MARKDOWN and not text.startswith("$$") and re.search(r"{\w+}", text)]
 
 
 def _of_node(node: Node) -> Iterator[tuple[str, str]]:
