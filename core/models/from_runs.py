@@ -98,20 +98,21 @@ def weights_of(folder: Path) -> Path:
 def _row(ws: Workspace, run: RunSpec, known: Known) -> ModelRow | None:
     """None where nobody knows any more what the run began as."""
     folder = ws.run(run.id)
-    source = known(run.model.key) or _kept(folder / SOURCE)
+    source, file = known(run.model.key) or _kept(folder / SOURCE), weights_of(folder)
     if source is None or [block.name for block in source.blocks] != [block.name for block in run.plan.blocks]:
         return None
-    from_nothing = {} if run.model.pretrained else {"learnt_from": NEVER_LEARNED, "licence": NOBODYS, "since": ()}
-    row = replace(source, base=source.network, own_file=str(weights_of(folder)), **from_nothing)
-    return replace(row, key=key_of(run.id), title=f"{run.name}{BETWEEN}{source.title.rpartition(BETWEEN)[2]}",
-                   size_bytes=weights_of(folder).stat().st_size, score=None, score_source="", limits=LIMITS, since=(*row.since, run.name),
-                   blocks=_learnt(source, run))
+    past = {"since": (*source.since, run.name)} if run.model.pretrained else {
+        "since": (run.name,), "learnt_from": NEVER_LEARNED, "licence": NOBODYS}
+    return replace(source, key=key_of(run.id), title=f"{run.name}{BETWEEN}{source.title.rpartition(BETWEEN)[2]}", base=source.network,
+                   own_file=str(file), size_bytes=file.stat().st_size, score=None, score_source="", limits=LIMITS,
+                   blocks=_learnt(source, run), **past)
 
 
 def _learnt(source: ModelRow, run: RunSpec) -> tuple[BlockFacts, ...]:
     """What was new has learned in the run, but for the head; and where the run's head stood in the place of blocks, these are missing."""
     gone = replaced(source, run.plan.head)
-    return (*(replace(block, new=block.name in gone) for block in source.blocks[:-1]), *source.blocks[-1:])
+    return (*(block if block.new == (block.name in gone) else replace(block, new=not block.new) for block in source.blocks[:-1]),
+            *source.blocks[-1:])
 
 
 def _kept(path: Path) -> ModelRow | None:

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.data.versions import Version
 from core.errors import UserError
 from core.jobs import downloads
-from core.models.catalog import CATALOG, ModelRow, models, on_this_machine, ready, weights_folder
+from core.models.catalog import CATALOG, ModelRow, known, models, on_this_machine, ready, weights_folder
 from core.models.from_runs import is_run, run_id_of
 from pages.ui import run_cards, scores, state
 from pages.ui.errors import show_error
@@ -201,6 +201,9 @@ def _how_good(row: ModelRow) -> list[str]:
     if is_run(row.key):
         report = run_cards.summary(state.workspace().run(run_id_of(row.key))).report
         return [_("on its own labels: {score}", score=scores.score_with_range(report))] if report else []
+    if row.base:
+        base = known(row.base, state.workspace())
+        return [_("your weights for {model}", model=md(base.title if base else row.base))]
     return [_("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source))] if row.score is not None else []
 
 
