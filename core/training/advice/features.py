@@ -1,0 +1,99 @@
+"""What a network makes of a sample of the items before it has learned anything of them: one row of numbers an item, at one block or at all."""
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.data.split import Split
+from core.data.versions import Item, Version
+from core.models.answers import answers_of
+from core.models.blocks import Network, State
+from core.models.build import build
+from core.models.rows import ModelRow
+from core.models.shares import outputs
+from core.specs import DataSpec, TrainConfig
+from core.tasks.registry import TASKS
+from core.training.machine import load_machine
+from core.workspace import Workspace
+
+Floats = NDArray[np.float32]
+BATCH = 64
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Items of the training and validation sides, ready for one network. Test items are looked at by nobody before the end."""
+    network: Network
+    split: Split
+    idx: Tensor
+
+    def __len__(self) -> int:
+        return len(self.idx)
+
+    @property
+    def targets(self) -> Tensor:
+        return self.split.targets[self.idx]
+
+
+def sampled(version: Version, most: int) -> Version:
+    """At most so many items of the training and validation sides, the same share of each label, all of them as training items. The same
+    for every model: those whose content's hash comes first."""
+    known = [item for item in version.items if item.split in ("train", "val")]
+    by_label: dict[object, list[Item]] = defaultdict(list)
+    for item in sorted(known, key=lambda item: item.sha):
+        by_label[item.label if item.value is None and item.labels is None else None].append(item)
+    share = min(1.0, most / max(1, len(known)))
+    chosen = [item for items in by_label.values() for item in items[:max(2, round(len(items) * share))]]
+    return replace(version, items=tuple(replace(item, split="train") for item in chosen))
+
+
+def prepare(ws: Workspace, row: ModelRow, data: DataSpec, version: Version, config: TrainConfig, *, pretrained: bool = True) -> Sample:
+    """The network with a new head and the items of `version` as it takes them. Raises `UserError` when either is not to be had."""
+    network = build(row, answers_of(version), SEED, pretrained=pretrained, store=ws.models)
+    info = TASKS[data.task]
+    preprocess = info.facts().preprocess(ws, row, config)
+    split = info.load().splits(ws, data, version, preprocess, config, lambda done, total: None)["train"]
+    network.precision = load_machine(ws).precision or "fp32"
+    network.freeze(())
+    network.eval()
+    return Sample(network, split, torch.arange(len(split)))
+
+
+def before_the_head(sample: Sample) -> Iterator[tuple[int, Floats, float]]:
+    """(items done, rows of their features (B, D), seconds of a batch) of what enters the last block."""
+    last = len(sample.network.blocks) - 1
+    for idx in sample.idx.split(BATCH):
+        began = time.perf_counter()
+        given = pooled(outputs(sample.network, sample.split.inputs(idx), last))
+        yield int(idx[-1]) + 1, given, time.perf_counter() - began
+
+
+def after_each_block(sample: Sample) -> Iterator[tuple[int, list[Floats]]]:
+    """(items done, rows of features after each block but the last) for batch after batch; a network is run once."""
+    for idx in sample.idx.split(BATCH):
+        state, found = sample.split.inputs(idx), []
+        for stop in range(1, len(sample.network.blocks)):
+            state = outputs(sample.network, state, stop, stop - 1)
+            found.append(pooled(state))
+        yield int(idx[-1]) + 1, found
+
+
+def pooled(state: State) -> Floats:
+    """One row an item: the mean over all places of a map (B, C, H, W) or (B, H, W, C), or over an item's own tokens (B, L, D)."""
+    x = state.x.float()
+    if state.lengths is not None:
+        real = (torch.arange(x.shape[1])[None] < state.lengths.clamp(min=1)[:, None])[..., None]
+        x = (x * real).sum(1) / real.sum(1)
+    elif x.ndim == 4:
+        x = x.mean((1, 2)) if x.shape[1] == x.shape[2] != x.shape[3] else x.mean((2, 3))
+    elif x.ndim == 3:
+        x = x.mean(1)
+    return x.numpy().astype(np.float32)
