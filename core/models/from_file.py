@@ -104,10 +104,9 @@ def _prefixes(shapes: Shapes, needed: list[str]) -> tuple[str, str]:
     for name in shapes:
         for prefix in _prefixes_of(name):
             suffixes.setdefault(name[len(prefix):], []).append(prefix)
-    tops = {name.partition(".")[0] for name in needed}
-    own = ["", *(f"{top}." for top in tops if len(tops) == 1)]
-    votes = Counter({(ours, ""): 0 for ours in own})
-    for ours in own:
+    shared = [prefix for prefix in _prefixes_of(needed[0] if needed else "") if all(name.startswith(prefix) for name in needed)]
+    votes = Counter({(ours, ""): 0 for ours in shared})
+    for ours in shared:
         for name in needed:
             votes.update((ours, theirs) for theirs in suffixes.get(name.removeprefix(ours), ()))
     return votes.most_common(1)[0][0]  # of equal ones the first: as few changes as possible

@@ -13,9 +13,11 @@ from torch import Tensor
 from torchvision import models as published
 
 from core.errors import ModelError
+from core.models.blocks import Block, Network
 from core.models.build import build
 from core.models.catalog import CATALOG, find, models, on_this_machine
-from core.models.checkpoint_files import architectures, convert, fitted, state_of
+from core.models.checkpoint_files import _match, architectures, convert, fitted, state_of
+from core.models.from_file import matched
 from core.models.own import added_rows, delete_file, file_key, file_rows
 from core.models.rows import ModelRow
 from core.workspace import Workspace
@@ -132,8 +134,6 @@ def test_numbers_that_are_not_finite_are_refused_and_leave_nothing(ws: Workspace
 
 @pytest.mark.parametrize("case", ["bert", "roberta", "deberta-v2", "gpt2", "distilbert", "albert", "bert, mean"])
 def test_transformers_of_every_kind_fit_themselves_bare_and_wrapped(case: str) -> None:
-    from core.models.from_file import matched
-
     network = network_of(case)
     state = {name: tuple(tensor.shape) for name, tensor in network.model.state_dict().items()}
     for wrapped in (state, {f"module.{name}": shape for name, shape in state.items()},
@@ -142,8 +142,18 @@ def test_transformers_of_every_kind_fit_themselves_bare_and_wrapped(case: str) -
         assert found.problem is None and found.names, (case, found.problem)
 
 
+def test_what_a_network_wraps_twice_is_found_bare() -> None:
+    trunk = torch.nn.Module()
+    trunk.add_module("inner", torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)))
+    model = torch.nn.ModuleDict({"trunk": trunk, "head": torch.nn.Linear(4, 2)})
+    network = Network(model, (Block("stem", "stem", ("trunk.inner",), lambda state: state), Block("head", "head", ("head",), lambda state: state)))
+    found = matched({name: tuple(tensor.shape) for name, tensor in trunk.inner.state_dict().items()}, network)
+    assert found.problem is None and found.names["trunk.inner.0.weight"] == "0.weight" and len(found.names) == 7
+    found = matched({"0.weight": (4, 3, 5, 5), "0.bias": (4,)}, network)
+    assert str(found.problem) == "0.weight 4 × 3 × 5 × 5 ≠ 4 × 3 × 3 × 3"
+
+
 def test_every_picture_network_of_the_catalog_fits_its_own_state(ws: Workspace) -> None:
-    from core.models.checkpoint_files import _match
     for row in architectures().values():
         if row.builder and row.adapter == "torchvision":
             with torch.device("meta"):
