@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import multiprocessing
 import os
 import random
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -28,24 +28,25 @@ sys.path.insert(0, str(ROOT))
 
 from core.data.intake.importing import import_path  # noqa: E402
 from core.data.versions import load_version  # noqa: E402
+from core.jobs import probe, worker  # noqa: E402
 from core.jobs.probe import Wish  # noqa: E402
 from core.jobs.processes import calm_environment  # noqa: E402
 from core.jobs.runs import submit  # noqa: E402
 from core.jobs.usage import Compared, compare, note_prediction  # noqa: E402
 from core.models.catalog import find, on_this_machine  # noqa: E402
 from core.owners import LOCAL_OWNER  # noqa: E402
-from core.specs import DataSpec, ModelSpec, TrainConfig, to_json  # noqa: E402
+from core.specs import DataSpec, ModelSpec, TrainConfig  # noqa: E402
 from core.tasks.registry import TASKS  # noqa: E402
 from core.training.presets import PlanKind, plan_for  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 
-MODELS = {"graft-resnet10": 90, "mobilenet_v2": 60, "squeezenet1_0": 60, "resnet18": 60, "vit_b_16": 12,
-          "graft-words": 600, "graft-words-lstm": 300, "minilm": 96}
+MODELS = {"graft-words": 600, "graft-resnet10": 64, "minilm": 64, "squeezenet1_0": 48, "mobilenet_v2": 32, "graft-words-lstm": 200,
+          "resnet18": 32, "vit_b_16": 8}
 """Models, with the items that a run of each has."""
 PLANS: tuple[PlanKind, ...] = ("head", "last-stage", "all", "lora")
 TARGETS = {"epoch": 0.30, "memory": 0.25}
-MEASURE = "import sys; from core.jobs.probe import Wish, carry_out; from core.specs import from_json; from core.workspace import Workspace; " \
-          "import core.models.lora; carry_out(Workspace.open(sys.argv[1]), from_json(Wish, sys.argv[2]), pretrained=sys.argv[3] == 'yes')"
+LOADED = ["core.jobs.assemble", "core.jobs.probe", "core.models.lora", "core.tasks.images", "core.tasks.texts", "core.training.fit"]
+"""What each process has imported from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--json", type=Path, help="where to put the figures")
     options = parser.parse_args(arguments)
+    os.environ.update(calm_environment())
+    multiprocessing.get_context("forkserver").set_forkserver_preload(LOADED)
     print("| model | plan | load | epoch s | took | off | once s | took | memory MB | took | off |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     cases = []
@@ -89,22 +92,35 @@ def settings(batch_size: int) -> TrainConfig:
 def measure(ws: Workspace, data: DataSpec, model: str, batch_size: int) -> None:
     row, config = find(model), settings(batch_size)
     work = TASKS[row.task].facts().cost(ws, row, config, data, load_version(ws, data)).work
-    child([sys.executable, "-c", MEASURE, str(ws.root), to_json(Wish(model, config, work)).decode(), "yes" if on_this_machine(row) else "no"])
+    child(carry_out, ws, Wish(model, config, work), on_this_machine(row))
 
 
 def measured(ws: Workspace, data: DataSpec, model: str, plan: PlanKind, batch_size: int) -> Case:
     row, config = find(model), settings(batch_size)
     run = submit(ws, LOCAL_OWNER, data, ModelSpec(model, on_this_machine(row)), plan_for(row, plan, lr_scale=0.1), config)
     note_prediction(ws, run)
-    child([sys.executable, "-m", "core.jobs.worker"], os.fsencode(ws.run(run.id)) + b"\n")
+    child(learned, ws.run(run.id))
     found = compare(ws.run(run.id))
     if found is None:
         sys.exit((ws.run(run.id) / "worker.log").read_text(encoding="utf-8"))
     return Case(model, plan, os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, found)
 
 
-def child(command: Sequence[str], said: bytes = b"") -> None:
-    subprocess.run(command, cwd=ROOT, env=calm_environment(), input=said, check=True)
+def child(work: Callable[..., None], *arguments: object) -> None:
+    process = multiprocessing.get_context("forkserver").Process(target=work, args=arguments)
+    process.start()
+    process.join()
+
+
+def carry_out(ws: Workspace, wish: Wish, pretrained: bool) -> None:
+    probe.carry_out(ws, wish, pretrained=pretrained)
+
+
+def learned(folder: Path) -> None:
+    import torch
+
+    torch.set_flush_denormal(True)
+    worker.run(folder)
 
 
 def made_up(ws: Workspace, task: str, n: int) -> DataSpec:

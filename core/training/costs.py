@@ -45,6 +45,8 @@ class BlockCost:
     """For all of its weights, not for an item: gradients, what the optimizer remembers, and the copy of the best epoch."""
     share: float = 0.0
     """Its thin adapters, as a fraction of its weights."""
+    bare: bool = False
+    """It has no weights: nothing of it learns, whatever the plan says."""
     lookup: bool = False
     """It only looks vectors up: where nothing else lies before the first block that learns, nothing is stored."""
 
@@ -67,14 +69,14 @@ def learned(block: BlockCost, state: BlockState) -> float:
     return {"frozen": 0.0, "trained": 1.0, "lora": block.share}[state]
 
 
-def first_learning(states: Sequence[BlockState]) -> int:
+def first_learning(costs: Costs, states: Sequence[BlockState]) -> int:
     """How many blocks lie before the first one that learns."""
-    return next((i for i, state in enumerate(states) if state != "frozen"), len(states))
+    return next((i for i, (block, state) in enumerate(zip(costs.blocks, states)) if state != "frozen" and not block.bare), len(states))
 
 
 def boundary(costs: Costs, states: Sequence[BlockState], n_items: int, stores: bool) -> int:
     """How many leading blocks are stored, of so many items; 0: nothing is."""
-    first = first_learning(states)
+    first = first_learning(costs, states)
     if not stores or all(block.lookup for block in costs.blocks[:first]) or costs.blocks[first - 1].kept_bytes * n_items > BUDGET_BYTES:
         return 0
     return first
@@ -84,7 +86,7 @@ def epoch_seconds(costs: Costs, states: Sequence[BlockState], n_train: int, n_va
     """Seconds of one epoch behind `stored` blocks, validation included."""
     forward = sum(block.forward_s for block in costs.blocks[stored:])
     feed = costs.blocks[stored - 1].kept_bytes * READ_S if stored else costs.item_s
-    first = first_learning(states)
+    first = first_learning(costs, states)
     step = sum(_step_seconds(block, state, i - first) for i, (block, state) in enumerate(zip(costs.blocks, states)) if i >= stored)
     steps = -(-n_train // batch_size)
     update = sum(learned(block, state) * block.update_s for block, state in zip(costs.blocks, states))
@@ -109,7 +111,7 @@ def once_seconds(costs: Costs, stored: int, n_items: int) -> float:
 def peak_bytes(costs: Costs, states: Sequence[BlockState], batch_size: int) -> float:
     """The most memory that the process takes while these blocks learn. What is mapped from disk, items and stored outputs, is not counted:
     the system takes that back when it is needed elsewhere."""
-    first = first_learning(states)
+    first = first_learning(costs, states)
     held = {"frozen": "passed_bytes", "trained": "held_bytes", "lora": "adapted_bytes"}
     learns = batch_size * sum(getattr(block, held[state]) for block, state in list(zip(costs.blocks, states))[first:])
     state = sum(learned(block, state) * block.state_bytes for block, state in zip(costs.blocks, states))

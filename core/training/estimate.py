@@ -89,6 +89,6 @@ def guessed(row: ModelRow, macs_per_s: float, work: float) -> Costs:
     blocks = []
     for facts in row.blocks:
         s = facts.macs * work / macs_per_s if facts.macs else LOOKUP_S * work
-        blocks.append(BlockCost(s, s, s, s, 0.0, adapter_s=ADAPTERS * s, update_s=UPDATE_S * facts.parameters,
+        blocks.append(BlockCost(s, s, s, s, 0.0, adapter_s=ADAPTERS * s, update_s=UPDATE_S * facts.parameters, bare=facts.parameters == 0,
                                 lookup=facts.macs == 0 and facts.parameters > 0))
     return Costs(tuple(blocks), STEP_S, 0.0, False)

@@ -42,6 +42,7 @@ def probe(network: Network, items: Split, batch_size: int, precision: Precision)
     """Measure a network with its first `batch_size` of made-up items, or as many as time allows. Afterwards it has thin adapters beside
     what can be adapted, and other weights than before: throw it away."""
     base = own_bytes() + BESIDES
+    weights = [sum(p.numel() for p in network.parameters_of(block).values()) for block in network.blocks]
     network.precision = precision
     network.to(memory_format=torch.channels_last)
     forward = _forward(network, items)
@@ -56,13 +57,13 @@ def probe(network: Network, items: Split, batch_size: int, precision: Precision)
     passing = _learning(network, batch, precision, first=0)  # none are owed to items
     small = _small(network, items.inputs(torch.arange(min(batch_size, len(items)))), precision)
     full, passing = full.behind(small.full), passing.behind(small.passing)
-    update[-1] = small.update_s
+    update[-len(small.update):] = small.update
     adapted = _adapted(network, batch, precision)
     blocks = tuple(BlockCost(
         forward.seconds[k], full.forward[k], passing.backward[k], max(0.0, full.backward[k] - passing.backward[k]), full.held[k],
         adapter_s=max(0.0, adapted.forward[k] + adapted.backward[k] - full.forward[k] - passing.backward[k]) if adapted else 0.0,
         passed_bytes=passing.held[k], adapted_bytes=adapted.held[k] if adapted else 0.0, kept_bytes=forward.kept[k], update_s=update[k],
-        state_bytes=COPIES * 4 * sum(p.numel() for p in network.parameters_of(block).values()), lookup=block.lookup)
+        state_bytes=COPIES * 4 * weights[k], bare=not weights[k], lookup=block.lookup)
         for k, block in enumerate(network.blocks))
     return Costs(blocks, small.step_s, base, True, forward.bytes, _feed_seconds(items.inputs, n))
 
@@ -115,7 +116,7 @@ class _Small:
     """The blocks behind the last one that is much work, which train on one thread when they train alone (`core.training.fit`)."""
     full: _Learning
     passing: _Learning
-    update_s: float
+    update: list[float]
     step_s: float
 
 
@@ -130,7 +131,7 @@ def _small(network: Network, batch: State, precision: Precision) -> _Small:
     try:
         network.freeze([block.name for block in network.blocks])
         full = _learning(network, given, precision, repeats=MANY)
-        update = _update_seconds(network, len(network.blocks) - 1)
+        update = [_update_seconds(network, k) for k in range(len(network.blocks))]
         _let_go(network)
         network.freeze(())
         passing = _learning(network, given, precision, first=0, repeats=MANY) if len(network.blocks) > 1 else _nothing(1)
@@ -247,7 +248,7 @@ def _affordable(forward_s: float, most: int) -> int:
 
 
 def _some(batch: State, n: int) -> State:
-    return State(batch.x[:n], None if batch.lengths is None else batch.lengths[:n], batch.window)
+    return State(batch.x[:n].clone(), None if batch.lengths is None else batch.lengths[:n], batch.window)
 
 
 def _let_go(network: Network) -> None:

@@ -165,6 +165,12 @@ def test_what_only_looks_up_is_not_stored_nor_what_is_too_large() -> None:
     assert counted.boundary(looked, head, 100, True) == 0 and counted.boundary(looked, ["trained"] * 3, 100, True) == 0
 
 
+def test_a_block_without_weights_is_part_of_what_is_stored_though_the_plan_trains_it() -> None:
+    pooled = replace(THREE, blocks=(A, replace(B, bare=True), C))
+    assert counted.boundary(pooled, ["frozen", "trained", "trained"], 10, True) == 2
+    assert counted.boundary(THREE, ["frozen", "trained", "trained"], 10, True) == 1
+
+
 def test_epochs_before_a_block_joins_are_cheaper_than_those_behind() -> None:
     config = TrainConfig(epochs=6)
     seconds = epoch_costs(priced(config), plan_for(ROW, "last-stage", head_first_epochs=4), config, 100, 20)
