@@ -161,6 +161,7 @@ def _learning(network: Network, batch: State, precision: Precision, first: int =
 def _timed(network: Network, batch: State, first: int) -> tuple[list[float], list[float]]:
     """Seconds of each block in one pass, forward and backward."""
     forward, arrived = [0.0] * len(network.blocks), dict[int, float]()
+    _let_go(network)  # as in training, where gradients are not added to those of the step before
 
     def seen(k: int, seconds: float, state: State) -> State:
         forward[k] += seconds

@@ -5,10 +5,10 @@ const sum = (rows, of) => rows.reduce((total, row, i) => total + of(row, i), 0);
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 const learned = (block, state) => ({ frozen: 0, trained: 1, lora: block.share })[state];
-const firstLearning = states => { const i = states.findIndex(state => state !== 'frozen'); return i < 0 ? states.length : i; };
+const firstLearning = (costs, states) => { const i = states.findIndex((state, k) => state !== 'frozen' && !costs.blocks[k].bare); return i < 0 ? states.length : i; };
 
 function storedBlocks(costs, states, nItems, stores) {
-  const first = firstLearning(states);
+  const first = firstLearning(costs, states);
   if (!stores || costs.blocks.slice(0, first).every(block => block.lookup)) return 0;
   return costs.blocks[first - 1].kept_bytes * nItems > BUDGET_BYTES ? 0 : first;
 }
@@ -20,7 +20,7 @@ function stepSeconds(block, state, behind) {
 }
 
 function epochSeconds(costs, states, { n_train, n_val, batch_size }, stored) {
-  const first = firstLearning(states), behind = costs.blocks.slice(stored);
+  const first = firstLearning(costs, states), behind = costs.blocks.slice(stored);
   const forward = sum(behind, block => block.forward_s), feed = stored ? costs.blocks[stored - 1].kept_bytes * READ_S : costs.item_s;
   const step = sum(behind, (block, i) => stepSeconds(block, states[stored + i], stored + i - first));
   const update = sum(costs.blocks, (block, i) => learned(block, states[i]) * block.update_s);
@@ -33,7 +33,7 @@ function onceSeconds(costs, stored, nItems) {
 }
 
 function peakBytes(costs, states, batchSize) {
-  const first = firstLearning(states), held = { frozen: 'passed_bytes', trained: 'held_bytes', lora: 'adapted_bytes' };
+  const first = firstLearning(costs, states), held = { frozen: 'passed_bytes', trained: 'held_bytes', lora: 'adapted_bytes' };
   const learns = batchSize * sum(costs.blocks, (block, i) => i < first ? 0 : block[held[states[i]]]);
   return costs.base_bytes + sum(costs.blocks, (block, i) => learned(block, states[i]) * block.state_bytes) + Math.max(learns, costs.pass_bytes);
 }
