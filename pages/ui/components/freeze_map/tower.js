@@ -118,7 +118,7 @@ function draw(root, net, data, plan, view, { chips, open, details, active, note,
   const sets = { gradually: () => gradual(net, plan, data.epochs), together: () => together(net, plan),
     behind: () => rates(net, plan, BEHIND), even: () => rates(net, plan, 1) };
   const enough = { gradually: some > 0, together: some > 0, behind: some > 1, even: some > 1 };
-  for (const key in view.more.set) attrs(view.more.set[key], { 'aria-pressed': enough[key] && same(sets[key](), plan), 'aria-disabled': !some });
+  for (const key in view.more.set) attrs(view.more.set[key], { 'aria-pressed': details && enough[key] && same(sets[key](), plan), 'aria-disabled': !some });
   view.keys.replaceChildren(...legend(net, data, details).map(words => make('span', '', words)));
   drawFacts(root, net, data, plan, view, format);
   drawWords(net, plan, view, chips, data, note);
