@@ -9,7 +9,7 @@ import numpy as np
 from core.data.versions import load_version
 from core.errors import DataError
 from core.models.catalog import find
-from core.training.advice.features import after_each_block, prepare, sampled
+from core.training.advice.features import after_each_block, groups_of, prepare, sampled
 from core.training.advice.findings import Ask, Depths, Looking, Score
 from core.training.advice.linear_probe import probe
 from core.training.advice.ranking import LEAST_ITEMS, MOST_ITEMS
@@ -31,10 +31,10 @@ def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | Depths]:
         yield Looking(n, steps, row.key)
         if ask.budget_s and time.monotonic() - began > ask.budget_s and n >= LEAST_ITEMS:
             break
-    truths, scores = sample.targets[:n].numpy(), list[tuple[str, Score]]()
+    truths, groups, scores = sample.targets[:n].numpy(), groups_of(version)[:n], list[tuple[str, Score]]()
     for i, name in enumerate(names):
         features = np.concatenate([batch[i] for batch in batches])
-        scores.append((name, probe(features, truths, version.labels, version.objective)))
+        scores.append((name, probe(features, truths, version.labels, version.objective, groups)))
         yield Looking(len(sample) + i + 1, steps, name)
         yield Depths(row.key, tuple(scores), n)
     yield Depths(row.key, tuple(scores), n, whole=True)

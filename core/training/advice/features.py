@@ -45,14 +45,19 @@ class Sample:
 
 def sampled(version: Version, most: int) -> Version:
     """At most so many items of the training and validation sides, the same share of each label, all of them as training items. The same
-    for every model: those whose content's hash comes first."""
+    for every model: those whose content's hash comes first, in that order, so that the first of them are a sample too."""
     known = [item for item in version.items if item.split in ("train", "val")]
     by_label: dict[object, list[Item]] = defaultdict(list)
     for item in sorted(known, key=lambda item: item.sha):
         by_label[item.label if item.value is None and item.labels is None else None].append(item)
     share = min(1.0, most / max(1, len(known)))
-    chosen = [item for items in by_label.values() for item in items[:max(2, round(len(items) * share))]]
+    chosen = sorted((item for items in by_label.values() for item in items[:max(2, round(len(items) * share))]), key=lambda item: item.sha)
     return replace(version, items=tuple(replace(item, split="train") for item in chosen))
+
+
+def groups_of(version: Version) -> list[str]:
+    """Of each item of a sample, the name of what it belongs to; alone, it is a group of its own."""
+    return [item.group or item.sha for item in version.items]
 
 
 def prepare(ws: Workspace, row: ModelRow, data: DataSpec, version: Version, config: TrainConfig, *, pretrained: bool = True) -> Sample:

@@ -9,10 +9,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from core.errors import Fault
 from core.specs import DataSpec, FreezePlan, TrainConfig, to_json
 
 AdviceKind = Literal["rank", "depth", "freeze", "rate"]
-Untried = Literal["no time", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Ask:
     def key(self, kind: AdviceKind) -> str:
         """The same question has the same key; how much time it may take is no part of it."""
         return hashlib.sha256(kind.encode() + to_json(replace(self, budget_s=0.0))).hexdigest()[:20]
+
+
+def taken(config: TrainConfig) -> TrainConfig:
+    """Settings of which only those are kept that say how an item is brought to the network."""
+    return TrainConfig(input_size=config.input_size, max_tokens=config.max_tokens, long_texts=config.long_texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,10 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Best first. `n`: items that were looked at. `untried`: what there was no time for, or that failed, with the reason."""
+    """Best first. `n`: items that were looked at. `untried`: what there was no time for (None), or why it failed."""
     fits: tuple[Fit, ...]
     n: int
-    untried: tuple[tuple[str, str], ...] = ()
+    untried: tuple[tuple[str, Fault | None], ...] = ()
     whole: bool = False
 
 
