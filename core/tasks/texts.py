@@ -65,13 +65,13 @@ def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: TextPrep
 
 
 def probe(row: ModelRow, preprocess: TextPreprocess, n_items: int, size: int = 0, augmentation: Augmentation = Augmentation()) -> Texts:
-    """Words of the vocabulary, a few of them over and over as in every language (Zipf 1949), so many that each text has the tokens that are
-    wished, or as many as it may have."""
+    """Words of the vocabulary, a few short ones over and over as in every language (Zipf 1949), so many that each text has the
+    tokens that are wished, or as many as it may have."""
     tokenizer, chance = opened(preprocess.tokenizer), random.Random(0)
     wished = size or input_of(row).counted_tokens
     n_tokens = min(wished, preprocess.max_tokens * (preprocess.windows if preprocess.window else 1))
     ids = chance.choices(range(tokenizer.get_vocab_size()), k=WORDS)
-    known = [token for i in ids if (token := tokenizer.id_to_token(i)) and token.isalpha()] or ["a"]
+    known = sorted((token for i in ids if (token := tokenizer.id_to_token(i)) and token.isalpha()), key=len) or ["a"]
     often = [1 / rank for rank in range(1, len(known) + 1)]
     texts = [" ".join(chance.choices(known, often, k=n_tokens)) for _ in range(n_items)]
     rows = [tuple(row) for row in read(tokenizer, texts, preprocess)]
