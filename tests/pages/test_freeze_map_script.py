@@ -121,7 +121,7 @@ def random_costs(n: int, seed: int) -> Costs:
     chance = random.Random(seed)
     return Costs(tuple(BlockCost(*(chance.uniform(0.001, 0.1) for _ in range(4)), chance.uniform(1e4, 1e6), chance.uniform(0.001, 0.01),
                                  chance.uniform(1e3, 1e5), chance.uniform(1e3, 1e5), chance.uniform(1e3, 2e7), chance.uniform(0.001, 0.01),
-                                 chance.uniform(1e5, 1e7), chance.uniform(0.01, 0.1), lookup=i == 0) for i in range(n)), 0.003, 3e8, True, 2e7, 0.001)
+                                 chance.uniform(1e5, 1e7), chance.uniform(0.01, 0.1), bare=i % 5 == 3, lookup=i == 0) for i in range(n)), 0.003, 3e8, True, 2e7, 0.001)
 
 
 class Sizes:

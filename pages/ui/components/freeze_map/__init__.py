@@ -64,11 +64,13 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How well the features behind the block `after` tell the labels apart: a fraction, and the 95 % range of it."""
+    """How well the features behind the block `after` tell the labels apart: a fraction, and the 95 % range of it where it is known.
+    `words` stand in its place where it is no fraction."""
     after: str
     score: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ const sum = (rows, of) => rows.reduce((total, row, i) => total + of(row, i), 0);
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 const learned = (block, state) => ({ frozen: 0, trained: 1, lora: block.share })[state];
-const firstLearning = (costs, states) => { const i = states.findIndex((state, k) => state !== 'frozen' && !costs.blocks[k].bare); return i < 0 ? states.length : i; };
+function firstLearning(costs, states) {
+  const i = states.findIndex((state, k) => state !== 'frozen' && !costs.blocks[k].bare);
+  return i < 0 ? states.length : i;
+}
 
 function storedBlocks(costs, states, nItems, stores) {
   const first = firstLearning(costs, states);
