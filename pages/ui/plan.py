@@ -7,11 +7,10 @@ from core.models.catalog import ModelRow, phrase
 from core.models.rows import BlockFacts
 from core.objectives import objective
 from core.specs import BlockState, FreezePlan, TrainConfig
-from core.training.advice.findings import Depths, Score
 from core.training.costs import Costs
 from core.training.pairs import PAIRS_A_STEP, n_pairs
 from core.training.presets import gentle, groups, is_new
-from pages.ui.components.freeze_map import Conditions, Part, Probe, Row
+from pages.ui.components.freeze_map import Conditions, Part, Row
 from pages.ui.i18n import _
 
 
@@ -56,17 +55,6 @@ def conditions(costs: Costs, config: TrainConfig, version: Version) -> Condition
     n_train, n_val = len(version.split("train")), len(version.split("val"))
     pairs = n_pairs(n_train) if config.method == "contrastive" else 0
     return Conditions(costs, n_train, n_val, config.batch_size, pairs, 2 * PAIRS_A_STEP)
-
-
-def probes(depths: Depths, asked: str, unit: str = "") -> list[Probe]:
-    """What simple probes found behind each block, as it stands between the map's rows."""
-    if objective(asked).percent:
-        return [Probe(name, score.value, score.low, score.high) for name, score in depths.scores]
-    return [Probe(name, score.value, None, None, f"{score.value:.3g} {unit}".strip() + _range(score)) for name, score in depths.scores]
-
-
-def _range(score: Score) -> str:
-    return "" if score.low is None or score.high is None else f" ({score.low:.3g}–{score.high:.3g})"
 
 
 def partly(row: ModelRow, plan: FreezePlan) -> frozenset[str]:

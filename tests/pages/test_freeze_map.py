@@ -129,7 +129,7 @@ def test_the_browser_gets_rows_plan_and_what_the_figures_need(answer) -> None:
     assert [part["name"] for row in data["rows"] for part in row["parts"]] == [block.name for block in GIVEN]
     assert data["plan"] == sent(GIVEN) and data["epochs"] == 10 and data["rev"] == 3 and data["rank"] == 4 and data["stores"] is False
     assert data["conditions"]["costs"]["blocks"][0]["inputs_s"] == 3 and data["conditions"]["n_train"] == 280
-    assert data["probes"] == [{"after": "stem", "score": 0.5, "low": 0.4, "high": 0.6, "words": ""}] and data["actual"]["epoch_s"] == 3.0
+    assert data["probes"] == [{"after": "stem", "score": 0.5, "low": 0.4, "high": 0.6}] and data["actual"]["epoch_s"] == 3.0
     shown()
     assert browser.data["conditions"] is None and browser.data["change"] is None
 

@@ -7,9 +7,8 @@ import pytest
 
 from core.models.catalog import CATALOG, DEFAULT, find
 from core.specs import FreezePlan, HeadPlan
-from core.training.advice.findings import Depths, Score
 from core.training.presets import groups, plan_for, preset_plan
-from pages.ui.plan import group_name, map_rows, partly, probes, states
+from pages.ui.plan import group_name, map_rows, partly, states
 
 ROW = find(DEFAULT)
 
@@ -54,12 +53,6 @@ def test_a_stage_of_which_some_blocks_rest_is_partly_learning() -> None:
     for state in ("frozen", "lora"):
         blocks = tuple(replace(block, state=state) if block.name == "stage 4, block 2" else block for block in whole.blocks)
         assert partly(row, FreezePlan(blocks)) == ({"stage 4"} if state == "frozen" else set())
-
-
-def test_a_probe_of_numbers_speaks_in_their_unit() -> None:
-    depths = Depths(DEFAULT, (("stem", Score(0.5, 0.4, 0.6)), ("stage 1, block 1", Score(0.75, None, None))), 40)
-    assert [(probe.score, probe.low, probe.words) for probe in probes(depths, "single_label")] == [(0.5, 0.4, ""), (0.75, None, "")]
-    assert [probe.words for probe in probes(depths, "regression", "kg")] == ["0.5 kg (0.4–0.6)", "0.75 kg"]
 
 
 def test_a_group_s_name_keeps_its_number() -> None:

@@ -64,13 +64,11 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How well the features behind the block `after` tell the labels apart: a fraction, and the 95 % range of it where it is known.
-    `words` stand in its place where it is no fraction."""
+    """How well the features behind the block `after` tell the labels apart: a fraction, and the 95 % range of it."""
     after: str
     score: float
-    low: float | None
-    high: float | None
-    words: str = ""
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)

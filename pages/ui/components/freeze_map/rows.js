@@ -57,17 +57,16 @@ function buildDetails(row, { text }) {
 
 function buildProbes(net, { text, probes, lang }) {
   const format = writer(lang, text);
-  return (probes ?? []).map(({ after, score, low, high, words: given }) => {
+  return (probes ?? []).map(({ after, score, low, high }) => {
     const index = net.blocks.findIndex(block => block.name === after), element = make('div', 'probe');
     if (index < 0) return null;
-    const known = low !== null && high !== null, whole = format.whole(score);
-    const words = given || (known ? fill(text.probe, { score: whole, low: Math.round(100 * low), high: Math.round(100 * high) }) : whole);
+    const words = fill(text.probe, { score: format.whole(score), low: Math.round(100 * low), high: Math.round(100 * high) });
     const scale = make('span', 'scale'), range = make('i'), dot = make('b');
-    range.style.left = 100 * clamp(low ?? score, 0, 1) + '%';
-    range.style.right = 100 * (1 - clamp(high ?? score, 0, 1)) + '%';
+    range.style.left = 100 * clamp(low, 0, 1) + '%';
+    range.style.right = 100 * (1 - clamp(high, 0, 1)) + '%';
     dot.style.left = 100 * clamp(score, 0, 1) + '%';
     scale.append(range, dot);
-    element.append(make('span', 'reach', words), ...(given ? [] : [scale]));
+    element.append(make('span', 'reach', words), scale);
     element.title = fill(text.probe_of, { name: net.blocks[index].title });
     return { index, element };
   }).filter(Boolean);
