@@ -6,7 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.models.catalog import find, on_this_machine
-from pages.ui import adaptation, add_model, code, model_cards, own_checkpoint, own_vectors, predictions, recipe, state
+from pages.ui import adaptation, add_model, advice_sections, code, model_cards, own_checkpoint, own_vectors, predictions, recipe, state
 from pages.ui.components.freeze_map import freeze_map
 from pages.ui.i18n import _
 from pages.ui.plan import conditions, map_rows, shares
@@ -30,7 +30,7 @@ with st.container(border=True):
     bricks = map_rows(row, plan, n_labels, version.objective if version else "single_label", config.input_size)
     blocks = freeze_map(bricks, plan.blocks, key=f"model.map.{row.key}", rev=state.rev("settings") + state.rev("plan"), conditions=known,
                         epochs=config.epochs, gentle=shares(row), rank=config.lora_rank,
-                        stores=config.store_activations and not config.augmentation.active)
+                        stores=config.store_activations and not config.augmentation.active, probes=advice_sections.probes(row))
     if blocks != plan.blocks:
         plan = replace(plan, blocks=blocks)
         state.update(plan=plan, preset="custom", config=replace(config, preset="custom"))
@@ -39,6 +39,7 @@ with st.container(border=True):
     predictions.measure("model", row, config)
     adaptation.section(row)
 code.of_draft("model")
+advice_sections.model(row)
 st.subheader(_("Which network?"), anchor=False)
 st.caption(_("A pretrained network has already learned to see, or to read. Those on this machine come first; the others are downloaded once."))
 model_cards.grid(rows, draft.model)

@@ -80,7 +80,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]], labels: Sequence[str], the
     side = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False, "automargin": True,
             "range": [-0.5, n - 0.5], "fixedrange": True, "ticks": ""}
     longest = min(MAX_NAME, max(map(len, labels), default=0))
-    _dress(figure, look, height=min(1400, 70 + (0 if flat else 5 * longest) + max(150, ROW_PX * n)))
+    dress(figure, look, height=min(1400, 70 + (0 if flat else 5 * longest) + max(150, ROW_PX * n)))
     figure.update_xaxes(**side, title=_("answer of the model"), side="bottom", tickangle=0 if flat else -40)
     figure.update_yaxes(**{**side, "range": [n - 0.5, -0.5]}, title=_("true label"))
     return figure
@@ -107,7 +107,7 @@ def class_counts_figure(labels: Sequence[str], counts: Mapping[SplitName, Sequen
                text=[short(label, 60) for label in labels], textposition="none",
                hovertemplate=f"<b>%{{text}}</b><br>{plain(name)}: %{{x}}<extra></extra>")
         for split, name, colour in rows if any(counts.get(split, ()))])
-    _dress(figure, look, height=max(120, 70 + 28 * len(labels)))
+    dress(figure, look, height=max(120, 70 + 28 * len(labels)))
     figure.update_layout(barmode="stack", bargap=0.35, showlegend=len(figure.data) > 1,
                          legend=LEGEND)
     figure.update_xaxes(gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=6)
@@ -126,7 +126,7 @@ def scatter_figure(pairs: Sequence[tuple[float, float]], name: str, unit: str, t
         go.Scatter(x=[true for true, _answer in pairs], y=[answer for _true, answer in pairs], mode="markers", showlegend=False,
                    marker={"color": look.learns, "size": 8, "opacity": 0.6},
                    hovertemplate=f"{plain(_('true'))}: %{{x:.4g}}<br>{plain(_('answer'))}: %{{y:.4g}}<extra></extra>")])
-    _dress(figure, look, height=440)
+    dress(figure, look, height=440)
     side = {"range": ends, "gridcolor": look.grid, "zeroline": False, "fixedrange": True, "nticks": 7}
     figure.update_xaxes(**side, title=f"{told}: {plain(_('true'))}")
     figure.update_yaxes(**side, title=f"{told}: {plain(_('answer'))}", automargin=True)
@@ -141,7 +141,7 @@ def values_figure(values: Mapping[SplitName, Sequence[float]], name: str, unit: 
         go.Bar(x=[low + (i + 0.5) * width for i in range(MOST_BINS)], y=_per_bin(values[split], low, width), name=side, width=width * 0.94,
                marker={"color": colour, "line": {"width": 0}}, hovertemplate=f"%{{x:.4g}}<br>{plain(side)}: %{{y}}<extra></extra>")
         for split, side, colour in _sides(look) if values.get(split)])
-    _dress(figure, look, height=260)
+    dress(figure, look, height=260)
     figure.update_layout(barmode="stack", showlegend=len(figure.data) > 1, legend=LEGEND)
     figure.update_xaxes(showgrid=False, zeroline=False, fixedrange=True, title=plain(f"{name} ({unit})" if unit else name))
     figure.update_yaxes(gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=5)
@@ -175,7 +175,7 @@ def probability_bars(labels: Sequence[str], probabilities: Sequence[float], them
         marker={"color": [look.learns] + [look.faint] * (len(order) - 1), "line": {"width": 0}, "cornerradius": 5},
         text=[likelihood(share) for share in shares], textposition="outside", textfont={"color": look.ink, "size": 14},
         customdata=[short(label, 60) for label in shown], hovertemplate="%{customdata}: %{text}<extra></extra>"))
-    _dress(figure, look, height=24 + ROW_PX * len(order))
+    dress(figure, look, height=24 + ROW_PX * len(order))
     figure.update_layout(bargap=0.42)
     figure.update_xaxes(visible=False, range=[0, 1.14], fixedrange=True)
     figure.update_yaxes(**_names(shown))
@@ -197,7 +197,7 @@ def length_figure(counts: Sequence[int], room: int, theme: Theme) -> go.Figure:
         hovertemplate=_("{a} to {b} tokens: {n}").format(a="%{customdata[0]}", b="%{customdata[1]}", n="%{y}") + "<extra></extra>"))
     if room <= longest:
         figure.add_vline(room, line={"color": look.bad, "width": 2, "dash": "dot"}, annotation={"text": _("read up to here"), "font": {"size": 12}})
-    _dress(figure, look, height=220)
+    dress(figure, look, height=220)
     figure.update_layout(bargap=0)
     figure.update_xaxes(title=_("tokens of a text"), gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero")
     figure.update_yaxes(title=_("texts"), gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=5)
@@ -211,7 +211,8 @@ def _names(labels: Sequence[str]) -> dict[str, Any]:
             "range": [len(labels) - 0.5, -0.5]}
 
 
-def _dress(figure: go.Figure, look: Palette, height: int) -> None:
+def dress(figure: go.Figure, look: Palette, height: int) -> None:
+    """What all charts of the app have in common."""
     figure.update_layout(
         height=height, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", margin={"l": 8, "r": 16, "t": 8, "b": 8},
         dragmode=False, font={"color": look.ink, "size": 13}, modebar={"remove": TOOLS},
