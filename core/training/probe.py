@@ -34,6 +34,9 @@ COPIES = 4
 """Of a block's weights, while it trains by AdamW: gradient, two means of it, and the weights of the best epoch."""
 BESIDES = 70e6
 """Memory that a run takes besides, for reading, judging and packing."""
+ROOM = 1.7
+"""Memory of a training step, as a multiple of what is held for its gradients: these gradients on their way, what libraries work in, and
+what the system's allocator keeps."""
 Watch = Callable[[int, float, State], State]
 """Told of a block's place, its seconds, and what it gave; says what is passed on."""
 
@@ -60,10 +63,10 @@ def probe(network: Network, items: Split, batch_size: int, precision: Precision)
     update[-len(small.update):] = small.update
     adapted = _adapted(network, batch, precision)
     blocks = tuple(BlockCost(
-        forward.seconds[k], full.forward[k], passing.backward[k], max(0.0, full.backward[k] - passing.backward[k]), full.held[k],
+        forward.seconds[k], full.forward[k], passing.backward[k], max(0.0, full.backward[k] - passing.backward[k]), ROOM * full.held[k],
         adapter_s=max(0.0, adapted.forward[k] + adapted.backward[k] - full.forward[k] - passing.backward[k]) if adapted else 0.0,
-        passed_bytes=passing.held[k], adapted_bytes=adapted.held[k] if adapted else 0.0, kept_bytes=forward.kept[k], update_s=update[k],
-        state_bytes=COPIES * 4 * weights[k], bare=not weights[k], lookup=block.lookup)
+        passed_bytes=ROOM * passing.held[k], adapted_bytes=ROOM * adapted.held[k] if adapted else 0.0, kept_bytes=forward.kept[k],
+        update_s=update[k], state_bytes=COPIES * 4 * weights[k], bare=not weights[k], lookup=block.lookup)
         for k, block in enumerate(network.blocks))
     return Costs(blocks, small.step_s, base, True, forward.bytes, _feed_seconds(items.inputs, n))
 

@@ -8,7 +8,7 @@ from torch import nn
 from core.models.blocks import Block, Network
 from core.training.costs import Costs, epoch_seconds, peak_bytes
 from core.training.memory import own_bytes, watched
-from core.training.probe import probe
+from core.training.probe import ROOM, probe
 from tests.core.training.learners import network, pictures
 
 
@@ -39,8 +39,8 @@ def small() -> Costs:
 
 
 def test_what_a_block_holds_is_what_its_gradients_need(small: Costs) -> None:
-    assert [block.held_bytes for block in small.blocks] == [4 * 8, 4 * (16 + 32), 4 * 32], "what enters a layer, and where ReLU bends"
-    assert [block.passed_bytes for block in small.blocks] == [0, 4 * 32, 0], "without gradients to weights no layer needs what enters it"
+    assert [block.held_bytes / ROOM for block in small.blocks] == [4 * 8, 4 * (16 + 32), 4 * 32], "what enters a layer, and where ReLU bends"
+    assert [block.passed_bytes / ROOM for block in small.blocks] == [0, 4 * 32, 0], "without gradients to weights no layer needs what enters it"
 
 
 def test_adapters_need_what_enters_their_layers_besides(small: Costs) -> None:
