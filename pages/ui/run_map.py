@@ -35,4 +35,6 @@ def show(run: RunSpec) -> None:
 def took(folder: Path) -> Actual | None:
     """What the run in `folder` took, beside what was predicted when it was submitted; None where nothing was."""
     seen = usage.compare(folder)
-    return Actual(seen.epoch_s, seen.predicted_epoch_s, seen.peak_bytes, seen.predicted_peak_bytes, seen.measured) if seen else None
+    if seen is None:
+        return None
+    return Actual(seen.epoch_s, seen.predicted_epoch_s, seen.once_s, seen.predicted_once_s, seen.peak_bytes, seen.predicted_peak_bytes, seen.measured)

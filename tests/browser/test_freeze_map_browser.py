@@ -369,6 +369,7 @@ def test_after_a_run_the_bricks_say_how_far_they_moved_and_what_was_predicted(op
     expect(map_.rows.nth(STAGE_1)).to_contain_text("moved 0.25 %")
     expect(map_.big("A mean epoch took")).to_have_text("3 s")
     expect(map_.root.locator(".facts")).to_contain_text("predicted 2.5 s: it was 20 % more")
+    expect(map_.root.locator(".facts")).to_contain_text("predicted 6 s: just so")
     expect(map_.root.locator(".facts")).to_contain_text("predicted 450 MB: it was 8.9 % less")
     expect(map_.root.locator(".probe")).to_have_text(["62 % (55–69)", "91 % (88–94)"])
     map_.root.get_by_role("button", name="Show the blocks of stage 3").click()

@@ -124,7 +124,7 @@ def test_the_browser_gets_rows_plan_and_what_the_figures_need(answer) -> None:
     browser = answer(None)
     costs = Costs((BlockCost(1, 2, 3, 4, 5),) * 5, 0.004, 3e8, True)
     shown(conditions=Conditions(costs, 280, 60, 32), stores=False, rank=4, gentle={"trained": 0.3},
-          probes=[Probe("stem", 0.5, 0.4, 0.6)], actual=Actual(3.0, 2.5, None, None, True))
+          probes=[Probe("stem", 0.5, 0.4, 0.6)], actual=Actual(3.0, 2.5, None, 0.0, None, None, True))
     data = browser.data
     assert [part["name"] for row in data["rows"] for part in row["parts"]] == [block.name for block in GIVEN]
     assert data["plan"] == sent(GIVEN) and data["epochs"] == 10 and data["rev"] == 3 and data["rank"] == 4 and data["stores"] is False

@@ -46,8 +46,8 @@ def test_the_prediction_is_the_one_of_the_day_the_run_was_submitted(lived_in: Wo
     folder = lived_in.run(ENDED)
     (folder / "predicted.json").unlink(missing_ok=True)
     assert run_map.took(folder) is None
-    write_atomic(folder / "predicted.json", to_json(Predicted(Estimate(1.0, 2.0, 5.0, True, 3e8), (2.0, 4.0))))
+    write_atomic(folder / "predicted.json", to_json(Predicted(Estimate(1.0, 2.0, 5.0, True, 3e8), (2.0, 4.0), 1.5)))
     write_atomic(folder / "usage.json", to_json(Usage(4e8)))
     seen = run_map.took(folder)
-    assert seen and (seen.predicted_epoch_s, seen.peak_bytes, seen.predicted_peak_bytes, seen.measured) == (3.0, 4e8, 3e8, True)
+    assert seen and (seen.predicted_epoch_s, seen.predicted_once_s, seen.peak_bytes, seen.predicted_peak_bytes, seen.measured) == (3.0, 1.5, 4e8, 3e8, True)
     assert seen.epoch_s and 0 < seen.epoch_s < 60

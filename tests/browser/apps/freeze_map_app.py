@@ -75,7 +75,7 @@ with st.container(border=True):
                       probes=[Probe(rows[1].parts[-1].name, 0.62, 0.55, 0.69), Probe(rows[3].parts[0].name, 0.88, 0.83, 0.92),
                               Probe(rows[3].parts[-1].name, 0.91, 0.88, 0.94)] if "probes" in query else (),
                       change=[None if part.locked else 0.0 if i < 2 else 0.0004 * 3 ** i for i, part in enumerate(p for row in rows for p in row.parts)]
-                      if "changed" in query else None, actual=Actual(3.0, 2.5, 4.1e8, 4.5e8, False) if "changed" in query else None)
+                      if "changed" in query else None, actual=Actual(3.0, 2.5, 6.0, 6.0, 4.1e8, 4.5e8, False) if "changed" in query else None)
 states = {row.name: "/".join(dict.fromkeys(block.state for block in plan if block.name in {part.name for part in row.parts})) for row in rows}
 st.text("Python sees: " + ", ".join(states.values()))
 st.text("Exactly: " + "; ".join(f"{block.state} {block.lr_scale:g} {block.from_epoch} {block.anchor:g}" for block in plan))

@@ -73,10 +73,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What the run that the map shows took, and what had been predicted: seconds of a mean epoch, largest memory of its process. None:
-    unknown. `measured`: the prediction came from measurements of the model, not from a guess."""
+    """What the run that the map shows took, and what had been predicted: seconds of a mean epoch, and of what is done
+    once; largest memory of its process. None: unknown. `measured`: the prediction came from measurements of the model, not from a guess."""
     epoch_s: float | None
     predicted_epoch_s: float
+    once_s: float | None
+    predicted_once_s: float
     peak_bytes: float | None
     predicted_peak_bytes: float | None
     measured: bool

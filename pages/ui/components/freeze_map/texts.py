@@ -53,7 +53,7 @@ def _figures() -> dict[str, str]:
         "paid_early": _("for the first epochs only"), "unstored": _("not while pictures are changed in every epoch"), "kept": _("{a} on the disk"),
         "paired": _("comparing {n} pairs; then the head alone learns"),
         "memory": _("Peak memory"),
-        "epoch_took": _("A mean epoch took"), "memory_took": _("Peak memory was"),
+        "epoch_took": _("A mean epoch took"), "paid_took": _("What is done once took"), "memory_took": _("Peak memory was"),
         "more": _("predicted {a}: it was {p} more"), "less": _("predicted {a}: it was {p} less"), "just": _("predicted {a}: just so"),
         "guess": _("the prediction was a guess"),
         "percent": _("{n} %"), "s": _("{n} s"), "min": _("{n} min"), "h": _("{n} h"),

@@ -159,7 +159,8 @@ function drawFacts(root, net, data, plan, view, format) {
 
   write(fact.paid.big, now?.once_s ? format.time(now.once_s) : '–');
   const paidOf = { a: count(0, k), b: count(0), p: format.roughly(work(k) / (work(blocks.length) || 1)) };
-  write(fact.paid.small, conditions?.pairs ? fill(text.paired, { n: format.exact(conditions.pairs) }) : !data.stores ? text.unstored : k ? fill(text.paid_of, paidOf) : now?.once_s ? text.paid_early : text.unpaid);
+  write(fact.paid.small, conditions?.pairs ? fill(text.paired, { n: format.exact(conditions.pairs) }) : !data.stores ? text.unstored
+    : k ? fill(text.paid_of, paidOf) : now?.once_s ? text.paid_early : text.unpaid);
   write(fact.paid.also, now?.kept_bytes ? fill(text.kept, { a: format.bytes(now.kept_bytes) }) : '');
 
   write(fact.memory.big, now?.peak_bytes && trainable ? format.bytes(now.peak_bytes) : '–');
@@ -169,14 +170,16 @@ function drawFacts(root, net, data, plan, view, format) {
 
 // What the run took, and how far off the prediction was.
 function drawTook(fact, actual, text, format) {
-  for (const [key, took, foreseen, say] of [['epoch', actual.epoch_s, actual.predicted_epoch_s, format.time],
+  for (const [key, took, foreseen, say] of [
+    ['epoch', actual.epoch_s, actual.predicted_epoch_s, format.time],
+    ['paid', actual.once_s, actual.predicted_once_s, format.time],
     ['memory', actual.peak_bytes, actual.predicted_peak_bytes, format.bytes]]) {
     if (!took) continue;
     const off = foreseen ? took / foreseen - 1 : 0, words = Math.abs(off) < 0.005 ? 'just' : off > 0 ? 'more' : 'less';
     write(fact[key].label, text[`${key}_took`]);
     write(fact[key].big, say(took));
     write(fact[key].small, foreseen ? fill(text[words], { a: say(foreseen), p: format.small(Math.abs(off)) }) : '');
-    write(fact[key].also, foreseen && !actual.measured ? text.guess : '');
+    if (key === 'epoch') write(fact[key].also, foreseen && !actual.measured ? text.guess : '');
   }
 }
 
