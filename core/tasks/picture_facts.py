@@ -11,6 +11,8 @@ from core.workspace import Workspace
 
 DECODE_S = 0.006
 """One picture read, decoded and resized."""
+CHANGE_S = 2e-7
+"""One pixel turned, shifted and recoloured."""
 
 
 def input_of(row: ModelRow) -> PictureInput:
@@ -38,7 +40,8 @@ def check(row: ModelRow, config: TrainConfig) -> None:
 
 def cost(ws: Workspace, row: ModelRow, config: TrainConfig, data: DataSpec, version: Version) -> ItemCost:
     """All pictures are brought to one size."""
-    return ItemCost(relative(row, preprocess(ws, row, config)), DECODE_S)
+    how = preprocess(ws, row, config)
+    return ItemCost(relative(row, how), DECODE_S, CHANGE_S * how.input_size ** 2)
 
 
 def relative(row: ModelRow, preprocess: Preprocess) -> float:

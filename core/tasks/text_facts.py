@@ -53,7 +53,8 @@ def cost(ws: Workspace, row: ModelRow, config: TrainConfig, data: DataSpec, vers
     """As long as the model is not on this machine, four letters are taken for a token."""
     counts = token_counts(ws, row, config, data, version)
     read = counts.read() if counts else [min(item.length / 4, config.max_tokens or input_of(row).tokens) for item in version.items]
-    return ItemCost(sum(read) / max(1, len(read)) / input_of(row).counted_tokens, READ_S)
+    mean = sum(read) / max(1, len(read))
+    return ItemCost(mean / input_of(row).counted_tokens, READ_S, largest=max(read) / mean if mean else 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,12 @@ ADAPTERS = 0.6
 @dataclass(frozen=True, slots=True)
 class ItemCost:
     """What a mean item of the data costs. `work`: multiplications, as a multiple of what the model's row states; `read_s`: seconds to read
-    it and bring it to the network's form, with all cores at work; `change_s`: to change it at random, in every epoch."""
+    it and bring it to the network's form, with all cores at work; `change_s`: to change it at random, in every epoch; `largest`: the work of
+    the largest one, as a multiple of the mean: items of like length meet, and memory has to do for the longest."""
     work: float = 1.0
     read_s: float = 0.0
     change_s: float = 0.0
+    largest: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def costs_for(ws: Workspace, row: ModelRow, plan: FreezePlan, config: TrainConfi
         return _with_adapters(row, config, guessed(row, speed(ws, row.key)[0], item.work))
     parameters = heads.sizes(row, plan.head, n_outputs, config.input_size) if n_outputs else tuple(b.parameters for b in row.blocks)
     scale, copies = item.work / found.work, (2 + REMEMBERED[config.optimizer]) / 4
-    blocks = tuple(_scaled(block, scale * found.pace, scale * found.memory, copies) for block in found.costs.blocks)
+    blocks = tuple(_scaled(block, scale * found.pace, scale * found.memory, item.largest, copies) for block in found.costs.blocks)
     head = replace(blocks[-1], state_bytes=4 * (2 + REMEMBERED[config.optimizer]) * parameters[-1])
     change_s = item.change_s if config.augmentation.active else 0.0
     adjusted = replace(found.costs, blocks=(*blocks[:-1], head), step_s=found.costs.step_s * found.pace,
@@ -130,10 +130,10 @@ def speed(ws: Workspace, model: str) -> tuple[float, bool]:
     return (min(telling) if telling else GUESS_MACS_PER_S), False
 
 
-def _scaled(block: BlockCost, seconds: float, held: float, copies: float) -> BlockCost:
+def _scaled(block: BlockCost, seconds: float, size: float, largest: float, copies: float) -> BlockCost:
     return replace(block, forward_s=block.forward_s * seconds, learn_s=block.learn_s * seconds, inputs_s=block.inputs_s * seconds,
-                   weights_s=block.weights_s * seconds, adapter_s=block.adapter_s * seconds, held_bytes=block.held_bytes * held,
-                   passed_bytes=block.passed_bytes * held, adapted_bytes=block.adapted_bytes * held, kept_bytes=block.kept_bytes * held,
+                   weights_s=block.weights_s * seconds, adapter_s=block.adapter_s * seconds, held_bytes=block.held_bytes * size * largest,
+                   passed_bytes=block.passed_bytes * size * largest, adapted_bytes=block.adapted_bytes * size * largest, kept_bytes=block.kept_bytes * size,
                    state_bytes=block.state_bytes * copies)
 
 

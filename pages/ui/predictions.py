@@ -45,16 +45,17 @@ def measure(page: str, row: ModelRow, config: TrainConfig) -> None:
         return
     wish = Wish(row.key, config, state.item_cost(row, config).work)
     now = probe.measure(state.workspace(), wish)
-    if now in ("running", "waits"):
-        fragment_of(page, lambda: _look(wish, now), run_every=LOOK_S)()
+    if now in SAID:
+        fragment_of(page, lambda: _look(wish), run_every=LOOK_S)()
     elif now != "known":
         st.caption(_("A first guess: this model has not run here yet."))
 
 
-def _look(wish: Wish, before: probe.State) -> None:
-    if probe.measure(state.workspace(), wish) not in ("running", "waits"):
+def _look(wish: Wish) -> None:
+    now = probe.measure(state.workspace(), wish)
+    if now not in SAID:
         st.rerun()
-    st.caption(SAID[before]())
+    st.caption(SAID[now]())
 
 
 SAID = {

@@ -83,6 +83,12 @@ def test_the_new_head_has_as_many_numbers_as_there_are_labels(ws: Workspace) -> 
     assert costs_for(ws, ROW, HEAD, CONFIG, ItemCost(), 3).blocks[-1].state_bytes == 16 * 3 * (ROW.feature_width + 1)
 
 
+def test_memory_has_to_do_for_the_largest_items(ws: Workspace) -> None:
+    record(ws, ROW, Measured(AT, 1.0, known()))
+    block = costs(ws, CONFIG, ItemCost(largest=3.0)).blocks[0]
+    assert (block.held_bytes, block.adapted_bytes, block.kept_bytes, block.forward_s) == (300, 240, 10, 1.0)
+
+
 def test_augmentation_costs_in_every_epoch(ws: Workspace) -> None:
     record(ws, ROW, Measured(AT, 1.0, known()))
     item = ItemCost(change_s=0.5)
