@@ -133,7 +133,8 @@ def speed(ws: Workspace, model: str) -> tuple[float, bool]:
 def _scaled(block: BlockCost, seconds: float, size: float, largest: float, copies: float) -> BlockCost:
     return replace(block, forward_s=block.forward_s * seconds, learn_s=block.learn_s * seconds, inputs_s=block.inputs_s * seconds,
                    weights_s=block.weights_s * seconds, adapter_s=block.adapter_s * seconds, held_bytes=block.held_bytes * size * largest,
-                   passed_bytes=block.passed_bytes * size * largest, adapted_bytes=block.adapted_bytes * size * largest, kept_bytes=block.kept_bytes * size,
+                   passed_bytes=block.passed_bytes * size * largest, adapted_bytes=block.adapted_bytes * size * largest,
+                   kept_bytes=block.kept_bytes * size,
                    state_bytes=block.state_bytes * copies)
 
 
