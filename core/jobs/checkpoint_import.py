@@ -21,9 +21,10 @@ from core.data.intake.sources import staged
 from core.data.limits import inside_roots, load_limits
 from core.errors import DataError, Fault, ModelError, NotFound, SettingsError, UserError
 from core.jobs.processes import ProcessId, alive, end, process_id, start_module, this_process
-from core.models.catalog import CATALOG, find
+from core.models.catalog import CATALOG, find, on_this_machine
 from core.models.own import file_key
 from core.models.rows import ModelRow
+from core.models.texts.tokenizer_files import FILES as TOKENIZERS
 from core.owners import LOCAL_OWNER
 from core.specs import from_json, to_json
 from core.workspace import Workspace, new_id, write_atomic
@@ -59,8 +60,9 @@ class CheckpointImport:
 
 
 def architectures(task: str) -> list[ModelRow]:
-    """The models of the catalog whose networks a file can be for."""
-    return [row for row in CATALOG.values() if row.task == task and row.adapter != "words"]
+    """The models of the catalog whose networks a file can be for. One that reads by a tokenizer needs it here: no checkpoint holds one."""
+    rows = [row for row in CATALOG.values() if row.task == task and row.adapter != "words"]
+    return [row for row in rows if row.adapter not in TOKENIZERS or on_this_machine(row)]
 
 
 def start(ws: Workspace, title: str, base: str, origin: Origin, source: str, owner: str = LOCAL_OWNER) -> str:

@@ -132,7 +132,8 @@ def _macs(row: ModelRow) -> int:
 
 
 def _billions(row: ModelRow) -> str:
-    return f"{_macs(row) / 1e9:.2g}" if _macs(row) < 1e10 else f"{_macs(row) / 1e9:.0f}"
+    n = _macs(row) / 1e9
+    return f"{n:.0f}" if n >= 10 else f"{n:.2g}" if n >= 1e-3 else "< 0.001"
 
 
 def missing_weights(row: ModelRow, page: str) -> None:

@@ -104,6 +104,9 @@ def _add(ws: Workspace, task: str) -> None:
     if error := state.get("checkpoint.error"):
         show_error(error)
     rows = checkpoint_import.architectures(task)
+    if not rows:
+        st.caption(_("No such architecture is on this machine: download its model first. Its tokenizer is needed too, and no checkpoint holds one."))
+        return
     left, right = st.columns(2)
     base = left.selectbox(_("Architecture"), [row.key for row in rows], format_func=lambda key: CATALOG[key].title, key=f"checkpoint.base.{task}",
                           help=_("The network that the weights belong to. If it is another one, you are told which it looks like."))

@@ -101,6 +101,14 @@ def test_without_anything_it_offers_an_upload_for_an_architecture_of_the_catalog
     assert CATALOG["bert-base"].title not in shown.selectbox(key="checkpoint.base.image").options
 
 
+def test_texts_need_an_architecture_whose_tokenizer_is_here(ws: Workspace) -> None:
+    def texts() -> None:
+        from pages.ui import own_checkpoint, state
+        own_checkpoint.section(state.workspace(), "text")
+    shown = AppTest.from_function(texts, default_timeout=60).run()
+    assert not shown.selectbox and any("download its model first" in text.value for text in shown.caption)
+
+
 def test_a_file_of_this_machine_becomes_the_model_that_is_chosen(ws: Workspace, shelf: Path, at_once: None) -> None:
     shown = from_shelf(show(), "resnet18", "leaves.pth")
     assert not shown.error and not shown.exception
