@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from core.models.blocks import Network, State
 
 SHARE = 8
+T = TypeVar("T")
 RAGGED_SHARE = 32
 """Texts are small work each: a share has more of them."""
 
@@ -23,10 +25,15 @@ def outputs(network: Network, batch: State, stop: int | None = None, start: int 
     busy machine for most of the time. Shares always have `SHARE` items (the last one is filled up), since libraries choose their
     kernels by size: an item's output then has the same bits whatever batch it came in. Items of different lengths are padded within
     their share only; there the last bits may differ."""
-    def compute(share: State) -> State:
+    return _joined(each_share(batch, lambda share: network.run(share, start, stop)), len(batch))
+
+
+def each_share(batch: State, compute: Callable[[State], T]) -> list[T]:
+    """What is computed, without gradients, of share after share, every core taking some for itself. The last share may be filled up."""
+    def alone(share: State) -> T:
         with torch.inference_mode():
-            return network.run(share, start, stop)
-    return _joined(list(_cores().map(compute, _shares(batch))), len(batch))
+            return compute(share)
+    return list(_cores().map(alone, _shares(batch)))
 
 
 def padded(rows: Sequence[Tensor]) -> Tensor:

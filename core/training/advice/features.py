@@ -17,7 +17,7 @@ from core.models.answers import answers_of
 from core.models.blocks import Network, State
 from core.models.build import build
 from core.models.rows import ModelRow
-from core.models.shares import outputs
+from core.models.shares import each_share, outputs
 from core.specs import DataSpec, TrainConfig
 from core.tasks.registry import TASKS
 from core.training.machine import load_machine
@@ -69,6 +69,7 @@ def prepare(ws: Workspace, row: ModelRow, data: DataSpec, version: Version, conf
     network.precision = load_machine(ws).precision or "fp32"
     network.freeze(())
     network.eval()
+    network.to(memory_format=torch.channels_last)  # as in training
     return Sample(network, split, torch.arange(len(split)))
 
 
@@ -84,11 +85,17 @@ def before_the_head(sample: Sample) -> Iterator[tuple[int, Floats, float]]:
 def after_each_block(sample: Sample) -> Iterator[tuple[int, list[Floats]]]:
     """(items done, rows of features after each block but the last) for batch after batch; a network is run once."""
     for idx in sample.idx.split(BATCH):
-        state, found = sample.split.inputs(idx), []
-        for stop in range(1, len(sample.network.blocks)):
-            state = outputs(sample.network, state, stop, stop - 1)
-            found.append(pooled(state))
-        yield int(idx[-1]) + 1, found
+        shares = each_share(sample.split.inputs(idx), lambda share: _each_pooled(sample.network, share))
+        yield int(idx[-1]) + 1, [np.concatenate(parts)[:len(idx)] for parts in zip(*shares)]
+
+
+def _each_pooled(network: Network, share: State) -> list[Floats]:
+    """Block after block in one go, in fp32: what is derived from a batch (masks, ids) is there for later blocks that read it."""
+    last, found = len(network.blocks) - 1, []
+    for block in network.blocks[:last]:
+        share = block.forward(share)
+        found.append(pooled(share))
+    return found
 
 
 def pooled(state: State) -> Floats:
