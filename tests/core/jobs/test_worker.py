@@ -58,7 +58,7 @@ LEFT = {"run.json", "model.json", "torch_home", "hub_folder", "worker.json", "wo
 def test_a_run_leaves_its_log_its_report_and_its_bundle(ws: Workspace, data: DataSpec) -> None:
     run = put_in_queue(ws, data)
     state, log, left = carried_out(ws, run)
-    assert (state, left) == ("finished", LEFT | {"usage.json", "report.json", "best", "bundle.zip"})
+    assert (state, left) == ("finished", LEFT | {"change.json", "usage.json", "report.json", "best", "bundle.zip"})
     kinds = [event.type for event in log]
     reading, storing = ([event for event in log if event.type == "preparing" and event.what == what] for what in ("reading", "storing"))
     assert kinds[0] == "preparing" and reading[-1].done == reading[-1].total == 24 and storing[-1].done == storing[-1].total
