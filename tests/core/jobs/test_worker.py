@@ -100,7 +100,7 @@ def test_without_items_held_back_there_is_a_bundle_and_no_report(ws: Workspace, 
     version = load_version(ws, data)
     bare = create_dataset(ws, "alltrain", "all", "local", Version(version.labels, version.split("train")))
     state, log, left = carried_out(ws, put_in_queue(ws, bare))
-    assert state == "finished" and left == LEFT | {"usage.json", "best", "bundle.zip"} and log[-1].val_score is None
+    assert state == "finished" and left == LEFT | {"change.json", "usage.json", "best", "bundle.zip"} and log[-1].val_score is None
 
 
 def test_without_test_items_the_validation_items_are_judged(ws: Workspace, data: DataSpec) -> None:
