@@ -116,7 +116,7 @@ class _Learning:
 
 @dataclass(frozen=True, slots=True)
 class _Small:
-    """The blocks behind the last one that is much work, which train on one thread when they train alone (`core.training.fit`)."""
+    """The head, or a whole network that else only looks vectors up: what trains on one thread when it trains alone (`core.training.fit`)."""
     full: _Learning
     passing: _Learning
     update: list[float]
@@ -125,7 +125,7 @@ class _Small:
 
 def _small(network: Network, batch: State, precision: Precision) -> _Small:
     large = [k for k, block in enumerate(network.blocks[:-1]) if not block.lookup and network.parameters_of(block)]
-    start, blocks, threads = large[-1] + 1 if large else 0, network.blocks, torch.get_num_threads()
+    start, blocks, threads = len(network.blocks) - 1 if large else 0, network.blocks, torch.get_num_threads()
     given = outputs(network, batch, start) if start else batch
     if given.x.is_floating_point():
         given = State(given.x.clone(), given.lengths, given.window)  # what is given without gradients can't take part in them

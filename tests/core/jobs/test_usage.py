@@ -115,11 +115,12 @@ def test_measuring_makes_a_guess_a_measurement(ws: Workspace) -> None:
     assert costs_for(ws, ROW, plan_for(ROW, "all"), WISH.config, item).blocks[0].forward_s == pytest.approx(found.costs.blocks[0].forward_s)
 
 
-def test_texts_are_measured_too(ws: Workspace) -> None:
-    words = Wish("graft-words", TrainConfig(batch_size=8, precision="fp32"), 1.0)
+@pytest.mark.parametrize("key", ["graft-words", "graft-words-lstm"])
+def test_texts_are_measured_too(ws: Workspace, key: str) -> None:
+    words = Wish(key, TrainConfig(batch_size=8, precision="fp32"), 1.0)
     found = probe.carry_out(ws, words)
     assert found.conditions.size == 32 and found.costs.blocks[0].lookup
-    characters = next(i for i, block in enumerate(find("graft-words").blocks) if block.name == "characters")
+    characters = next(i for i, block in enumerate(find(key).blocks) if block.name == "characters")
     assert found.costs.blocks[characters].update_s > 0
 
 
