@@ -22,9 +22,12 @@ from core.models.build import architecture
 from core.models.catalog import FACTS
 from core.models.pictures.architecture import rebuild
 from core.models.pictures.family import blocks_of
-from core.models.rows import NOTES_BY_DEPTH, NOTES_BY_GROUP, ROWS, BlockFacts, ModelRow
+from core.models.rows import ROWS, BlockFacts, ModelRow
 from core.models.texts.facts import facts_of as text_facts_of
 from core.models.texts.rows import TEXT_ROWS
+from core.models.vision.facts import facts_of as vision_facts_of
+from core.models.vision.facts import note
+from core.models.vision.rows import VISION_ROWS
 
 
 def facts_of(row: ModelRow) -> list[BlockFacts]:
@@ -44,16 +47,9 @@ def facts_of(row: ModelRow) -> list[BlockFacts]:
     return facts
 
 
-def note(group: str, groups: list[str]) -> str:
-    """What a group sees, in plain words: by its name, else by how deep it lies in the trunk."""
-    if group in NOTES_BY_GROUP:
-        return NOTES_BY_GROUP[group]
-    trunk = [name for name in groups if name not in NOTES_BY_GROUP]
-    return NOTES_BY_DEPTH[round(trunk.index(group) * (len(NOTES_BY_DEPTH) - 1) / (len(trunk) - 1))]
-
-
 def main() -> None:
-    measured = {**{row.key: facts_of(row) for row in ROWS}, **{row.key: text_facts_of(row) for row in TEXT_ROWS}}
+    measured = {**{row.key: facts_of(row) for row in ROWS}, **{row.key: vision_facts_of(row) for row in VISION_ROWS},
+                **{row.key: text_facts_of(row) for row in TEXT_ROWS}}
     table = {key: [asdict(block) for block in blocks] for key, blocks in measured.items()}
     lines = [f'  "{key}": [\n' + ",\n".join("    " + json.dumps(block, ensure_ascii=False) for block in blocks) + "\n  ]"
              for key, blocks in table.items()]

@@ -172,7 +172,8 @@ KINDS: dict[str, Kind] = {row.task: row for row in (
                prepared=_picture_prepared, item="picture", items="pictures",
                limits=("A sure answer is no proof. Pictures unlike those it learned from (other light, another camera or background) are "
                        "answered worse.",
-                       "It is only as fair as the pictures it learned from. Where a wrong answer would hurt somebody, let a person decide."))),
+                       "It is only as fair as the pictures it learned from. Where a wrong answer would hurt somebody, let a person decide.")),
+         builder_libraries={"transformers": ("transformers",), "timm": ("transformers", "timm")}),
     Kind("text", "text", "core.bundle.predict_text", "core.bundle.of_texts", ("torch", "tokenizers", "safetensors"),
          'python predict.py "a text"',
          "labels, how texts are read, scores: everything a program needs",

@@ -43,12 +43,15 @@ except ImportError:
 from core.bundle.answers import ACTIVATIONS, answer_lines, answer_of, printable  # replaced by its source in a bundle
 from core.bundle.unpack import BundleError, Refusal, described, restored  # replaced by its source in a bundle
 from core.models.pictures.architecture import rebuild  # replaced by its source in a bundle
+from core.models.vision.architecture import rebuild_seeing  # replaced by its source in a bundle
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The only decoders that may see a file: others reach for outside programs, or are hardly tested."""
 MAX_PIXELS = 100_000_000
 BATCH = 16
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+REBUILDERS = {"transformers": rebuild_seeing, "timm": rebuild_seeing}
+"""What makes a network, by its builder; every other one is torchvision's."""
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 """What makes a picture upright, by the EXIF value of its orientation."""
@@ -219,7 +222,11 @@ def load(folder: str | Path) -> Model:
         ACTIVATIONS[activation], INTERPOLATIONS[preprocess["interpolation"]]
     except (KeyError, TypeError) as error:
         raise BundleError("{name} is damaged.", name="bundle.json") from error
-    return Model(restored(Path(folder), about, rebuild), labels, preprocess, activation, about)
+    return Model(restored(Path(folder), about, _rebuild), labels, preprocess, activation, about)
+
+
+def _rebuild(architecture: dict[str, Any]) -> nn.Module:
+    return REBUILDERS.get(architecture["builder"], rebuild)(architecture)
 
 
 def score(model: Model, pixels: Tensor) -> Tensor:

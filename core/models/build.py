@@ -13,7 +13,7 @@ from core.models.pictures.weights import Progress
 from core.models.rows import Adapter, ModelRow
 
 ADAPTERS: dict[Adapter, str] = {"torchvision": "core.models.pictures.build", "words": "core.models.words.build",
-                                "transformers": "core.models.texts.build"}
+                                "transformers": "core.models.texts.build", "vision": "core.models.vision.build"}
 
 
 class _Adapter(Protocol):

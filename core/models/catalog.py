@@ -15,6 +15,7 @@ from core.models.hub import local as hub
 from core.models.own import own_rows
 from core.models.rows import ASSETS, ROWS, Adapter, BlockFacts, ModelRow
 from core.models.texts.rows import TEXT_ROWS
+from core.models.vision.rows import VISION_ROWS
 from core.models.words.rows import WORD_ROWS
 from core.workspace import Workspace
 
@@ -23,7 +24,7 @@ __all__ = ["CATALOG", "DEFAULT", "BlockFacts", "ModelRow", "find", "known", "mod
 
 DEFAULT = "graft-resnet10"
 NAMES = ("stage {a}, block {b}", "stage {a}, layer {b}", "stage {a}, downsampling", "stage {a}, last convolution", "stem, layer {a}",
-         "classifier, layer {a}", "encoder layer {a}", "layers {a}–{b}", "stage {a}", "stem", "patches", "pool", "final norm",
+         "classifier, layer {a}", "encoder layer {a}", "trunk", "layers {a}–{b}", "stage {a}", "stem", "patches", "pool", "final norm",
          "word vectors", "characters", "BiLSTM", "embeddings", "pooler", "decoder layer {a}", "layer {a}",
          "classifier", "head")
 """The names of blocks and groups as keys of the translation catalogue."""
@@ -47,7 +48,7 @@ def block_facts() -> dict[str, tuple[BlockFacts, ...]]:
 
 
 _facts = block_facts()
-CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=row.blocks or _facts.get(row.key, ())) for row in (*ROWS, *WORD_ROWS, *TEXT_ROWS))
+CATALOG: dict[str, ModelRow] = registry(replace(row, blocks=row.blocks or _facts.get(row.key, ())) for row in (*ROWS, *VISION_ROWS, *WORD_ROWS, *TEXT_ROWS))
 
 
 def models(ws: Workspace, owner: str | None = None) -> dict[str, ModelRow]:
@@ -99,6 +100,7 @@ FOLDERS: dict[Adapter, Callable[[ModelRow], Path]] = {
     "torchvision": lambda row: torch_home() / "hub" / "checkpoints",
     "words": lambda row: Path(row.repo).parent,
     "transformers": lambda row: Path(row.repo) if os.path.isabs(row.repo) else hub.repo_folder(row.repo),
+    "vision": lambda row: Path(row.repo) if os.path.isabs(row.repo) else hub.repo_folder(row.repo),
 }
 """By adapter: where the weights lie or would be put, of a model that is not built in."""
 
@@ -118,6 +120,7 @@ PRESENT: dict[Adapter, Callable[[ModelRow], bool]] = {
     "torchvision": lambda row: weights_path(row).is_file(),
     "words": lambda row: weights_path(row).is_file(),
     "transformers": lambda row: hub.is_ready(row.repo),
+    "vision": lambda row: hub.is_ready(row.repo),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.models.rows import Adapter, Family, ModelRow, PictureInput
+from core.models.vision.kinds import KINDS
 from core.specs import HeadPlan, PoolingKey
 
 Layers = list[list[Any]]
@@ -59,6 +60,7 @@ POOLINGS: dict[Adapter, Callable[[ModelRow], tuple[PoolingKey, ...]]] = {
     "torchvision": _of_pictures,
     "words": lambda row: ("own",),
     "transformers": lambda row: ("own", "first", "mean", "last", "max"),
+    "vision": lambda row: KINDS[row.builder].poolings,
 }
 """By adapter: the poolings that a model can have."""
 REPLACED: dict[Adapter, Callable[[ModelRow, HeadPlan], frozenset[str]]] = {
@@ -66,6 +68,7 @@ REPLACED: dict[Adapter, Callable[[ModelRow, HeadPlan], frozenset[str]]] = {
         block.name for block in row.blocks if block.name.startswith("classifier")),
     "words": lambda row, head: frozenset(),
     "transformers": lambda row, head: frozenset() if is_plain(head) else frozenset({"pooler"}),
+    "vision": lambda row, head: frozenset(),
 }
 
 
@@ -92,8 +95,10 @@ def check(row: ModelRow, head: HeadPlan) -> None:
 
 def features(row: ModelRow, head: HeadPlan, side: int | None = None) -> int:
     """How many numbers enter the head. `side`: of the picture in pixels; None: the model's own."""
-    if row.family not in GRIDS or head.pooling == "own":
+    if head.pooling == "own":
         return row.feature_width
+    if row.family not in GRIDS:
+        return row.feature_width // (KINDS[row.builder].rows if row.builder in KINDS else 1)
     channels = MAP_WIDTH.get(row.builder, row.feature_width)
     return channels * GRIDS[row.family](side_of(row, side)) ** 2 if head.pooling == "flatten" else channels
 

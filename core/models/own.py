@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import unicodedata
@@ -49,6 +50,17 @@ def save_row(ws: Workspace, row: ModelRow) -> None:
 
 def forget_row(ws: Workspace, key: str) -> None:
     _path(ws, key).unlink(missing_ok=True)
+
+
+def free_key(ws: Workspace, repo: str) -> str:
+    """The key of a model of the hub, or of a folder: that of an id is its own, folders of one name are counted."""
+    if not os.path.isabs(repo):
+        return f"hf:{repo}"
+    others, key, n = _saved_rows(ws), f"folder:{Path(repo).name}", 1
+    while key in others and others[key].repo != repo:
+        n += 1
+        key = f"folder:{Path(repo).name}-{n}"
+    return key
 
 
 def file_key(ws: Workspace, title: str) -> str:

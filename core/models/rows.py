@@ -12,10 +12,11 @@ from core.preprocess import Channels, Interpolation
 
 ASSETS = Path(__file__).parents[2] / "assets" / "weights"
 """Where the built-in weights lie."""
-Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "SqueezeNet", "EfficientNet", "ConvNeXt", "ViT", "Swin",
+Family = Literal["ResNet", "VGG", "Inception", "MobileNet v2", "MobileNet v3", "MobileNet v4", "SqueezeNet", "EfficientNet", "ConvNeXt", "ViT",
+                 "Swin", "Other",
                  "Word vectors", "Transformer"]
 NO_BATCH_NORM: frozenset[Family] = frozenset({"VGG", "SqueezeNet", "ConvNeXt", "ViT", "Swin"})
-Adapter = Literal["torchvision", "words", "transformers"]
+Adapter = Literal["torchvision", "words", "transformers", "vision"]
 """Which module of `core.models` turns a row into a network."""
 Pooling = Literal["first", "mean", "last", "max"]
 """How the tokens' vectors become one: the first token's, their mean, the last token's, or the largest number of each place."""
@@ -86,7 +87,7 @@ class ModelRow:
     title: str
     family: Family
     builder: str
-    """Name in `torchvision.models`; empty for networks from elsewhere."""
+    """Name in `torchvision.models`; of networks of pictures from the hub, their kind (`core.models.vision.kinds`); else empty."""
     weights: str
     """Member of that builder's weights enum; empty for networks from elsewhere."""
     weights_file: str

@@ -6,7 +6,7 @@ from typing import Literal
 
 from core.errors import ModelError
 from core.models.catalog import ModelRow
-from core.models.rows import Adapter, BlockFacts
+from core.models.rows import BlockFacts
 from core.specs import Augmentation, BlockPlan, BlockState, FreezePlan, PresetKey, TrainConfig
 from core.training.pairs import MOST_PER_LABEL
 
@@ -35,6 +35,13 @@ TRANSFORMERS: dict[PresetKey, Recipe] = {
     "thorough": Recipe("all", TrainConfig("thorough", epochs=5, learning_rate=5e-4, patience=2), lr_scale=0.1),
 }
 """Few epochs with small steps, as published for such networks (Devlin et al. 2019, arXiv:1810.04805)."""
+VISION: dict[PresetKey, Recipe] = {
+    "instant": Recipe("head", TrainConfig("instant", epochs=40)),
+    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=10, learning_rate=1e-3, patience=4), head_first_epochs=3, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=12, learning_rate=1e-3, patience=4, label_smoothing=0.05, augmentation=Augmentation(
+        flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour=0.3)), lr_scale=0.03),
+}
+"""Networks of pictures without BatchNorm are moved as gently as those of texts (Steiner et al. 2021, arXiv:2106.10270)."""
 WORDS: dict[PresetKey, Recipe] = {
     "instant": Recipe("head", TrainConfig("instant", epochs=15, learning_rate=1e-2, batch_size=64, patience=4)),
     "balanced": Recipe("all", TrainConfig("balanced", epochs=15, learning_rate=1e-2, batch_size=64, patience=4), head_first_epochs=2, lr_scale=0.1),
@@ -49,7 +56,8 @@ LSTM: dict[PresetKey, Recipe] = {
 FEW = Recipe("all", TrainConfig("few", epochs=30, learning_rate=2e-3, method="contrastive"), lr_scale=0.02)
 """First pairs, with the small steps that SetFit takes, then the head."""
 RECIPES: dict[str, dict[PresetKey, Recipe]] = {
-    "torchvision": PICTURES | {"few": FEW}, "transformers": TRANSFORMERS | {"few": FEW}, "words": WORDS, "words, lstm": LSTM}
+    "torchvision": PICTURES | {"few": FEW}, "transformers": TRANSFORMERS | {"few": FEW}, "words": WORDS, "words, lstm": LSTM,
+    "vision": VISION | {"few": FEW}, "vision, resnet": PICTURES | {"few": FEW}, "vision, timm-cnn": PICTURES | {"few": FEW}}
 """By adapter, or by adapter and builder where networks of one adapter differ."""
 
 
@@ -102,8 +110,9 @@ def plan_for(row: ModelRow, kind: PlanKind, *, head_first_epochs: int = 0, lr_sc
         else BlockPlan(block.name, "frozen") for block in row.blocks))
 
 
-GENTLE: dict[Adapter, dict[BlockState, float]] = {
-    "torchvision": {"trained": 0.3}, "words": {"trained": 0.1}, "transformers": {"trained": 0.03}}
+GENTLE: dict[str, dict[BlockState, float]] = {
+    "torchvision": {"trained": 0.3}, "words": {"trained": 0.1}, "transformers": {"trained": 0.03}, "vision": {"trained": 0.03},
+    "vision, resnet": {"trained": 0.3}, "vision, timm-cnn": {"trained": 0.3}}
 """The share of the head's rate at which pretrained blocks of each kind of network learn when nothing else is said: at the whole of it they
 would forget what they know, transformers within a few steps (Mosbach et al. 2021, arXiv:2006.04884). Adapters begin at nothing and learn
 at the whole rate."""
@@ -111,7 +120,7 @@ at the whole rate."""
 
 def gentle(row: ModelRow, state: BlockState) -> float:
     """The share of the learning rate for a pretrained block that is to train, or to have a thin adapter."""
-    return GENTLE[row.adapter].get(state, 1.0)
+    return (GENTLE.get(f"{row.adapter}, {row.builder}") or GENTLE[row.adapter]).get(state, 1.0)
 
 
 def planned(block: BlockFacts, state: BlockState, lr_scale: float, from_epoch: int) -> BlockPlan:

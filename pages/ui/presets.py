@@ -62,5 +62,6 @@ def _words() -> dict[PresetKey, str]:
     }
 
 
-WHAT: dict[Adapter, Callable[[], dict[PresetKey, str]]] = {"torchvision": _pictures, "transformers": _transformers, "words": _words}
+WHAT: dict[Adapter, Callable[[], dict[PresetKey, str]]] = {"torchvision": _pictures, "transformers": _transformers, "words": _words,
+                                                            "vision": _pictures}
 """By the kind of network: what each preset does, in a sentence."""

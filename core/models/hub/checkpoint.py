@@ -16,6 +16,8 @@ from core.errors import ModelError
 WeightsKind = Literal["safetensors", "bin"]
 
 CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
+"""How pictures are prepared; only models of pictures have it, and not all of them."""
 TOKENIZER = "tokenizer.json"
 TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 TOKENIZER_SOURCES = (("vocab.txt",), ("vocab.json", "merges.txt"), ("spm.model",), ("spiece.model",), ("sentencepiece.bpe.model",),
@@ -28,6 +30,8 @@ WEIGHTS: tuple[tuple[WeightsKind, str, str], ...] = (
 """Kind, its one file, or what the files of a large model are called; the earlier kind is preferred."""
 OTHER_WEIGHTS = (("TensorFlow", r".*\.h5|.*\.ckpt.*"), ("Flax", r".*\.msgpack"), ("GGUF", r".*\.gguf"), ("ONNX", r".*\.onnx|onnx"),
                  ("Rust", r".*\.ot"), ("Core ML", r".*\.ml(model|package)"), ("OpenVINO", r"openvino_.*"), ("pickle", r".*\.(pt|pth|pkl)"))
+OF_PICTURES = ("vision_config", "image_size", "num_channels", "patch_size")
+"""Each of these is in the config.json of a network that looks at pictures, and in no other."""
 LFS_MARK = b"version https://git-lfs.github.com/spec/"
 HEADER_BYTES = 100_000_000
 
@@ -35,7 +39,7 @@ HEADER_BYTES = 100_000_000
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A folder with all that is needed. `weights`: one file, or the parts of a large model in order; `tokenizer`: its tokenizer.json
-    when there is one; `tokenizer_sources`: the files that one can be made from."""
+    when there is one; `tokenizer_sources`: the files that one can be made from. A model of pictures has neither."""
     folder: Path
     config: Path
     weights: tuple[Path, ...]
@@ -66,14 +70,24 @@ def _looked_into(folder: Path) -> Checkpoint:
     names = {path.name for path in folder.iterdir() if path.exists()}  # a link that leads nowhere is a missing file
     check_config(folder / CONFIG)
     kind, weights = weights_among(names, folder)
-    vocabulary = [folder / name for name in tokenizer_among(names, folder)]
+    vocabulary = [folder / name for name in companions_among(names, folder, of_pictures(json.loads((folder / CONFIG).read_bytes())))]
     for path in weights:
         _WEIGHTS_CHECKS[kind](folder / path)
     for path in vocabulary:
         _check_vocabulary(path)
     return Checkpoint(folder, folder / CONFIG, tuple(folder / name for name in weights), kind,
                       folder / TOKENIZER if TOKENIZER in names else None,
-                      tuple(path for path in vocabulary if path.name not in (TOKENIZER, *TOKENIZER_SETTINGS)))
+                      tuple(path for path in vocabulary if path.name not in (TOKENIZER, *TOKENIZER_SETTINGS, PREPROCESSOR)))
+
+
+def of_pictures(config: dict[str, Any]) -> bool:
+    """Whether a config.json is that of a network that looks at pictures."""
+    return of_timm(config) or any(key in config for key in OF_PICTURES)
+
+
+def of_timm(config: dict[str, Any]) -> bool:
+    """Whether a config.json is that of a network of the library timm: its own names an architecture and no model_type."""
+    return isinstance(config.get("architecture"), str) and ("pretrained_cfg" in config or config.get("model_type") == "timm_wrapper")
 
 
 def size_bytes(found: Checkpoint) -> int:
@@ -102,7 +116,7 @@ def check_config(path: Path, model: object = None) -> None:
     except (ValueError, RecursionError) as error:
         raise _unusable(model, Reason("Its config.json is damaged: {problem}", "Download config.json again."),
                         problem=str(error)[:200]) from error
-    kind = config.get("model_type")
+    kind = "timm_wrapper" if of_timm(config) else config.get("model_type")
     if not kind or not isinstance(kind, str):
         raise _unusable(model, Reason("Its config.json names no model_type: which network the weights belong to is unknown.",
                                       "Add the model_type that the model's page gives, or choose another model."))
@@ -134,6 +148,12 @@ def weights_among(names: Collection[str], model: object) -> tuple[WeightsKind, l
                                       "Choose a model with model.safetensors or pytorch_model.bin."), kinds=", ".join(others))
     raise _unusable(model, Reason("Its weights are missing: there is neither model.safetensors nor pytorch_model.bin.",
                                   "Put model.safetensors from the model's page beside its config.json."))
+
+
+def companions_among(names: Collection[str], model: object, pictures: bool) -> list[str]:
+    """Which of the files in a model's folder it needs besides config and weights: of a model of texts those that make its tokenizer,
+    of one of pictures what says how these are prepared. Raises `ModelError` when a model of texts has no tokenizer."""
+    return [name for name in (PREPROCESSOR,) if name in names] if pictures else tokenizer_among(names, model)
 
 
 def tokenizer_among(names: Collection[str], model: object) -> list[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from types import ModuleType, TracebackType
 from urllib.parse import urlsplit
 
 from core.errors import ModelError
-from core.models.hub.checkpoint import CONFIG, check_config, checkpoint, tokenizer_among, weights_among
+from core.models.hub.checkpoint import CONFIG, PREPROCESSOR, check_config, checkpoint, companions_among, of_pictures, weights_among
 from core.models.hub.local import MAIN, check_id, endpoint, hub_folder, near_ids, offline, ready_ids, repo_folder, snapshot, snapshots
 from core.models.hub.network import reachable
 from core.workspace import write_atomic
@@ -135,9 +136,20 @@ def _listing(library: ModuleType, repo: str) -> tuple[str, list[RemoteFile]]:
     if CONFIG not in rows:
         raise ModelError("The model {model} can't be used.", "It holds no config.json.",
                          "Choose a model that is made for transformers: its page says so.", model=repo)
-    wanted = [CONFIG, *tokenizer_among(rows, repo), *weights_among(rows, repo)[1]]
-    return info.sha, [RemoteFile(name, rows[name].size or 0, rows[name].lfs.sha256 if rows[name].lfs else rows[name].blob_id or "")
-                      for name in wanted]
+    files = {name: RemoteFile(name, row.size or 0, row.lfs.sha256 if row.lfs else row.blob_id or "") for name, row in rows.items()}
+    wanted = [CONFIG, *_companions(library, repo, info.sha, files), *weights_among(files, repo)[1]]
+    return info.sha, [files[name] for name in wanted]
+
+
+def _companions(library: ModuleType, repo: str, commit: str, files: dict[str, RemoteFile]) -> list[str]:
+    """What a model needs besides config and weights. Only where its files' names don't tell whether it reads texts or looks at pictures,
+    its config.json is fetched for that."""
+    try:
+        return companions_among(files, repo, PREPROCESSOR in files)
+    except ModelError:
+        config = _fetch(library, repo, commit, files[CONFIG], Meter(lambda done, total: None))
+        check_config(config, repo)
+        return companions_among(files, repo, of_pictures(json.loads(config.read_bytes())))
 
 
 def _fetch(library: ModuleType, repo: str, commit: str, file: RemoteFile, meter: Meter) -> Path:

@@ -18,6 +18,8 @@ from core.errors import ModelError
 
 BODY = re.compile(r"\.\d+\.|embed")
 """Parameters of layers and of embeddings, which no head and no pooler has."""
+COUNTER = "num_batches_tracked"
+"""Of BatchNorm: not all files have it, and no answer depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def load_pretrained(auto_class: Any, config: PreTrainedConfig, paths: Iterable[P
     except (RuntimeError, ValueError, KeyError) as error:
         raise _unfit(paths, (str(error) or type(error).__name__).splitlines()[0][:200]) from error
     wrong = sorted(f"{name} {tuple(theirs)} ≠ {tuple(ours)}" for name, theirs, ours in said["mismatched_keys"])
-    wrong = wrong or sorted(name for name in said["missing_keys"] if BODY.search(name))
+    wrong = wrong or sorted(name for name in said["missing_keys"] if BODY.search(name) and not name.endswith(COUNTER))
     if wrong:
         raise _unfit(paths, ", ".join(wrong[:3]) + (" …" if len(wrong) > 3 else ""))
     return Loaded(model.eval(), tuple(sorted(said["missing_keys"])), tuple(sorted(said["unexpected_keys"])))

@@ -15,6 +15,7 @@ from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
 from core.models.heads import is_plain, layers, replaced
 from core.models.hub.checkpoint import CONFIG, Checkpoint, checkpoint
+from core.models.hub.configs import folder_of
 from core.models.hub.convert import converted
 from core.models.hub.fetch import Progress
 from core.models.hub.fetch import fetch as fetch_repo
@@ -22,7 +23,7 @@ from core.models.hub.state import load_pretrained
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow, TextInput
 from core.models.texts.architecture import rebuild, tail_of, trunk_of, without_pooler
-from core.models.texts.configs import config_of, folder_of
+from core.models.texts.configs import config_of
 from core.models.texts.family import FAMILIES, blocks_of
 
 HEAD_STD = 0.001

@@ -1,4 +1,4 @@
-"""The config of a model of the Hugging Face Hub: its own where it is on this machine, else what is known of it. Torch-free."""
+"""The config of a model of texts: its own where it is on this machine, else what is known of it. Torch-free."""
 from __future__ import annotations
 
 import json
@@ -6,36 +6,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from core.errors import ModelError
-from core.models.hub.checkpoint import CONFIG, check_config
-from core.models.hub.local import snapshot
-from core.models.own_files import kept_config
+from core.models.hub.configs import config_of as hub_config_of
 from core.models.rows import ModelRow
 
 KNOWN = Path(__file__).with_name("configs.json")
 
 
-def folder_of(row: ModelRow) -> Path | None:
-    """The row's folder on this machine: the one it names, or its complete copy in the libraries' cache; None when there is none."""
-    return Path(row.repo) if Path(row.repo).is_absolute() else snapshot(row.repo)
-
-
 def config_of(row: ModelRow) -> dict[str, Any]:
-    """The values of the row's config.json: as a run kept them, as published, or as the catalog knows them of a model that has not been
-    fetched yet. Raises `ModelError`."""
-    folder = folder_of(row)
-    if kept := kept_config(row):
-        return kept
-    if folder is None and row.network in known_configs():
-        return known_configs()[row.network]
-    if folder is None:
-        raise ModelError("{model} is not on this machine.", "Its config.json is needed to know the network, and was not found.",
-                         "Add the model again: it is then fetched, or read from its folder.", model=row.title)
-    check_config(folder / CONFIG, row.title)
-    return json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    """As `core.models.hub.configs.config_of`."""
+    return hub_config_of(row, known_configs())
 
 
 @cache
 def known_configs() -> dict[str, dict[str, Any]]:
     """By model key: what the published config.json says of the network."""
-    return json.loads(KNOWN.read_text(encoding="utf-8")) if KNOWN.is_file() else {}
+    return json.loads(KNOWN.read_text(encoding="utf-8"))

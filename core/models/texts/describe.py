@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 
 from core.errors import ModelError
 from core.models.answers import Answers
-from core.models.hub.checkpoint import Checkpoint, size_bytes
+from core.models.hub.checkpoint import Checkpoint, of_pictures, size_bytes
 from core.models.hub.convert import converted, fast_tokenizer
 from core.models.hub.local import located
-from core.models.own import own_rows
+from core.models.own import free_key
 from core.models.rows import BlockFacts, ModelRow, Pooling, TextInput
 from core.models.texts.build import described
 from core.models.texts.facts import measured
@@ -28,7 +28,6 @@ NATIVE_POOLING: dict[str, Pooling] = {"gpt2": "last"}
 FIRST_POSITION = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
 """Rows of the table of positions that stand for no position of a text; their networks count from behind them."""
 SENTENCE_POOLING: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first", "pooling_mode_lasttoken": "last"}
-OF_PICTURES = ("vision_config", "image_size", "num_channels", "patch_size")
 TOKENS = 128
 UNKNOWN = "as its page says"
 LIMITS = "You added this model: Graft knows its shape, not what it is good at."
@@ -53,7 +52,7 @@ def describe(repo: str, ws: Workspace, pooling: Pooling | None = None) -> ModelR
     _check_tokenizer(fast_tokenizer(found, ws.models), plan["config"], title)
     blocks = _with_new(measured(plan, reads.counted_tokens), _names(found, ws))
     return ModelRow(
-        key=_key(repo, ws), title=title, family="Transformer", builder="", weights="", weights_file=found.weights[0].name,
+        key=free_key(ws, repo), title=title, family="Transformer", builder="", weights="", weights_file=found.weights[0].name,
         size_bytes=size_bytes(found), parameters=sum(block.parameters for block in blocks), feature_width=_width(plan["config"]), score=None,
         score_source="", limits=LIMITS, task="text", adapter="transformers", input=reads, repo=repo, source_classes=SOURCE_CLASSES,
         licence=UNKNOWN, learnt_from=UNKNOWN, blocks=tuple(blocks))
@@ -70,9 +69,10 @@ def check_kind(values: dict[str, Any], title: str) -> None:
     if values.get("is_encoder_decoder"):
         raise ModelError("{model} can't be fine-tuned here.", "It turns texts into other texts ({kind}) and has no single answer to label.",
                          "Choose a model that reads texts, such as BERT, RoBERTa, DeBERTa or GPT-2.", model=title, kind=kind)
-    if any(key in values for key in OF_PICTURES):
+    if of_pictures(values):
         raise ModelError("{model} can't be fine-tuned here.", "It is made for pictures ({kind}), and this is the place for models of texts.",
-                         "Choose a model that reads texts, such as BERT, RoBERTa, DeBERTa or GPT-2.", model=title, kind=kind)
+                         "Choose a model that reads texts, such as BERT, RoBERTa, DeBERTa or GPT-2.", model=title,
+                         kind=str(values.get("architecture", kind))[:80])
     described(values, Answers(SOURCE_CLASSES), TextInput(), title)
 
 
@@ -115,17 +115,6 @@ def _names(found: Checkpoint, ws: Workspace) -> set[str]:
 def _with_new(blocks: list[BlockFacts], names: Collection[str]) -> list[BlockFacts]:
     """A pooler that the files lack is new, as the head always is."""
     return [replace(block, new=True) if block.name == "pooler" and not any("pooler." in name for name in names) else block for block in blocks]
-
-
-def _key(repo: str, ws: Workspace) -> str:
-    """The model's key: that of an id is its own, folders of one name are counted."""
-    if not os.path.isabs(repo):
-        return f"hf:{repo}"
-    others, key, n = own_rows(ws), f"folder:{Path(repo).name}", 1
-    while key in others and others[key].repo != repo:
-        n += 1
-        key = f"folder:{Path(repo).name}-{n}"
-    return key
 
 
 def _json(path: Path) -> dict[str, Any]:

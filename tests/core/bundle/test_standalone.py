@@ -104,8 +104,8 @@ def imported(made: str) -> set[str]:
     return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
 
 
-def test_the_program_for_pictures_imports_the_four_libraries_and_one_that_may_be_missing() -> None:
+def test_the_program_for_pictures_imports_the_four_libraries_and_two_that_may_be_missing() -> None:
     made = standalone(KINDS["image"].program)
-    assert imported(made) == {"torch", "torchvision", "PIL", "safetensors", "pi_heif"}
+    assert imported(made) == {"torch", "torchvision", "PIL", "safetensors", "pi_heif", "transformers"}
     assert "try:\n    import pi_heif" in made
     assert MARK not in made and "def rebuild(" in made
