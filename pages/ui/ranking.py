@@ -1,6 +1,7 @@
 """Which model suits the data: how well each model's features tell the labels apart before anything is trained."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from pages.ui.text import duration, listed, md, percent, score_range
 from pages.ui.try_panel import number
 
 MOST_ROWS = 12
+TICKS_S = (0.2, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,10 @@ def fits_figure(points: Sequence[Point], metric: str, in_percent: bool, theme: c
         customdata=[duration(point.seconds) for point in points], cliponaxis=False, showlegend=False,
         hovertemplate=f"<b>%{{text}}</b><br>{charts.plain(metric)}: %{{y:{'.0%' if in_percent else '.3g'}}}<br>%{{customdata}}<extra></extra>"))
     charts.dress(figure, look, height=300)
-    widest = max((point.seconds for point in points), default=1.0)
-    least = min((point.seconds for point in points), default=1.0)
-    ticks = [s for s in (0.1, 1, 3, 10, 30, 60, 180, 600, 1800, 3600, 4 * 3600, 24 * 3600) if least / 3 <= s <= widest * 6]
-    figure.update_xaxes(type="log", title=_("time of a training"), gridcolor=look.grid, zeroline=False, fixedrange=True,
+    known_s = [max(point.seconds, 0.1) for point in points] or [1.0]
+    start, end = math.log10(min(known_s) / 2), math.log10(max(known_s) * 5)  # names stand to the right of their points
+    ticks = [s for s in TICKS_S if start <= math.log10(s) <= end]
+    figure.update_xaxes(type="log", title=_("time of a training"), gridcolor=look.grid, zeroline=False, fixedrange=True, range=[start, end],
                         tickvals=ticks, ticktext=[duration(s) for s in ticks])
     figure.update_yaxes(title=charts.plain(metric), gridcolor=look.grid, zeroline=False, fixedrange=True, nticks=6,
                         **({"tickformat": ".0%"} if in_percent else {}))

@@ -115,6 +115,7 @@ def test_freezing_up_to_the_last_block_leaves_the_head_alone() -> None:
 def test_the_chart_holds_every_model_with_its_range() -> None:
     points = [ranking.Point("A <b>", 10.0, Score(0.9, 0.85, 0.95), True), ranking.Point("B", 100.0, Score(0.8, None, None))]
     figure = ranking.fits_figure(points, "Accuracy", True, "light")
-    trace = figure.data[0]
+    trace, axis = figure.data[0], figure.layout.xaxis
+    assert 10 ** axis.range[0] < 10 and 100 < 10 ** axis.range[1] and len(axis.tickvals) >= 2
     assert list(trace.y) == [0.9, 0.8] and "<b>" not in trace.text[0]
     assert list(trace.error_y.array) == pytest.approx([0.05, 0]) and list(trace.error_y.arrayminus) == pytest.approx([0.05, 0])
