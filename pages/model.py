@@ -12,8 +12,8 @@ from pages.ui.i18n import _
 from pages.ui.plan import conditions, map_rows, shares
 from pages.ui.text import md
 
-BRING = {"image": (lambda: own_checkpoint.section(ws, "image"),),
-         "text": (lambda: add_model.section("model"), lambda: own_checkpoint.section(ws, "text"), lambda: own_vectors.section(ws, "model"))}
+BRING = {"image": (lambda: add_model.section("model", "image"), lambda: own_checkpoint.section(ws, "image")),
+         "text": (lambda: add_model.section("model", "text"), lambda: own_checkpoint.section(ws, "text"), lambda: own_vectors.section(ws, "model"))}
 """By task: ways to bring a model of one's own."""
 
 ws, draft, version = state.workspace(), state.draft(), state.version()

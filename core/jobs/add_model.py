@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -23,12 +24,16 @@ from core.models.hub.checkpoint import checkpoint
 from core.models.hub.local import check_id
 from core.models.rows import Pooling
 from core.models.texts.rows import TEXT_ROWS
+from core.models.vision.rows import VISION_ROWS
 from core.owners import LOCAL_OWNER
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 
 WRITE_SECONDS = 0.2
-KNOWN_IDS = tuple(row.repo for row in TEXT_ROWS)
+KNOWN_IDS: dict[str, tuple[str, ...]] = {"text": tuple(row.repo for row in TEXT_ROWS), "image": tuple(row.repo for row in VISION_ROWS)}
+"""By task: ids to suggest."""
+DESCRIBERS: dict[str, str] = {"text": "core.models.texts.describe", "image": "core.models.vision.describe"}
+"""By task: a module with `check_file`, asked before weights are fetched, and `describe`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Adding:
             raise UserError(*self.error, **self.params)
 
 
-def source_of(ws: Workspace, text: str, owner: str) -> str:
+def source_of(ws: Workspace, text: str, owner: str, task: str = "text") -> str:
     """What somebody wrote as a hub id or as the absolute path of a folder with a whole model. Raises `ModelError` when it is neither, and
     `DataError` for a folder that the settings open to nobody but the machine's owner."""
     text = text.strip()
@@ -59,16 +64,16 @@ def source_of(ws: Workspace, text: str, owner: str) -> str:
         folder = Path(text).expanduser().absolute()
         checkpoint(folder)
         return str(folder)
-    return check_id(text, KNOWN_IDS)
+    return check_id(text, KNOWN_IDS[task])
 
 
-def start(ws: Workspace, text: str, pooling: Pooling | None = None, owner: str = LOCAL_OWNER) -> str:
-    """Begin to add a model, unless that is under way; the id or folder is returned, by which `status` knows it. Raises `ModelError`."""
-    repo = source_of(ws, text, owner)
+def start(ws: Workspace, text: str, pooling: Pooling | None = None, owner: str = LOCAL_OWNER, task: str = "text") -> str:
+    """Begin to add a model for a task, unless that is under way; the id or folder is returned, by which `status` knows it. Raises `ModelError`."""
+    repo = source_of(ws, text, owner, task)
     with _starting(ws, repo):
         now = status(ws, repo)
         if now is None or now.state != "running":
-            child = start_module("core.jobs.add_model", [str(ws.root), repo, pooling or ""], log=ws.root / "downloads.log")
+            child = start_module("core.jobs.add_model", [str(ws.root), repo, task, pooling or ""], log=ws.root / "downloads.log")
             _children.append(child)  # kept, so that it can be waited for and does not stay behind as a zombie
             write_atomic(_path(ws, repo), to_json(Adding(repo, process=process_id(child.pid))))
     return repo
@@ -111,9 +116,9 @@ def main() -> None:
     """The child: fetch, describe, report. Here torch is imported."""
     from core.models.hub.fetch import fetch
     from core.models.own import save_row
-    from core.models.texts.describe import check_file, describe
 
-    ws, repo, pooling, me, last = Workspace.open(sys.argv[1]), sys.argv[2], sys.argv[3] or None, this_process(), 0.0
+    ws, repo, task, pooling, me, last = Workspace.open(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4] or None, this_process(), 0.0
+    describer = import_module(DESCRIBERS[task])
 
     def report(done: int, total: int) -> None:
         nonlocal last
@@ -124,8 +129,8 @@ def main() -> None:
         pass
     try:
         if not os.path.isabs(repo):
-            fetch(repo, report, KNOWN_IDS, check_file)
-        row = describe(repo, ws, pooling)
+            fetch(repo, report, KNOWN_IDS[task], describer.check_file)
+        row = describer.describe(repo, ws, pooling)
         save_row(ws, row)
         result = Adding(repo, "done", row.size_bytes, row.size_bytes, row.key, me)
     except UserError as error:

@@ -1,6 +1,8 @@
 """Any model of the Hugging Face Hub, by its id, or one in a folder on this machine."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from core.errors import UserError
@@ -18,27 +20,45 @@ from pages.ui.text import md, size
 WAYS = ("", "mean", "first", "last")
 
 
-def section(page: str) -> None:
+def _texts() -> None:
+    st.markdown(f"**{_('Another model for texts')}**")
+    st.caption(_("Any encoder or decoder of the Hugging Face Hub by its id, such as {example}, or one in a folder on this machine. "
+                 "Code that comes with a model is never run.", example="google-bert/bert-base-uncased"))
+
+
+def _pictures() -> None:
+    st.markdown(f"**{_('Another model for pictures')}**")
+    st.caption(_("A ViT, DeiT, DINOv2, ConvNeXt, Swin or ResNet of the Hugging Face Hub, or any network of timm, by its id, such as {example}, or "
+                 "one in a folder on this machine. Code that comes with a model is never run.", example="timm/resnet18.a1_in1k"))
+
+
+ABOUT: dict[str, Callable[[], None]] = {"text": _texts, "image": _pictures}
+"""By task: what can be added."""
+ASKS_POOLING = {"text"}
+"""Tasks whose models have their pooling chosen when they are added; for others the plan of the head chooses it."""
+
+
+def section(page: str, task: str) -> None:
     """`page`: the one that shows it."""
     with st.container(border=True):
-        st.markdown(f"**{_('Another model for texts')}**")
-        st.caption(_("Any encoder or decoder of the Hugging Face Hub by its id, such as {example}, or one in a folder on this machine. "
-                     "Code that comes with a model is never run.", example="google-bert/bert-base-uncased"))
-        repo = state.get("model.adding")
+        ABOUT[task]()
+        adding = f"model.adding.{task}"
+        repo = state.get(adding)
         now = add_model.status(state.workspace(), repo) if repo else None
         if now and now.state == "running":
             fragment_of(page, lambda: _progress(repo), run_every=0.5)()
             return
         if now and now.state == "done":
-            state.take("model.adding")
+            state.take(adding)
             add_model.forget(state.workspace(), repo)
             state.choose_model(now.key)
             st.rerun()
         if now and now.error:
             show_error(UserError(*now.error, **now.params))
         for row in added_rows(state.workspace()).values():
-            _added(row)
-        _form()
+            if row.task == task:
+                _added(row)
+        _form(task)
 
 
 def _added(row: ModelRow) -> None:
@@ -63,15 +83,15 @@ def _forget(row: ModelRow) -> None:
     st.rerun()
 
 
-def _form() -> None:
-    left, middle, right = st.columns([4, 2, 1], vertical_alignment="bottom")
+def _form(task: str) -> None:
+    left, *middle, right = st.columns([4, 2, 1] if task in ASKS_POOLING else [6, 1], vertical_alignment="bottom")
     text = left.text_input(_("Id or folder"), key="model.add.id", placeholder="owner/name")
-    pooling = middle.selectbox(_("One vector from"), WAYS, key="model.add.pooling", format_func={
+    pooling = middle[0].selectbox(_("One vector from"), WAYS, key="model.add.pooling", format_func={
         "": _("as the model suggests"), "mean": _("the mean of all tokens"), "first": _("the first token"), "last": _("the last token")}.get,
-        help=_("How what was understood of the tokens becomes one answer for the text."))
+        help=_("How what was understood of the tokens becomes one answer for the text.")) if middle else ""
     if right.button(_("Add"), key="model.add", disabled=not (text or "").strip(), width="stretch"):
         try:
-            state.put("model.adding", add_model.start(state.workspace(), text, pooling or None, state.me()))
+            state.put(f"model.adding.{task}", add_model.start(state.workspace(), text, pooling or None, state.me(), task))
         except UserError as error:
             show_error(error)
         else:

@@ -96,7 +96,7 @@ def test_what_is_no_id_is_explained_in_place(notes: DataSpec, visit: Visit) -> N
 
 def test_a_model_is_chosen_when_it_has_been_added(ws: Workspace, notes: DataSpec, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [Adding("org/net", "running", 10_000_000, 20_000_000)]
-    monkeypatch.setattr(add_model, "start", lambda ws, text, pooling, owner: text)
+    monkeypatch.setattr(add_model, "start", lambda ws, text, pooling, owner, task: text)
     monkeypatch.setattr(add_model, "status", lambda ws, repo: now[0])
     page = visit("model.py")
     page.text_input(key="model.add.id").set_value("org/net").run()
@@ -109,7 +109,7 @@ def test_a_model_is_chosen_when_it_has_been_added(ws: Workspace, notes: DataSpec
 
 def test_a_model_that_can_not_be_added_says_why(notes: DataSpec, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = Adding("org/net", "failed", error=("“{model}” is gone.", "The hub does not know it.", "Check the id."), params={"model": "org/net"})
-    monkeypatch.setattr(add_model, "start", lambda ws, text, pooling, owner: text)
+    monkeypatch.setattr(add_model, "start", lambda ws, text, pooling, owner, task: text)
     monkeypatch.setattr(add_model, "status", lambda ws, repo: failed)
     page = visit("model.py")
     page.text_input(key="model.add.id").set_value("org/net").run()
