@@ -29,6 +29,7 @@ from core.data.intake.importing import import_path
 from core.data.versions import Shares, load_version
 from core.evaluation.judge import evaluate
 from core.evaluation.predictions import probabilities
+from core.jobs.advice_items import prepare
 from core.jobs.assemble import assemble
 from core.models.catalog import find, ready
 from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig
@@ -106,7 +107,7 @@ def of_set(folder: Path, path: Path, options: argparse.Namespace) -> list[Line]:
 
 
 def final(ws: Workspace, data: DataSpec, keys: tuple[str, ...], pretrained: bool) -> Ranking:
-    *_, last = advise(ws, Ask(data, keys, TrainConfig(), budget_s=0, pretrained=pretrained))
+    *_, last = advise(ws, Ask(data, keys, TrainConfig(), budget_s=0, pretrained=pretrained), prepare)
     assert isinstance(last, Ranking)
     for key, fault in last.untried:
         print(f"{key} could not be looked at: {fault}", file=sys.stderr)

@@ -38,15 +38,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`module` answers `advise(ws, ask) -> Iterator[Looking | Finding]`; it is imported in the child alone."""
+    """`module` answers `advise(ws, ask) -> Iterator[Looking | Finding]`; it is imported in the child alone. `prepared`: it also takes
+    `core.jobs.advice_items.prepare`, as what brings items to a network."""
     key: AdviceKind
     module: str
     finding: type[Finding]
+    prepared: bool = False
 
 
 KINDS: dict[AdviceKind, Kind] = {row.key: row for row in (
-    Kind("rank", "core.training.advice.ranking", Ranking),
-    Kind("depth", "core.training.advice.depth", Depths),
+    Kind("rank", "core.training.advice.ranking", Ranking, prepared=True),
+    Kind("depth", "core.training.advice.depth", Depths, prepared=True),
     Kind("freeze", "core.training.advice.freeze", FreezeAdvice),
     Kind("rate", "core.training.advice.rate", RateCurve),
 )}
@@ -130,9 +132,11 @@ def cancel(ws: Workspace, kind: AdviceKind, ask: Ask) -> None:
 
 def run(ws: Workspace, kind: AdviceKind, folder: Path) -> None:
     """Look, in this process, and keep what is found. Faults that a user can mend become part of the status."""
+    from core.jobs.advice_items import prepare  # here: it needs torch
+
     ask, written, looking = from_json(Ask, (folder / "ask.json").read_bytes()), 0.0, Looking(0, 0)
     try:
-        steps: Iterator[Looking | Finding] = import_module(KINDS[kind].module).advise(ws, ask)
+        steps: Iterator[Looking | Finding] = import_module(KINDS[kind].module).advise(ws, ask, *((prepare,) if KINDS[kind].prepared else ()))
         for step in steps:
             if not isinstance(step, Looking):
                 write_atomic(folder / "finding.json", to_json(step))

@@ -9,21 +9,21 @@ import numpy as np
 from core.data.versions import load_version
 from core.errors import DataError
 from core.models.catalog import find
-from core.training.advice.features import after_each_block, groups_of, prepare, sampled
+from core.training.advice.features import Prepare, after_each_block, groups_of, sampled
 from core.training.advice.findings import Ask, Depths, Looking, Score
 from core.training.advice.linear_probe import probe
 from core.training.advice.ranking import LEAST_ITEMS, MOST_ITEMS
 from core.workspace import Workspace
 
 
-def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | Depths]:
+def advise(ws: Workspace, ask: Ask, prepare: Prepare) -> Iterator[Looking | Depths]:
     """One pass over the items for all blocks, then a probe after each; where the time is up, on the items seen so far. Raises `UserError`."""
     began, row = time.monotonic(), find(ask.models[0], ws)
     version = sampled(load_version(ws, ask.data), MOST_ITEMS)
     if len(version.items) < LEAST_ITEMS:
         raise DataError("There are too few items to compare depths by.", "It takes {n} at least, besides those kept for the test.", "Add more items.",
                         n=LEAST_ITEMS)
-    sample = prepare(ws, row, ask.data, version, ask.config, pretrained=ask.pretrained)
+    sample = prepare(ws, row, ask.data, version, ask.config, ask.pretrained)
     names, batches, n = [block.name for block in sample.network.blocks[:-1]], [], 0
     steps = len(sample) + len(names)
     for n, some in after_each_block(sample):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,14 +13,10 @@ from torch import Tensor
 
 from core.data.split import Split
 from core.data.versions import Item, Version
-from core.models.answers import answers_of
 from core.models.blocks import Network, State
-from core.models.build import build
 from core.models.rows import ModelRow
 from core.models.shares import each_share, outputs
-from core.specs import DataSpec, TrainConfig
-from core.tasks.registry import TASKS
-from core.training.machine import load_machine
+from core.specs import DataSpec, Precision, TrainConfig
 from core.workspace import Workspace
 
 Floats = NDArray[np.float32]
@@ -43,6 +39,10 @@ class Sample:
         return self.split.targets[self.idx]
 
 
+Prepare = Callable[[Workspace, ModelRow, DataSpec, Version, TrainConfig, bool], Sample]
+"""Builds a network, pretrained or not, and brings items to it, in their task's own ways, which training doesn't know: it is given."""
+
+
 def sampled(version: Version, most: int) -> Version:
     """At most so many items of the training and validation sides, the same share of each label, all of them as training items. The same
     for every model: those whose content's hash comes first, in that order, so that the first of them are a sample too."""
@@ -60,13 +60,9 @@ def groups_of(version: Version) -> list[str]:
     return [item.group or item.sha for item in version.items]
 
 
-def prepare(ws: Workspace, row: ModelRow, data: DataSpec, version: Version, config: TrainConfig, *, pretrained: bool = True) -> Sample:
-    """The network with a new head and the items of `version` as it takes them. Raises `UserError` when either is not to be had."""
-    network = build(row, answers_of(version), SEED, pretrained=pretrained, store=ws.models)
-    info = TASKS[data.task]
-    preprocess = info.facts().preprocess(ws, row, config)
-    split = info.load().splits(ws, data, version, preprocess, config, lambda done, total: None)["train"]
-    network.precision = load_machine(ws).precision or "fp32"
+def sample_of(network: Network, split: Split, precision: Precision) -> Sample:
+    """All items of a side, for a network at rest."""
+    network.precision = precision
     network.freeze(())
     network.eval()
     network.to(memory_format=torch.channels_last)  # as in training

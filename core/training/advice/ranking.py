@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,16 @@ from core.specs import DataSpec, TrainConfig, from_json, to_json
 from core.training.advice.findings import Ask, Fit, Looking, Ranking, taken
 from core.workspace import Workspace, write_atomic
 
+if TYPE_CHECKING:
+    from core.training.advice.features import Prepare
+
 MOST_ITEMS = 600
 LEAST_ITEMS = 10
 TOO_LARGE = Fault("Memory ran out.", "This machine has too little memory for this model.", "Choose a smaller model.")
 log = logging.getLogger(__name__)
 
 
-def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | Ranking]:
+def advise(ws: Workspace, ask: Ask, prepare: Prepare) -> Iterator[Looking | Ranking]:
     """Look at the models, the least work first, until the time is up; what was looked at before is not looked at again. Raises `UserError`
     when there are too few items."""
     from core.training.advice.features import sampled  # here: pages read from this module what is known
@@ -41,7 +45,7 @@ def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | Ranking]:
         fit = fit_of(ws, ask.data, row.key, ask.config, pretrained=ask.pretrained)
         try:
             if fit is None and not _late(ask, began):
-                for step in _look(ws, row, ask, version, began):
+                for step in _look(ws, row, ask, version, began, prepare):
                     if isinstance(step, Fit):
                         fit = step
                     else:
@@ -77,12 +81,12 @@ def fit_of(ws: Workspace, data: DataSpec, model: str, config: TrainConfig = Trai
         return None
 
 
-def _look(ws: Workspace, row: ModelRow, ask: Ask, version: Version, began: float) -> Iterator[Looking | Fit]:
+def _look(ws: Workspace, row: ModelRow, ask: Ask, version: Version, began: float, prepare: Prepare) -> Iterator[Looking | Fit]:
     """Ends without a `Fit` when the time is up."""
-    from core.training.advice.features import before_the_head, groups_of, prepare
+    from core.training.advice.features import before_the_head, groups_of
     from core.training.advice.linear_probe import logme, probe
 
-    sample, features, seconds = prepare(ws, row, ask.data, version, ask.config, pretrained=ask.pretrained), [], 0.0
+    sample, features, seconds = prepare(ws, row, ask.data, version, ask.config, ask.pretrained), [], 0.0
     for done, some, batch_s in before_the_head(sample):
         features.append(some)
         seconds += batch_s

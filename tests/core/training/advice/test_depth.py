@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.jobs.advice_items import prepare
 from core.models.blocks import State
 from core.models.catalog import find
 from core.specs import TrainConfig
@@ -17,7 +18,7 @@ from tests.core.training.advice.texts import add_texts
 
 def test_every_block_but_the_head_is_probed_in_order(ws: Workspace) -> None:
     data, row = add_texts(ws), find("graft-words-lstm")
-    found = [step for step in advise(ws, Ask(data, (row.key,), TrainConfig())) if isinstance(step, Depths)]
+    found = [step for step in advise(ws, Ask(data, (row.key,), TrainConfig()), prepare) if isinstance(step, Depths)]
     names = [block.name for block in row.blocks[:-1]]
     assert [name for name, _score in found[-1].scores] == names and found[-1].whole and found[-1].n == 32
     assert [len(one.scores) for one in found] == [*range(1, len(names) + 1), len(names)]

@@ -8,6 +8,7 @@ import pytest
 
 from core.data.versions import Item, Version
 from core.errors import DataError, ModelError
+from core.jobs.advice_items import prepare
 from core.specs import TrainConfig
 from core.training.advice import ranking
 from core.training.advice.features import sampled
@@ -46,7 +47,7 @@ def test_models_are_ranked_in_part_first_and_what_was_looked_at_is_not_looked_at
     data = add_texts(ws)
     ask = Ask(data, MODELS, TrainConfig())
     assert fit_of(ws, data, "graft-words") is None
-    steps = list(advise(ws, ask))
+    steps = list(advise(ws, ask, prepare))
     found = [step for step in steps if isinstance(step, Ranking)]
     assert [len(one.fits) for one in found] == [1, 2, 2] and [one.whole for one in found] == [False, False, True]
     assert {one.model for one in found[-1].fits} == set(MODELS) and found[-1].n == 32  # of 40 texts, 8 are for the test
@@ -54,13 +55,13 @@ def test_models_are_ranked_in_part_first_and_what_was_looked_at_is_not_looked_at
     shares = [step.done / step.total for step in steps if isinstance(step, Looking)]
     assert shares == sorted(shares) and shares[-1] <= 1
     monkeypatch.setattr(ranking, "_look", lambda *_: pytest.fail("looked again"))
-    *_, again = advise(ws, ask)
+    *_, again = advise(ws, ask, prepare)
     assert again == found[-1] and fit_of(ws, data, "graft-words") in found[-1].fits
     assert fit_of(ws, data, "graft-words", TrainConfig(max_tokens=4)) is None  # other settings show it other texts
 
 
 def test_when_the_time_is_up_the_rest_is_named_as_not_tried(ws: Workspace) -> None:
-    *_, found = advise(ws, Ask(add_texts(ws), MODELS, TrainConfig(), budget_s=1e-9))
+    *_, found = advise(ws, Ask(add_texts(ws), MODELS, TrainConfig(), budget_s=1e-9), prepare)
     assert found == Ranking((), 32, (("graft-words", None), ("graft-words-lstm", None)), whole=True)
 
 
@@ -72,14 +73,14 @@ def test_a_model_that_can_not_be_built_does_not_keep_the_others_from_being_ranke
             raise ModelError("It is broken.", "{why}", "Get another.", why="bits")
         return look(ws, row, *rest)
     monkeypatch.setattr(ranking, "_look", fails)
-    *_, found = advise(ws, Ask(add_texts(ws), MODELS, TrainConfig()))
+    *_, found = advise(ws, Ask(add_texts(ws), MODELS, TrainConfig()), prepare)
     assert [one.model for one in found.fits] == ["graft-words"]
     assert [(key, fault.title, fault.params) for key, fault in found.untried] == [("graft-words-lstm", "It is broken.", {"why": "bits"})]
 
 
 def test_too_few_items_are_refused(ws: Workspace) -> None:
     with pytest.raises(DataError, match="too few items"):
-        list(advise(ws, Ask(add_texts(ws, 5), MODELS, TrainConfig())))
+        list(advise(ws, Ask(add_texts(ws, 5), MODELS, TrainConfig()), prepare))
 
 
 def items(n: int, label: int, side: str) -> list[Item]:
