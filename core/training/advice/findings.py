@@ -83,28 +83,31 @@ class Depths:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A short training. `points`: (seconds from its start, score on the items held back) at the end of each epoch."""
+    """A short training. `points`: (seconds from its start, score on the items held back) at the end of each epoch. `score`: in the end; None
+    while it trains. `cut`: the time was up before its last epoch."""
     kind: str
     plan: FreezePlan
+    learning_rate: float
     points: tuple[tuple[float, float], ...]
-    score: Score
-    epoch_s: float
+    score: Score | None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FreezeAdvice:
-    """`n_train`, `n_held`: items that were learned from and scored on. `best`: the kind that is recommended; empty while unknown."""
+    """The cheapest first. `n_train`, `n_held`: items that were learned from and scored on. `best`: the kind that is recommended; empty while
+    unknown. `untried`: kinds for which there was no time (None), or why they failed."""
     trials: tuple[Trial, ...]
     n_train: int
     n_held: int
     best: str = ""
-    untried: tuple[tuple[str, str], ...] = ()
+    untried: tuple[tuple[str, Fault | None], ...] = ()
     whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
-    """Smoothed losses at rising learning rates. `suggested`: None where the curve has no clear descent."""
+    """Smoothed losses at rising learning rates, (rate, loss). `suggested`: None where the curve has no clear descent."""
     points: tuple[tuple[float, float], ...]
     suggested: float | None = None
     whole: bool = False

@@ -32,7 +32,7 @@ def probe(features: Floats, truths: NDArray, labels: tuple[str, ...], asked: Obj
     """
     targets, answers = MARKS[asked](truths, len(labels)), np.zeros((len(truths), len(labels)))
     with threadpool_limits(ONE):
-        for learned, judged in _folds(truths, asked, groups):
+        for learned, judged in folds(truths, asked, groups):
             scaler = StandardScaler().fit(features[learned])
             model = RidgeCV(STRENGTHS).fit(scaler.transform(features[learned]), targets[learned])
             answers[judged] = model.predict(scaler.transform(features[judged])).reshape(len(judged), -1)
@@ -75,14 +75,14 @@ def _evidence(projected: Floats, squares: Floats, length: float, n: int, d: int)
     return (n * np.log(beta) + d * np.log(alpha) - determinant - beta * missed - alpha * weights - n * np.log(2 * np.pi)) / (2 * n)
 
 
-def _folds(truths: NDArray, asked: ObjectiveKey, groups: Sequence[str]) -> Iterator[tuple[NDArray, NDArray]]:
+def folds(truths: NDArray, asked: ObjectiveKey, groups: Sequence[str], n: int = FOLDS) -> Iterator[tuple[NDArray, NDArray]]:
     """Of each label the same share in every fold, where labels exclude one another and are not too few."""
-    apart = objective(asked).labels_exclude and not objective(asked).numeric and np.unique(truths, return_counts=True)[1].min() >= FOLDS
+    apart = objective(asked).labels_exclude and not objective(asked).numeric and np.unique(truths, return_counts=True)[1].min() >= n
     kinds = {(True, True): StratifiedGroupKFold, (True, False): StratifiedKFold, (False, True): GroupKFold, (False, False): KFold}
     names = np.unique(groups, return_inverse=True)[1] if len(groups) else np.arange(len(truths))
     grouped = len(np.unique(names)) < len(truths)
-    folds = kinds[apart, grouped](min(FOLDS, len(np.unique(names))), shuffle=True, random_state=SEED)
-    return folds.split(truths, truths if apart else None, names if grouped else None)
+    found = kinds[apart, grouped](min(n, len(np.unique(names))), shuffle=True, random_state=SEED)
+    return found.split(truths, truths if apart else None, names if grouped else None)
 
 
 def _one_of(truths: NDArray, n_labels: int) -> Floats:

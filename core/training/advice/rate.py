@@ -1,0 +1,171 @@
+"""Which learning rate: the loss while the rate rises from next to nothing until it breaks (Smith 2017, arXiv:1506.01186)."""
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.data.split import Split
+from core.data.versions import load_version
+from core.errors import DataError, UserError
+from core.models.answers import answers_of
+from core.models.blocks import Network
+from core.models.build import build
+from core.models.catalog import find
+from core.models.shares import outputs
+from core.specs import FreezePlan, TrainConfig
+from core.tasks.registry import TASKS
+from core.training import activations
+from core.training.advice.features import sampled
+from core.training.advice.findings import Ask, Looking, RateCurve
+from core.training.anchor import anchors, pull
+from core.training.losses import LOSSES
+from core.training.machine import load_machine
+from core.training.optim import build_optimizer, set_rate, trained_parameters
+from core.training.order import epoch_batches
+from core.workspace import Workspace
+
+LOWEST, HIGHEST = 1e-6, 10.0
+STEPS, FEWEST_STEPS = 100, 30
+MOST_ITEMS, LEAST_ITEMS = 480, 4
+KEPT = 0.9
+"""Of the smoothed loss, at each of `STEPS` steps; with fewer steps less, so that it looks back over the same range of rates."""
+BROKEN = 4.0
+"""A loss so many times the best one has left the valley."""
+CLEAR = 0.05
+"""Less of a descent, as a share of the loss at first, is none."""
+SHOW_EVERY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """Batch after batch of the sample, over and over; what rests of the network was computed before, once or with the batch."""
+    network: Network
+    split: Split
+    config: TrainConfig
+    stored: Any
+    boundary: int
+
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+        epoch, frozen = 0, self.network.frozen_prefix()
+        while True:
+            for idx in epoch_batches(self.split, self.config.batch_size, self.config.seed, epoch):
+                if self.boundary:
+                    batch = self.stored.inputs(idx)
+                else:
+                    batch = self.split.augmented(idx, epoch) if self.config.augmentation.active else self.split.inputs(idx)
+                yield outputs(self.network, batch, frozen, self.boundary) if frozen > self.boundary else batch, self.split.targets[idx]
+            epoch += 1
+
+
+def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | RateCurve]:
+    """Train the draft's plan for some steps, each at a higher rate, and throw the network away. Blocks that join later are there from the start.
+    Raises `UserError` when there are too few items or nothing would learn."""
+    began, row = time.monotonic(), find(ask.models[0], ws)
+    if ask.plan is None:
+        raise ValueError("a learning rate is looked for by a plan")
+    plan = replace(ask.plan, blocks=tuple(replace(block, from_epoch=0) for block in ask.plan.blocks))
+    yield Looking(0, STEPS)
+    version = sampled(load_version(ws, ask.data), MOST_ITEMS)
+    if len(version.items) < LEAST_ITEMS:
+        raise DataError("There are too few items to look for a learning rate.", "It takes {n} at least, besides those kept for the test.",
+                        "Add more items.", n=LEAST_ITEMS)
+    network = build(row, answers_of(version, plan.head, ask.config.input_size), ask.config.seed, pretrained=ask.pretrained, store=ws.models)
+    info = TASKS[ask.data.task]
+    splits = info.load().splits(ws, ask.data, version, info.facts().preprocess(ws, row, ask.config), ask.config, lambda done, total: None)
+    if plan.adapted():
+        from core.models.lora import adapt  # here: the library behind it takes seconds
+
+        adapt(network, plan, ask.config)
+    _awake(network, plan)
+    network.precision = load_machine(ws).precision or "fp32" if ask.config.precision == "auto" else ask.config.precision
+    prefix = network.frozen_prefix() if ask.config.store_activations and not ask.config.augmentation.active else 0
+    with tempfile.TemporaryDirectory(prefix="advice-") as folder:
+        stored, boundary = None, 0
+        shape = activations.shape_of(network, splits["train"], prefix) if prefix else None
+        if shape and activations.fits(shape, splits, Path(folder)):
+            for step in activations.store(network, splits, prefix, shape, Path(folder) / "activations"):
+                if isinstance(step, dict):
+                    stored, boundary = step["train"], prefix
+                else:
+                    yield Looking(step.done * STEPS // step.total, 2 * STEPS)
+        batches = _Batches(network, splits["train"], ask.config, stored, boundary)
+        until = began + ask.budget_s if ask.budget_s else float("inf")
+        yield from _rise(network, plan, ask.config, ask.data.objective, len(version.labels), batches, until)
+
+
+def _awake(network: Network, plan: FreezePlan) -> None:
+    network.keeps_statistics = plan.batch_norm == "keep"
+    network.to(memory_format=torch.channels_last)  # as in training
+    network.freeze(plan.trained())
+    if not trained_parameters(network):
+        raise UserError("Nothing would learn.", "Every block is frozen.", "Train at least one block: the head is the usual choice.")
+
+
+def _rise(network: Network, plan: FreezePlan, config: TrainConfig, asked: str, n_labels: int, batches: _Batches,
+          until: float) -> Iterator[Looking | RateCurve]:
+    """Fewer and larger steps where the first two say that time is short."""
+    loss, optimizer, anchored = LOSSES[asked], build_optimizer(network, plan, config), anchors(network, plan)
+    terms = loss.terms(batches.split.targets, n_labels, smoothing=config.label_smoothing, weighted=config.class_weights)
+    start, frozen, losses, rate, steps, began = 0 if batches.stored is None else STEPS, network.frozen_prefix(), list[float](), LOWEST, STEPS, 0.0
+    rates = list[float]()
+    for step, (batch, targets) in enumerate(batches):
+        if step == 1:
+            began = time.monotonic()  # the first step is slower
+        if step == 3:
+            steps = int(min(STEPS, max(FEWEST_STEPS, (until - began) / ((time.monotonic() - began) / 2))))
+        set_rate(optimizer, rate)
+        torch.default_generator.manual_seed(config.seed * 1_000_003 + step)
+        value = loss.loss(network.run(batch, start=frozen).x, targets, terms)
+        optimizer.zero_grad()
+        value.backward()
+        pull(anchored)
+        optimizer.step()
+        losses.append(float(value.detach()))
+        rates.append(rate)
+        smooth = smoothed(losses, steps)
+        if not math.isfinite(losses[-1]) or smooth[-1] > BROKEN * min(smooth) or rate >= HIGHEST * 0.999:
+            break
+        yield Looking(start + step * STEPS // steps, start + STEPS)
+        if step % SHOW_EVERY == 0:
+            yield RateCurve(_points(rates, smooth))
+        rate = rate * (HIGHEST / rate) ** (1 / max(1, steps - step - 1))
+    whole = [i for i, value in enumerate(losses) if math.isfinite(value)]
+    rates, losses = [rates[i] for i in whole], [losses[i] for i in whole]
+    yield RateCurve(_points(rates, smoothed(losses, steps)), suggestion(rates, losses, steps), whole=True)
+
+
+def smoothed(losses: Sequence[float], steps: int = STEPS) -> list[float]:
+    """The running average of losses, corrected for its start at zero (Kingma and Ba 2015, arXiv:1412.6980)."""
+    kept, mean, found = KEPT ** (STEPS / steps), 0.0, []
+    for i, value in enumerate(losses, 1):
+        mean = kept * mean + (1 - kept) * value
+        found.append(mean / (1 - kept ** i))
+    return found
+
+
+def suggestion(rates: Sequence[float], losses: Sequence[float], steps: int = STEPS) -> float | None:
+    """The rate at which the smoothed loss falls most steeply, but no more than a tenth of that at its minimum, with two digits. None where it
+    does not fall clearly: by less than a twentieth, or by less than losses differ from batch to batch anyway."""
+    curve, quiet = np.asarray(smoothed(losses, steps)), max(3, steps // 5)
+    if len(curve) <= quiet:
+        return None
+    lowest = int(curve[quiet:].argmin()) + quiet
+    level, spread = float(np.mean(losses[:quiet])), float(np.std(losses[:quiet]))
+    if level - curve[lowest] < max(CLEAR * level, spread):
+        return None
+    slopes = np.gradient(curve, np.log(rates))[:lowest + 1]
+    steepest = int(slopes[quiet // 2:].argmin()) + quiet // 2
+    return float(f"{min(rates[steepest], rates[lowest] / 10):.2g}")
+
+
+def _points(rates: Sequence[float], curve: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    return tuple(zip(rates, curve))
