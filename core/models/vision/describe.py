@@ -40,7 +40,7 @@ def describe(repo: str, ws: Workspace, pooling: Pooling | None = None) -> ModelR
     check_kind(values, title)
     config, said = plain_config(values, title), _json(found.folder / PREPROCESSOR)
     is_timm = config["model_type"] == TIMM
-    sees = prepared.of_timm(values.get("pretrained_cfg") or {}) if is_timm else prepared.of_files(values, said)
+    sees = prepared.of_timm(values.get("pretrained_cfg") or {}, (values.get("model_args") or {}).get("img_size")) if is_timm else prepared.of_files(values, said)
     try:
         builder, sees, width = _shape(config, sees)
         blocks = measured(described(config, "own", [["Linear", width, SOURCE_CLASSES]]), sees.input_size)

@@ -38,10 +38,10 @@ def of_files(config: Mapping[str, Any], said: Mapping[str, Any]) -> PictureInput
     return PictureInput(max(size, side), side, LEAST, False, "bilinear" if said.get("resample") == BILINEAR else "bicubic", mean, std)
 
 
-def of_timm(said: Mapping[str, Any]) -> PictureInput:
-    """`said`: the `pretrained_cfg` of a model of timm."""
+def of_timm(said: Mapping[str, Any], made_for: Any = None) -> PictureInput:
+    """`said`: the `pretrained_cfg` of a model of timm; `made_for`: the size that its network is made for, where its config asks for one."""
     size = said.get("input_size")
-    side = int(size[-1]) if isinstance(size, (list, tuple)) and size and isinstance(size[-1], int) and size[-1] > 0 else SIDE
+    side = _side(made_for) or (_side(size[-1]) if isinstance(size, (list, tuple)) and size else 0) or SIDE
     crop_pct = said.get("crop_pct")
     crop_pct = crop_pct if isinstance(crop_pct, (int, float)) and 0 < crop_pct <= 1 else 0.875
     interpolation: Interpolation = "bilinear" if said.get("interpolation") == "bilinear" else "bicubic"

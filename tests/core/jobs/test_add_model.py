@@ -18,6 +18,7 @@ from core.workspace import Workspace, write_atomic
 from tests.core.jobs.queued import sleeper, wait_until
 from tests.core.models.tiny_checkpoints import saved
 from tests.core.models.tiny_hub import Hub, online, serving
+from tests.core.models.tiny_vision import saved as saved_pictures
 
 REPO = "somebody/tiny-roberta"
 
@@ -114,3 +115,21 @@ def test_a_process_that_died_has_failed(ws: Workspace) -> None:
     assert status(ws, REPO).state == "failed"
     write_atomic(add_model._path(ws, REPO), to_json(Adding(REPO, process=this_process())))
     assert status(ws, REPO).state == "running"
+
+
+def test_a_network_of_pictures_is_added_from_the_hub_without_a_tokenizer(ws: Workspace, hub: Hub, tmp_path: Path) -> None:
+    """The real process, for a model that lies there as timm's do: config and weights alone."""
+    saved_pictures(tmp_path / "pictures", "timm efficientnet")
+    hub.models["timm/tiny"] = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
+    start(ws, "timm/tiny", task="image")
+    done = ended(ws, "timm/tiny")
+    done.raise_error()
+    row = find(done.key, ws)
+    assert (row.task, row.adapter, row.repo) == ("image", "vision", "timm/tiny") and on_this_machine(row)
+
+
+def test_a_model_of_the_other_kind_is_refused_before_its_weights_are_fetched(ws: Workspace, hub: Hub) -> None:
+    start(ws, REPO, task="image")
+    with pytest.raises(UserError, match="made for texts"):
+        ended(ws, REPO).raise_error()
+    assert "model.safetensors" not in hub.sent()

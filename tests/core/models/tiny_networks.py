@@ -18,6 +18,8 @@ from core.models.catalog import find
 from core.models.pictures.family import Chain, blocks_of
 from core.models.randomness import own_randomness
 from tests.core.models.tiny_texts import ids_of, network_of
+from tests.core.models.tiny_vision import SIDE
+from tests.core.models.tiny_vision import network_of as vision_of
 
 N_OUTPUTS = 3
 
@@ -64,6 +66,8 @@ FAMILIES: dict[str, tuple[Callable[[], Network], Callable[[], Tensor]]] = {
     "ViT": (_vit, partial(_pictures, 32)), "Swin": (_swin, partial(_pictures, 32)), "ConvNeXt": (_convnext, partial(_pictures, 32)),
     "GPT-2's layers": (_gpt2_layers, partial(_pictures, 8)),
     **{kind: (partial(network_of, kind), partial(ids_of, 4, 9)) for kind in ("bert", "distilbert", "albert", "deberta-v3", "mpnet", "gpt2")},
+    **{kind: (partial(vision_of, kind), partial(_pictures, SIDE)) for kind in ("vit", "dinov2", "convnextv2", "swin", "swinv2", "timm vit",
+                                                                           "timm efficientnet")},
 }
 """How to make one of each family, and what it takes: four pictures, or four texts as token ids."""
 
