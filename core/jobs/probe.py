@@ -129,14 +129,11 @@ def _asking(ws: Workspace) -> FileLock:
 
 def carry_out(ws: Workspace, wish: Wish, *, pretrained: bool = True) -> Measured:
     """Measure in this process, and keep what was found. Raises `UserError` when the model is not to be had."""
-    import torch
-
     from core.models.build import build
     from core.models.shares import RAGGED_SHARE, cores
     from core.training.precision import faster_precision
     from core.training.probe import probe
 
-    torch.set_flush_denormal(True)
     row, info = find(wish.model, ws), TASKS[find(wish.model, ws).task]
     if not load_machine(ws).precision:
         record_precision(ws, faster_precision())

@@ -44,6 +44,7 @@ Watch = Callable[[int, float, State], State]
 def probe(network: Network, items: Split, batch_size: int, precision: Precision) -> Costs:
     """Measure a network with its first `batch_size` of made-up items, or as many as time allows. Afterwards it has thin adapters beside
     what can be adapted, and other weights than before: throw it away."""
+    torch.set_flush_denormal(True)  # as a run does
     base = own_bytes() + BESIDES
     weights = [sum(p.numel() for p in network.parameters_of(block).values()) for block in network.blocks]
     network.precision = precision
