@@ -38,19 +38,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`module` answers `advise(ws, ask) -> Iterator[Looking | Finding]`; it is imported in the child alone. `prepared`: it also takes
-    `core.jobs.advice_items.prepare`, as what brings items to a network."""
+    """`module` answers `advise(ws, ask) -> Iterator[Looking | Finding]`; it is imported in the child alone. `given`: it also takes
+    the function of that name in `core.jobs.advice_items`, as what brings items to a network."""
     key: AdviceKind
     module: str
     finding: type[Finding]
-    prepared: bool = False
+    given: Literal["prepare", "sides"]
 
 
 KINDS: dict[AdviceKind, Kind] = {row.key: row for row in (
-    Kind("rank", "core.training.advice.ranking", Ranking, prepared=True),
-    Kind("depth", "core.training.advice.depth", Depths, prepared=True),
-    Kind("freeze", "core.training.advice.freeze", FreezeAdvice),
-    Kind("rate", "core.training.advice.rate", RateCurve),
+    Kind("rank", "core.training.advice.ranking", Ranking, "prepare"),
+    Kind("depth", "core.training.advice.depth", Depths, "prepare"),
+    Kind("freeze", "core.training.advice.freeze", FreezeAdvice, "sides"),
+    Kind("rate", "core.training.advice.rate", RateCurve, "sides"),
 )}
 
 DIED = Fault("The look at your data stopped unexpectedly.", "It ended without giving a reason; memory may have run out.",
@@ -132,11 +132,11 @@ def cancel(ws: Workspace, kind: AdviceKind, ask: Ask) -> None:
 
 def run(ws: Workspace, kind: AdviceKind, folder: Path) -> None:
     """Look, in this process, and keep what is found. Faults that a user can mend become part of the status."""
-    from core.jobs.advice_items import prepare  # here: it needs torch
+    from core.jobs import advice_items  # here: it needs torch
 
     ask, written, looking = from_json(Ask, (folder / "ask.json").read_bytes()), 0.0, Looking(0, 0)
     try:
-        steps: Iterator[Looking | Finding] = import_module(KINDS[kind].module).advise(ws, ask, *((prepare,) if KINDS[kind].prepared else ()))
+        steps: Iterator[Looking | Finding] = import_module(KINDS[kind].module).advise(ws, ask, getattr(advice_items, KINDS[kind].given))
         for step in steps:
             if not isinstance(step, Looking):
                 write_atomic(folder / "finding.json", to_json(step))

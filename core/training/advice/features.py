@@ -16,7 +16,7 @@ from core.data.versions import Item, Version
 from core.models.blocks import Network, State
 from core.models.rows import ModelRow
 from core.models.shares import each_share, outputs
-from core.specs import DataSpec, Precision, TrainConfig
+from core.specs import DataSpec, Precision, SplitName, TrainConfig
 from core.workspace import Workspace
 
 Floats = NDArray[np.float32]
@@ -41,6 +41,8 @@ class Sample:
 
 Prepare = Callable[[Workspace, ModelRow, DataSpec, Version, TrainConfig, bool], Sample]
 """Builds a network, pretrained or not, and brings items to it, in their task's own ways, which training doesn't know: it is given."""
+Sides = Callable[[Workspace, ModelRow, DataSpec, Version, TrainConfig], dict[SplitName, Split]]
+"""The same of items alone, side by side."""
 
 
 def sampled(version: Version, most: int) -> Version:

@@ -27,10 +27,9 @@ from core.models.rows import ModelRow
 from core.models.shares import outputs
 from core.objectives import objective
 from core.specs import HeadPlan, ModelSpec, Precision, RunSpec, SplitName
-from core.tasks.registry import TASKS
 from core.training.advice.alike import gains, surely_better
 from core.training.advice.choices import Choice, choices
-from core.training.advice.features import SEED, groups_of, sampled
+from core.training.advice.features import SEED, Sides, groups_of, sampled
 from core.training.advice.findings import Ask, FreezeAdvice, Looking, Score, Trial
 from core.training.advice.linear_probe import folds
 from core.training.advice.ranking import TOO_LARGE
@@ -71,13 +70,13 @@ class _Tried:
     gains: NDArray[np.float64]
 
 
-def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | FreezeAdvice]:
+def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | FreezeAdvice]:
     """Short trainings, the cheapest first, until the time is up. Raises `UserError` when there are too few items or no model."""
     began, row = time.monotonic(), find(ask.models[0], ws)
     offered = choices(row, ask.config, ask.plan.head if ask.plan else HeadPlan())
     until = began + ask.budget_s if ask.budget_s else float("inf")
     yield Looking(0, len(offered) * STEPS)
-    sample, item_s = _prepare(ws, row, ask)
+    sample, item_s = _prepare(ws, row, ask, sides)
     tried, untried = list[_Tried](), list[tuple[str, Fault | None]]()
     for i, choice in enumerate(offered):
         if time.monotonic() + DEAR[choice.kind] * len(sample.held) * item_s > until:
@@ -114,13 +113,12 @@ def halves(version: Version, most: int) -> Version:
     return replace(some, items=tuple(replace(item, split="val" if i in apart else "train") for i, item in enumerate(some.items)))
 
 
-def _prepare(ws: Workspace, row: ModelRow, ask: Ask) -> tuple[_Sample, float]:
+def _prepare(ws: Workspace, row: ModelRow, ask: Ask, sides: Sides) -> tuple[_Sample, float]:
     """The sample, smaller where time is short, and the seconds of an item's way through the network."""
-    whole, info, precision = load_version(ws, ask.data), TASKS[ask.data.task], load_machine(ws).precision or "fp32"
-    preprocess = info.facts().preprocess(ws, row, ask.config)
+    whole = load_version(ws, ask.data)
 
     def read(version: Version) -> dict[SplitName, Split]:
-        return info.load().splits(ws, ask.data, version, preprocess, ask.config, lambda done, total: None)
+        return sides(ws, row, ask.data, version, ask.config)
     few = halves(whole, TIMED * 2)
     network, split = _network(ws, row, few, ask, None), read(few)["train"]
     network.freeze(())
@@ -133,7 +131,7 @@ def _prepare(ws: Workspace, row: ModelRow, ask: Ask) -> tuple[_Sample, float]:
     n = int(2 * ask.budget_s / (PASSES * item_s)) if ask.budget_s else MOST_ITEMS
     version = halves(whole, max(FEWEST, min(MOST_ITEMS, n)))
     truths = truths_of(version.split("val"), version.labels, version.labels, version.objective)
-    return _Sample(version, read(version), truths, precision), item_s
+    return _Sample(version, read(version), truths, load_machine(ws).precision or "fp32"), item_s
 
 
 def _network(ws: Workspace, row: ModelRow, version: Version, ask: Ask, choice: Choice | None) -> Network:

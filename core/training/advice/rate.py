@@ -22,9 +22,8 @@ from core.models.build import build
 from core.models.catalog import find
 from core.models.shares import outputs
 from core.specs import FreezePlan, TrainConfig
-from core.tasks.registry import TASKS
 from core.training import activations
-from core.training.advice.features import sampled
+from core.training.advice.features import Sides, sampled
 from core.training.advice.findings import Ask, Looking, RateCurve
 from core.training.anchor import anchors, pull
 from core.training.losses import LOSSES
@@ -66,7 +65,7 @@ class _Batches:
             epoch += 1
 
 
-def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | RateCurve]:
+def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | RateCurve]:
     """Train the draft's plan for some steps, each at a higher rate, and throw the network away. Blocks that join later are there from the start.
     Raises `UserError` when there are too few items or nothing would learn."""
     began, row = time.monotonic(), find(ask.models[0], ws)
@@ -79,8 +78,7 @@ def advise(ws: Workspace, ask: Ask) -> Iterator[Looking | RateCurve]:
         raise DataError("There are too few items to look for a learning rate.", "It takes {n} at least, besides those kept for the test.",
                         "Add more items.", n=LEAST_ITEMS)
     network = build(row, answers_of(version, plan.head, ask.config.input_size), ask.config.seed, pretrained=ask.pretrained, store=ws.models)
-    info = TASKS[ask.data.task]
-    splits = info.load().splits(ws, ask.data, version, info.facts().preprocess(ws, row, ask.config), ask.config, lambda done, total: None)
+    splits = sides(ws, row, ask.data, version, ask.config)
     if plan.adapted():
         from core.models.lora import adapt  # here: the library behind it takes seconds
 
