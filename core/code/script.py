@@ -64,7 +64,7 @@ def can_show(row: ModelRow) -> bool:
 def asked_of(ws: Workspace, row: ModelRow, plan: FreezePlan, config: TrainConfig, version: Version, pretrained: bool = True) -> Asked:
     """What a script for the row and the data has to say. Raises `ModelError` where the model's files are needed for it and are not there."""
     if not can_show(row):
-        raise ModelError("There is no script for {model}.", "Its network is one of Graft's own, which no library knows.",
+        raise ModelError("There is no script for {model}.", "Graft knows how to write one for torchvision's networks of pictures and for transformers that read texts.",
                          "Train it here and take it home: what you get works without Graft, and its code is readable.", model=row.title)
     answers = answers_of(version, plan.head, config.input_size)
     return Asked(row, plan, config, answers, version.labels, objective(version.objective), frozenset(version.sizes()),

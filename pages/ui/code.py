@@ -41,8 +41,7 @@ def _section(here: str, row: ModelRow, plan: FreezePlan, config: TrainConfig, da
     if not _wanted(here):
         return
     if not can_show(row):
-        st.caption(_("There is no script for word vectors: that network is Graft's own, which no library knows. What you take home works "
-                     "without Graft, and its code is readable."))
+        st.caption(_("There is no script for networks of this kind. What you take home works without Graft, and its code is readable."))
         return
     if row.task == "text" and not on_this_machine(row):
         st.caption(_("Download the model first: the script needs its tokenizer."))

@@ -85,7 +85,7 @@ def run_of(data: DataSpec, row: ModelRow, plan: FreezePlan | PlanKind, pretraine
     return RunSpec("coderun", "run", "local", 0.0, data, ModelSpec(row.key, pretrained), plan, replace(SETTINGS, **settings))
 
 
-def judged_alike(app: Said, report: Report, ours: Said, loss: float = 2e-3) -> None:
+def judged_alike(app: Said, report: Report, ours: Said, loss: float = 2e-4) -> None:
     assert ours.initial == pytest.approx(app.initial, abs=1e-4)
     assert ours.epochs == pytest.approx(app.epochs, abs=loss, rel=loss)
     assert report.low is not None and report.low <= ours.score <= report.high
@@ -115,9 +115,9 @@ PICTURES: dict[str, Callable[[Workspace, DataSpec], RunSpec]] = {
     "head": lambda ws, data: run_of(data, ROW, "head"),
     "last stage, joining later, pulled back, smoothed": lambda ws, data: run_of(
         data, ROW, replace(plan_for(ROW, "last-stage", head_first_epochs=1, lr_scale=0.3), batch_norm="keep", blocks=tuple(
-            replace(block, anchor=0.5) if block.name.startswith("stage 4") else block
+            replace(block, anchor=30.0) if block.name.startswith("stage 4") else block
             for block in plan_for(ROW, "last-stage", head_first_epochs=1, lr_scale=0.3).blocks)),
-        label_smoothing=0.1, class_weights=True, patience=1, schedule="step", optimizer="sgd"),
+        label_smoothing=0.1, class_weights=True, patience=1, schedule="step", optimizer="sgd", epochs=3),
     "MLP head on a flattened map, numbers": lambda ws, data: run_of(
         with_numbers(ws, data), ROW, replace(plan_for(ROW, "head"), head=HeadPlan("mlp", "flatten", 16, 0.2)), learning_rate=1e-3),
     "all of it, yes or no, with weights": lambda ws, data: run_of(with_two_labels(ws, data), ROW, "all", learning_rate=1e-3, class_weights=True),
@@ -129,7 +129,8 @@ PICTURES: dict[str, Callable[[Workspace, DataSpec], RunSpec]] = {
 def test_the_script_trains_as_the_app_does(ws: Workspace, tmp_path: Path, case: str, by_script: Callable[..., Said]) -> None:
     run = PICTURES[case](ws, dataset(ws, tmp_path / "data"))
     app, report = in_app(ws, run)
-    judged_alike(app, report, by_script(ws, run, ROW))
+    noise = 2e-3 if case.startswith("all") else 2e-4  # a network that learns as a whole enlarges the last bits
+    judged_alike(app, report, by_script(ws, run, ROW), noise)
 
 
 def test_adapters_learn_beside_resting_weights(ws: Workspace, tmp_path: Path, by_script: Callable[..., Said]) -> None:
