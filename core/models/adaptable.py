@@ -22,6 +22,7 @@ READ: dict[str, tuple[str, ...]] = {
     "ShiftedWindowAttention": ("qkv.weight", "proj.weight"),
 }
 """Modules that hand these weights to a function instead of calling their layers: what stood beside such a layer would change nothing."""
+QKV = ("qkv.weight", "proj.weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,31 @@ def unit(network: Network, block: Block) -> int:
 
 
 def _inside(module: nn.Module, path: str) -> Iterator[Layer]:
-    if owner := _known(module, READ):
-        for name in READ[owner]:
+    if names := _read_by(module):
+        for name in names:
             where, _, weight = name.rpartition(".")
             tensor = getattr(module.get_submodule(where), weight)
             if tensor is not None:  # None: attention between inputs of different widths keeps three weights instead
                 yield Layer(f"{path}.{where}" if where else path, weight, "read", sum(tensor.shape))
     elif kind := _known(module, UNITS):
-        if kind != "Conv2d" or (module.groups == 1 and module.dilation == (1, 1) and module.padding_mode == "zeros"):
+        if _computes_plainly(module) and (
+                kind != "Conv2d" or (module.groups == 1 and module.dilation == (1, 1) and module.padding_mode == "zeros")):
             yield Layer(path, "weight", kind, UNITS[kind](module))  # type: ignore[arg-type]
     else:
         for name, child in module.named_children():
             yield from _inside(child, f"{path}.{name}")
+
+
+def _read_by(module: nn.Module) -> tuple[str, ...]:
+    """The weights that a module reads. timm's attentions with biases of their own for queries and values read that of `qkv`."""
+    owner = _known(module, READ)
+    return READ[owner] if owner else QKV if getattr(module, "q_bias", None) is not None and isinstance(getattr(module, "qkv", None), nn.Linear) else ()
+
+
+def _computes_plainly(module: nn.Module) -> bool:
+    """Not a layer that makes something else of its weight first, or of its input: what stood beside it would not fit, or could not be merged."""
+    plain = next((kind for kind in (nn.Linear, nn.Conv2d) if isinstance(module, kind)), None)
+    return plain is None or type(module).forward is plain.forward
 
 
 def _known(module: nn.Module, table: dict[str, object]) -> str:
