@@ -115,9 +115,9 @@ PICTURES: dict[str, Callable[[Workspace, DataSpec], RunSpec]] = {
     "head": lambda ws, data: run_of(data, ROW, "head"),
     "last stage, joining later, pulled back, smoothed": lambda ws, data: run_of(
         data, ROW, replace(plan_for(ROW, "last-stage", head_first_epochs=1, lr_scale=0.3), batch_norm="keep", blocks=tuple(
-            replace(block, anchor=30.0) if block.name.startswith("stage 4") else block
+            replace(block, anchor=100.0) if block.name.startswith("stage 4") else block
             for block in plan_for(ROW, "last-stage", head_first_epochs=1, lr_scale=0.3).blocks)),
-        label_smoothing=0.1, class_weights=True, patience=1, schedule="step", optimizer="sgd", epochs=3),
+        label_smoothing=0.1, class_weights=True, patience=3, learning_rate=0.05, schedule="step", optimizer="sgd", epochs=3),
     "MLP head on a flattened map, numbers": lambda ws, data: run_of(
         with_numbers(ws, data), ROW, replace(plan_for(ROW, "head"), head=HeadPlan("mlp", "flatten", 16, 0.2)), learning_rate=1e-3),
     "all of it, yes or no, with weights": lambda ws, data: run_of(with_two_labels(ws, data), ROW, "all", learning_rate=1e-3, class_weights=True),
