@@ -6,12 +6,12 @@ import streamlit as st
 from core.models.catalog import on_this_machine
 from core.models.rows import ModelRow
 from core.training.advice.findings import AdviceKind
-from pages.ui import depth, ranking, state
+from pages.ui import advice_freeze, depth, ranking, state
 from pages.ui.advice_watch import Section
 from pages.ui.components.freeze_map import Probe
 from pages.ui.i18n import _
 
-SECTIONS: dict[AdviceKind, Section] = {row.key: row for row in (ranking.SECTION, depth.SECTION)}
+SECTIONS: dict[AdviceKind, Section] = {row.key: row for row in (ranking.SECTION, depth.SECTION, advice_freeze.SECTION)}
 
 
 def probes(row: ModelRow) -> tuple[Probe, ...]:

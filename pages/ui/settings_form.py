@@ -9,7 +9,7 @@ from core.errors import SettingsError
 from core.models.catalog import ModelRow
 from core.objectives import Objective, objective
 from core.specs import TrainConfig
-from pages.ui import settings_pictures, settings_texts, state
+from pages.ui import advice_rate, settings_pictures, settings_texts, state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.state import Draft
@@ -28,6 +28,7 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
             show_error(error)
             return given
         KINDS[row.task].after(edited, row, draft.data)
+        advice_rate.section(row)
     if edited != given:
         state.update(config=replace(edited, preset="custom"), plan=draft.actual_plan(), preset="custom")
         st.rerun()
