@@ -1,0 +1,60 @@
+"""The learning-rate finder: rising rates, a curve that ends where it breaks, a careful suggestion."""
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.errors import UserError
+from core.jobs.advice_items import sides
+from core.models.catalog import find
+from core.specs import TrainConfig
+from core.training.advice.findings import Ask, RateCurve
+from core.training.advice.rate import HIGHEST, LOWEST, advise, smoothed, suggestion
+from core.training.presets import PlanKind, plan_for
+from core.workspace import Workspace
+from tests.core.training.advice.texts import add_texts
+
+RATES = np.geomspace(LOWEST, HIGHEST, 100).tolist()
+
+
+def valley(rate: float) -> float:
+    """Falls around 0.01 and breaks after 0.1."""
+    return 0.7 - 0.5 / (1 + (0.01 / rate) ** 2) + max(0.0, math.log10(rate / 0.3)) * 3
+
+
+def test_the_suggestion_lies_in_the_descent_well_below_the_minimum() -> None:
+    losses = [valley(rate) for rate in RATES]
+    found = suggestion(RATES, losses)
+    curve = smoothed(losses)
+    assert found is not None and 0.002 <= found <= RATES[int(np.argmin(curve))] / 10 * 1.05
+
+
+def test_without_a_clear_descent_nothing_is_suggested() -> None:
+    noise = np.random.default_rng(0).normal(0.7, 0.05, 100).tolist()
+    assert suggestion(RATES, noise) is None and suggestion(RATES, [0.7] * 100) is None and suggestion(RATES[:2], [0.7, 0.6]) is None
+
+
+def test_the_running_average_is_not_drawn_towards_its_start() -> None:
+    assert smoothed([3.0] * 20) == pytest.approx([3.0] * 20)
+
+
+@pytest.mark.parametrize(("model", "kind"), [("graft-words", "head"), ("graft-words", "all")])
+def test_rates_rise_evenly_until_the_loss_breaks(ws: Workspace, model: str, kind: PlanKind) -> None:
+    data, row = add_texts(ws), find(model)
+    plan = plan_for(row, kind, lr_scale=0.1, head_first_epochs=2)
+    *_, last = advise(ws, Ask(data, (model,), TrainConfig(batch_size=8), plan), sides)
+    assert isinstance(last, RateCurve) and last.whole
+    rates = [rate for rate, _loss in last.points]
+    assert rates[0] == LOWEST and rates == sorted(rates) and rates[-1] <= HIGHEST * 1.001
+    assert last.suggested is None or LOWEST < last.suggested <= rates[-1] / 10
+
+
+def test_a_plan_that_trains_nothing_is_refused(ws: Workspace) -> None:
+    row = find("graft-words")
+    plan = plan_for(row, "head")
+    frozen = replace(plan, blocks=tuple(replace(block, state="frozen") for block in plan.blocks))
+    with pytest.raises(UserError, match="Nothing would learn"):
+        list(advise(ws, Ask(add_texts(ws), (row.key,), TrainConfig(), frozen), sides))
