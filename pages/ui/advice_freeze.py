@@ -72,7 +72,7 @@ def trials_figure(trials: Sequence[Trial], metric: str, in_percent: bool, best: 
     look, figure = charts.PALETTES[theme], go.Figure()
     for i, trial in enumerate(trials):
         colour, last = look.learns if trial.kind == best else look.dim, trial.score
-        ends = [0.0] * (len(trial.points) - 1)
+        ends = [None] * (len(trial.points) - 1)
         value = last.value if last else trial.points[-1][1]
         low, high = (value if end is None else end for end in ((last.low, last.high) if last else (None, None)))
         figure.add_scatter(

@@ -1,6 +1,7 @@
 """A learning rate from the data: the loss while the rate rises, and the value that the curve suggests."""
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import plotly.graph_objects as go
@@ -34,8 +35,9 @@ def rate_figure(found: RateCurve, theme: charts.Theme) -> go.Figure:
     figure = go.Figure(go.Scatter(x=[rate for rate, _loss in found.points], y=[loss for _rate, loss in found.points], mode="lines", showlegend=False,
                                   line={"color": look.learns, "width": 2.5}, hovertemplate="%{x:.2g}: %{y:.3g}<extra></extra>"))
     if found.suggested:
-        figure.add_vline(found.suggested, line={"color": look.ink, "width": 1.5, "dash": "dot"},
-                         annotation={"text": f"{found.suggested:.2g}", "font": {"size": 13, "color": look.ink}})
+        figure.add_vline(found.suggested, line={"color": look.ink, "width": 1.5, "dash": "dot"})
+        figure.add_annotation(x=math.log10(found.suggested), y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"{found.suggested:.2g}",
+                              font={"size": 13, "color": look.ink})  # notes on a logarithmic axis stand at its exponents
     charts.dress(figure, look, height=260)
     figure.update_layout(margin={"t": 24})
     figure.update_xaxes(type="log", title=_("learning rate"), gridcolor=look.grid, zeroline=False, fixedrange=True, dtick=1, exponentformat="power")
@@ -53,7 +55,7 @@ def _draw(found: RateCurve) -> None:
     if found.suggested is None:
         st.markdown(_("The loss never falls clearly, so the curve suggests no value. Keep the preset's."))
         return
-    st.markdown(_("The loss falls most steeply near {rate}, well below where the training breaks.", rate=f"{found.suggested:.2g}"),
+    st.markdown(_("The curve suggests {rate}: the loss begins to fall, well below where the training breaks.", rate=f"{found.suggested:.2g}"),
                 help=_("At most a tenth of the rate with the lowest loss (Smith 2017, arXiv:1506.01186). Blocks with a share of the rate keep it."))
     if st.button(_("Use {rate}", rate=f"{found.suggested:.2g}"), key="advice.rate.use", icon=":material/check:"):
         draft = state.draft()

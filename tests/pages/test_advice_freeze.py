@@ -74,8 +74,9 @@ def test_a_rate_is_taken_with_a_click(ws: Workspace, visit: Visit, data: None, m
 def test_charts_hold_every_training_and_mark_the_rate() -> None:
     figure = trials_figure((HEAD, ALL), "Accuracy", True, "head", "dark")
     assert [list(line.y) for line in figure.data] == [[0.8, 0.91], [0.7, 0.93]]
-    assert figure.data[1].error_y.array[-1] == pytest.approx(0.03) and figure.data[1].error_y.array[0] == 0
+    assert figure.data[1].error_y.array[-1] == pytest.approx(0.03) and figure.data[1].error_y.array[0] is None
     assert rate_figure(CURVE, "light").layout.shapes[0].x0 == 0.0021
+    assert rate_figure(CURVE, "light").layout.annotations[0].x == pytest.approx(-2.678, abs=0.01)
 
 
 def test_models_are_offered_only_what_they_can_do_each_once() -> None:
