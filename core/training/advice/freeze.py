@@ -187,7 +187,9 @@ def _advice(tried: Sequence[_Tried], untried: Sequence[tuple[str, Fault | None]]
 
 
 def _best(tried: Sequence[_Tried], version: Version) -> str:
-    """The cheapest that is not surely worse than the one with the best score, by their answers to the same items."""
+    """The cheapest that is not surely worse than the one with the best score, by their answers to the same items. Trainings that were cut
+    short say too little of their kind, and are left out where a whole one is there."""
+    tried = [one for one in tried if not one.trial.cut] or tried
     if not tried:
         return ""
     sign = 1 if objective(version.objective).higher_is_better else -1
