@@ -103,7 +103,7 @@ def test_two_tabs_with_the_same_draft_make_one_run(ws: Workspace, pets: DataSpec
 def test_an_input_size_that_the_model_cannot_take_is_not_kept(ws: Workspace, pets: DataSpec, visit: Visit, model: str) -> None:
     small = replace(preset_config(ROW, "instant"), input_size=64, epochs=3)
     write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=pets, preset="custom", config=small)))
-    visit("model.py").button(key=f"model.choose.{model}").click().run()
+    visit("model.py").button(key="model.all.show").click().run().button(key=f"model.choose.{model}").click().run()
     assert stored(ws).config == replace(small, input_size=None)
     write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=pets, model=model, preset="custom", config=small)))  # changed by hand
     page = visit("train.py")
