@@ -35,7 +35,7 @@ def stored(ws: Workspace) -> Draft:
 
 
 def test_only_models_that_read_are_offered(notes: DataSpec, visit: Visit) -> None:
-    page = visit("model.py")
+    page = visit("model.py").button(key="model.all.show").click().run()
     offered = {button.key.removeprefix("model.choose.") for button in page.button if button.key.startswith("model.choose.")}
     assert offered == {row.key for row in CATALOG.values() if row.task == "text"} - {WORDS.key}
     assert "what you take home brings its own predict.py" in said(page) and "reads English" in said(page)
