@@ -152,7 +152,9 @@ def carry_out(ws: Workspace, wish: Wish, *, pretrained: bool = True) -> Measured
 def main() -> None:
     """The child. It never outstays its welcome."""
     import core.models.lora  # noqa: F401  (imported before the time counts)
+    from core.training.probe import compute_as_runs_do
 
+    compute_as_runs_do()
     ws = Workspace.open(sys.argv[1])
     timer = threading.Timer(LIMIT_S, lambda: os._exit(1))
     timer.daemon = True

@@ -41,10 +41,14 @@ Watch = Callable[[int, float, State], State]
 """Told of a block's place, its seconds, and what it gave; says what is passed on."""
 
 
+def compute_as_runs_do() -> None:
+    """For the whole process, which should have nothing else to do: numbers below 1e-38 become zero, as in the process of a run."""
+    torch.set_flush_denormal(True)
+
+
 def probe(network: Network, items: Split, batch_size: int, precision: Precision) -> Costs:
     """Measure a network with its first `batch_size` of made-up items, or as many as time allows. Afterwards it has thin adapters beside
     what can be adapted, and other weights than before: throw it away."""
-    torch.set_flush_denormal(True)  # as a run does
     base = own_bytes() + BESIDES
     weights = [sum(p.numel() for p in network.parameters_of(block).values()) for block in network.blocks]
     network.precision = precision
