@@ -130,7 +130,8 @@ def _rise(network: Network, plan: FreezePlan, config: TrainConfig, asked: str, n
         losses.append(float(value.detach()))
         rates.append(rate)
         smooth = smoothed(losses, steps)
-        if not math.isfinite(losses[-1]) or smooth[-1] > BROKEN * min(smooth) or rate >= HIGHEST * 0.999:
+        quiet = max(3, steps // 5)  # one lucky batch at the start is no best to compare with
+        if not math.isfinite(losses[-1]) or rate >= HIGHEST * 0.999 or (step > quiet and smooth[-1] > BROKEN * min(smooth[quiet:])):
             break
         yield Looking(start + step * STEPS // steps, start + STEPS)
         if step % SHOW_EVERY == 0:
