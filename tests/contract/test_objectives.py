@@ -122,7 +122,8 @@ def test_a_run_of_every_objective_is_judged_taken_home_and_asked(trained: Traine
     words = [str(item) for item in home.kind.load_app().contents(trained.ws, data.dataset, [item.sha for item in items[:3]])]
     labels, answers = ask_bundle(trained.folder / "bundle.zip", words)
     assert labels == version.labels and [set(answer) for answer in answers] == [{home.kind.item, *SAID[row.key]}] * 3
-    _the_program_says_the_same(trained.folder / "best", words, answers)
+    if home.kind.task == "text" or row.key == "single_label":  # a process of its own is dear, and what it says of each objective is of one source
+        _the_program_says_the_same(trained.folder / "best", words, answers)
 
 
 SAID = {"single_label": ("label", "probability", "probabilities"), "binary": ("label", "probability", "probabilities"),
