@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,18 +15,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import psutil
 from filelock import FileLock
 
 from core.data.versions import load_dataset
 from core.errors import Fault, NotFound, SettingsError, UserError
-from core.jobs.processes import ProcessId, alive, end, process_id, start_module
+from core.jobs.processes import ProcessId, end, kept, lives, start_module
 from core.specs import from_json, to_json
 from core.training.advice.findings import AdviceKind, Ask, Depths, Finding, FreezeAdvice, Looking, Ranking, RateCurve
 from core.workspace import Workspace, write_atomic
 
 WRITE_EVERY_S = 0.2
-START_WITHIN_S = 30.0
 KEPT = 40
 """Findings that are kept; the oldest go first."""
 NICE = 5
@@ -99,12 +96,8 @@ def start(ws: Workspace, kind: AdviceKind, ask: Ask, owner: str) -> None:
         write_atomic(folder / "ask.json", to_json(ask, indent=1))
         write_atomic(folder / "job.json", to_json(_Job(time.time())))
         child = start_module("core.jobs.advice", [str(ws.root), kind, folder.name], log=folder / "advice.log")
-        try:
-            process = process_id(child.pid)
-        except psutil.NoSuchProcess:
-            process = ProcessId(child.pid, 0.0)
+        process = kept(child)
         write_atomic(folder / "job.json", to_json(_Job(time.time(), process)))
-    threading.Thread(target=child.wait, name="reap advice", daemon=True).start()  # unwaited, it would become a zombie
 
 
 def status(ws: Workspace, kind: AdviceKind, ask: Ask) -> Advice:
@@ -178,8 +171,7 @@ def _read(kind: type[T], path: Path) -> T | None:
 
 
 def _lives(job: _Job) -> bool:
-    """Also true while it is being started."""
-    return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
+    return lives(job.process, job.asked)
 
 
 def main() -> None:

@@ -8,27 +8,24 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import psutil
 from filelock import FileLock
 
 from core.data.suspects import MOST_ITEMS, Findings, load_findings, write_findings
 from core.data.versions import Version, load_dataset
 from core.errors import Fault, NotFound, UserError
-from core.jobs.processes import ProcessId, alive, end, process_id, start_module
+from core.jobs.processes import ProcessId, end, kept, lives, start_module
 from core.models.catalog import DEFAULT, find
 from core.specs import DataSpec, from_json, to_json
 from core.training.machine import load_machine
 from core.workspace import Workspace, write_atomic
 
 WRITE_EVERY_S = 0.2
-START_WITHIN_S = 30.0
 DECODED_PER_S, PICTURES_PER_S, TEXTS_PER_S, START_S = 300.0, 50.0, 150.0, 8.0
 """Assumed for an estimate, two cores. The network's own speed is measured by the first training here."""
 
@@ -78,12 +75,8 @@ def start(ws: Workspace, data: DataSpec, owner: str) -> None:
         job = Job(data, time.time())
         write_atomic(folder / "job.json", to_json(job))
         child = start_module("core.jobs.doctor", [str(ws.root), data.dataset, data.version], log=folder / "doctor.log")
-        try:
-            process = process_id(child.pid)
-        except psutil.NoSuchProcess:
-            process = ProcessId(child.pid, 0.0)
+        process = kept(child)
         write_atomic(folder / "job.json", to_json(replace(job, process=process)))
-    threading.Thread(target=child.wait, name="reap doctor", daemon=True).start()  # unwaited, it would become a zombie
 
 
 def status(ws: Workspace, data: DataSpec) -> DoctorStatus:
@@ -187,8 +180,7 @@ def _read(kind: type[T], path: Path) -> T | None:
 
 
 def _lives(job: Job) -> bool:
-    """Also true while it is being started."""
-    return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
+    return lives(job.process, job.asked)
 
 
 if __name__ == "__main__":

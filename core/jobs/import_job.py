@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -27,14 +26,13 @@ from core.data.intake.sources import upload_source
 from core.data.limits import inside_roots, load_limits
 from core.data.versions import Rejected, TableChoice
 from core.errors import DataError, Fault, NotFound, UserError
-from core.jobs.processes import ProcessId, alive, end, process_id, start_module, this_process
+from core.jobs.processes import ProcessId, end, kept, lives, start_module, this_process
 from core.specs import DataSpec, from_json, to_json
 from core.workspace import ID, Workspace, write_atomic
 
 MEMORY_BYTES = 4 * 2**30
 """Address space that the process may add to what it has when it starts, where the system knows such a limit."""
 WRITE_EVERY_S = 0.1
-START_WITHIN_S = 30.0
 KEEP_S = 24 * 3600.0
 """An upload that nobody imports, and the status of an ended import, are removed after this time."""
 
@@ -127,12 +125,8 @@ def _run_apart(ws: Workspace, upload_id: str, job: Job) -> None:
     (folder / "status.json").unlink(missing_ok=True)
     write_atomic(folder / "job.json", to_json(job))
     child = start_module("core.jobs.import_job", [str(ws.root), upload_id], log=folder / "import.log")
-    try:
-        process = process_id(child.pid)
-    except psutil.NoSuchProcess:
-        process = ProcessId(child.pid, 0.0)
+    process = kept(child)
     write_atomic(folder / "job.json", to_json(replace(job, process=process)))
-    threading.Thread(target=child.wait, name="reap import", daemon=True).start()  # unwaited, it would become a zombie
 
 
 def status(ws: Workspace, upload_id: str) -> ImportStatus:
@@ -265,8 +259,7 @@ def _read(folder: Path) -> ImportStatus:
 
 
 def _lives(job: Job) -> bool:
-    """Also true while it is being started."""
-    return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
+    return lives(job.process, job.asked)
 
 
 def _last_touched(folder: Path) -> float:

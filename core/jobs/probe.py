@@ -18,7 +18,7 @@ import psutil
 from filelock import FileLock
 
 from core.errors import SettingsError
-from core.jobs.processes import ProcessId, alive, process_id, start_module
+from core.jobs.processes import ProcessId, kept, lives, start_module
 from core.jobs.runs import ENDED, state_of
 from core.models.catalog import find
 from core.models.rows import ModelRow
@@ -31,7 +31,6 @@ from core.workspace import Workspace, write_atomic
 
 LIMIT_S = 25.0
 """So long a measurement may take once the network is there; then it gives up."""
-START_WITHIN_S = 30.0
 BYTES_A_PARAMETER, BYTES_BESIDES = 24, 1 << 30
 """Memory that measuring takes: weights, gradients, what the optimizer remembers; and the rest."""
 SWITCH = "GRAFT_MEASURE"
@@ -84,12 +83,8 @@ def anybody_learns(ws: Workspace) -> bool:
 def _start(ws: Workspace, wish: Wish) -> None:
     write_atomic(_path(ws), to_json(_Job(wish, time.time())))
     child = start_module("core.jobs.probe", [str(ws.root)], log=_path(ws).with_suffix(".log"))
-    try:
-        process = process_id(child.pid)
-    except psutil.NoSuchProcess:
-        process = ProcessId(child.pid, 0.0)
+    process = kept(child)
     write_atomic(_path(ws), to_json(_Job(wish, time.time(), process)))
-    threading.Thread(target=child.wait, name="reap probe", daemon=True).start()  # unwaited, it would become a zombie
 
 
 def _alike(ws: Workspace, one: Wish, other: Wish) -> bool:
@@ -106,8 +101,7 @@ def _fits(row: ModelRow) -> bool:
 
 
 def _lives(job: _Job) -> bool:
-    """Also true while it is being started."""
-    return alive(job.process) if job.process else time.time() - job.asked < START_WITHIN_S
+    return lives(job.process, job.asked)
 
 
 def _last(ws: Workspace) -> _Job | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ WALL_SECONDS = 2.0
 UPTIME_SECONDS = 0.05
 LOG_BYTES = 5 << 20
 GRACE_S = 3.0
+START_WITHIN_S = 30.0
+"""So long a process may take to be started once it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,20 @@ def alive(who: ProcessId) -> bool:
         return same and psutil.Process(who.pid).status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, psutil.AccessDenied):  # denied: it belongs to somebody else, so it is none of ours
         return False
+
+
+def lives(who: ProcessId | None, asked: float) -> bool:
+    """Whether a job is at work; also while its process is being started (None). `asked`: Unix time, seconds."""
+    return alive(who) if who else time.time() - asked < START_WITHIN_S
+
+
+def kept(child: subprocess.Popen[bytes]) -> ProcessId:
+    """Who a child is that has just been started. It is waited for in a thread: unwaited, it would become a zombie."""
+    threading.Thread(target=child.wait, name=f"reap {child.pid}", daemon=True).start()
+    try:
+        return process_id(child.pid)
+    except psutil.NoSuchProcess:
+        return ProcessId(child.pid, 0.0)
 
 
 def end(who: ProcessId, grace_s: float = GRACE_S) -> None:

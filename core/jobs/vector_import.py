@@ -25,7 +25,7 @@ from core.data.intake.entries import clean_name
 from core.data.intake.sources import staged
 from core.data.limits import inside_roots, load_limits
 from core.errors import DataError, Fault, NotFound, SettingsError, UserError
-from core.jobs.processes import ProcessId, alive, end, process_id, start_module, this_process
+from core.jobs.processes import ProcessId, end, lives, process_id, start_module, this_process
 from core.models.words.vector_files import convert
 from core.models.words.vector_sets import RESERVED, VectorSet, describe, finished, remove, stem_of
 from core.models.words.vectors import tokenizer_path, vectors_path
@@ -34,7 +34,6 @@ from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 
 WRITE_EVERY_S = 0.2
-START_WITHIN_S = 30.0
 MOST_NAME = 60
 Origin = Literal["path", "incoming", "upload"]
 
@@ -179,8 +178,7 @@ def _free_key(ws: Workspace, title: str) -> str:
 
 
 def _lives(now: VectorImport) -> bool:
-    """Also true while it is being started."""
-    return alive(now.process) if now.process else time.time() - now.asked < START_WITHIN_S
+    return lives(now.process, now.asked)
 
 
 def _status(ws: Workspace, key: str) -> Path:

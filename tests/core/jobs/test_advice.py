@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from core.errors import NotAllowed, NotFound
-from core.jobs import advice
+from core.jobs import advice, processes
 from core.jobs.advice import Advice
 from core.jobs.processes import ProcessId, this_process
 from core.specs import TrainConfig, to_json
@@ -65,7 +65,7 @@ def test_a_look_whose_process_died_has_failed_in_words_and_keeps_what_it_found(w
 
 def test_a_look_that_never_began_has_failed(ws: Workspace) -> None:
     ask = asked(ws)
-    left(ws, ask, None, asked_at=time.time() - advice.START_WITHIN_S - 1)
+    left(ws, ask, None, asked_at=time.time() - processes.START_WITHIN_S - 1)
     assert advice.status(ws, "depth", ask).state == "failed"
 
 
