@@ -12,9 +12,20 @@ from types import ModuleType, TracebackType
 from urllib.parse import urlsplit
 
 from core.errors import ModelError
-from core.models.hub.checkpoint import CONFIG, PREPROCESSOR, check_config, checkpoint, companions_among, of_pictures, weights_among
+from core.models.hub.checkpoint import (
+    CONFIG,
+    PREPROCESSOR,
+    Checkpoint,
+    check_config,
+    checkpoint,
+    companions_among,
+    of_pictures,
+    weights_among,
+)
+from core.models.hub.configs import folder_of
 from core.models.hub.local import MAIN, check_id, endpoint, hub_folder, near_ids, offline, ready_ids, repo_folder, snapshot, snapshots
 from core.models.hub.network import reachable
+from core.models.rows import ModelRow
 from core.workspace import write_atomic
 
 Progress = Callable[[int, int], None]
@@ -228,3 +239,9 @@ def _explained(library: ModuleType, repo: str, error: Exception, known: Iterable
 
 def _host() -> str:
     return urlsplit(endpoint()).hostname or ""
+
+
+def of_row(row: ModelRow, progress: Progress | None = None) -> Checkpoint:
+    """The row's files on this machine, fetched when they are not there. Raises `ModelError` when they can't be had or used."""
+    folder = folder_of(row)
+    return checkpoint(folder if folder is not None else fetch(row.repo, progress))

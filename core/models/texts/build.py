@@ -14,11 +14,10 @@ from core.errors import ModelError
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
 from core.models.heads import is_plain, layers, replaced
-from core.models.hub.checkpoint import CONFIG, Checkpoint, checkpoint
-from core.models.hub.configs import folder_of
+from core.models.hub.checkpoint import CONFIG
 from core.models.hub.convert import converted
 from core.models.hub.fetch import Progress
-from core.models.hub.fetch import fetch as fetch_repo
+from core.models.hub.fetch import of_row as fetch
 from core.models.hub.state import load_pretrained
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow, TextInput
@@ -46,12 +45,6 @@ def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, pr
     _start_head(model, seed)
     gone = replaced(row, as_answers(answers).head)
     return Network(model.train(), blocks_of(model, tuple(block.name for block in row.blocks if block.name in gone)))
-
-
-def fetch(row: ModelRow, progress: Progress | None = None) -> Checkpoint:
-    """The row's files on this machine, fetched when they are not there. Raises `ModelError` when they can't be had or used."""
-    folder = folder_of(row)
-    return checkpoint(folder if folder is not None else fetch_repo(row.repo, progress))
 
 
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:

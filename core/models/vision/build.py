@@ -17,11 +17,10 @@ from core.errors import ModelError
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
 from core.models.heads import features, layers
-from core.models.hub.checkpoint import CONFIG, Checkpoint, checkpoint
-from core.models.hub.configs import folder_of
+from core.models.hub.checkpoint import CONFIG
 from core.models.hub.convert import converted
 from core.models.hub.fetch import Progress
-from core.models.hub.fetch import fetch as fetch_repo
+from core.models.hub.fetch import of_row as fetch
 from core.models.hub.state import load_pretrained
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow
@@ -50,12 +49,6 @@ def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, pr
             model.trunk = prepared_trunk(load_pretrained(AutoModel, model.trunk.config, weights).model, model.pooling)
     _start_head(model.head, seed)
     return Network(model.train(), blocks_of(model))
-
-
-def fetch(row: ModelRow, progress: Progress | None = None) -> Checkpoint:
-    """The row's files on this machine, fetched when they are not there. Raises `ModelError` when they can't be had or used."""
-    folder = folder_of(row)
-    return checkpoint(folder if folder is not None else fetch_repo(row.repo, progress))
 
 
 def architecture(row: ModelRow, answers: Answers | int) -> dict[str, Any]:
