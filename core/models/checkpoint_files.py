@@ -9,7 +9,7 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from core.models.from_file import Match, matched, shape
 from core.models.heads import replaced
 from core.models.hub.convert import load_pickle
 from core.models.own import own_folder, save_row
-from core.models.own_files import TOKENIZER
+from core.models.own_files import TOKENIZER, Shapes
 from core.models.rows import ModelRow
 from core.models.texts.tokenizer_files import FILES as TOKENIZERS
 from core.models.texts.tokenizer_files import tokenizer_file
@@ -84,7 +84,7 @@ def state_of(path: Path, name: str) -> dict[str, Tensor]:
     Raises `ModelError`.
     """
     tensors = _safetensors(path, name) if _is_safetensors(path) else unwrapped(load_pickle(path, name, FIX), name)
-    return {_renamed(key): tensor.detach() for key, tensor in tensors.items()}
+    return {key: tensor.detach() for key, tensor in tensors.items()}
 
 
 def unwrapped(loaded: Any, name: str) -> dict[str, Tensor]:
@@ -119,14 +119,6 @@ def _safetensors(path: Path, name: str) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise ModelError("{file} can't be used.", "It is damaged or incomplete: {problem}", "Save or download it again.",
                          file=name, problem=str(error)[:200]) from error
-
-
-def _renamed(key: str) -> str:
-    """Layer norms of BERT's first years had other names for their two tensors."""
-    for old, new in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
-        if key.endswith(old):
-            return key.removesuffix(old) + new
-    return key
 
 
 def _save(tensors: dict[str, Tensor], path: Path, name: str) -> None:
@@ -168,8 +160,21 @@ CAUSES: dict[str, str] = {
 """By the kind of a `Problem`: templates of the translation catalogue."""
 
 
-def _match(shapes: Mapping[str, tuple[int, ...]], row: ModelRow) -> Match:
-    return matched(shapes, _outline(row), {block.name for block in row.blocks if block.new}, _optional(row))
+def _match(shapes: Shapes, row: ModelRow) -> Match:
+    """Names in the match are those of the file, which may be older than the network's."""
+    network = _outline(row)
+    theirs = _names_now(network, shapes, row)
+    found = matched({now: shapes[name] for now, name in theirs.items()}, network, {block.name for block in row.blocks if block.new}, _optional(row))
+    problem = found.problem and replace(found.problem, name=theirs.get(found.problem.name, found.problem.name))
+    return replace(found, names={ours: theirs[now] for ours, now in found.names.items()}, problem=problem)
+
+
+def _names_now(network: Network, names: Iterable[str], row: ModelRow) -> dict[str, str]:
+    if row.adapter == "torchvision":  # its names never changed
+        return {name: name for name in names}
+    from core.models.hub.names import names_now  # here: transformers takes seconds to import
+
+    return names_now(network.model, names)
 
 
 def _optional(row: ModelRow) -> frozenset[str]:
@@ -183,7 +188,7 @@ def _is_of_size(row: ModelRow, n_numbers: int) -> bool:
     return trunk <= n_numbers <= 2 * row.parameters + MOST_MORE
 
 
-def _fits(shapes: Mapping[str, tuple[int, ...]], row: ModelRow) -> bool:
+def _fits(shapes: Shapes, row: ModelRow) -> bool:
     try:
         return _match(shapes, row).problem is None
     except ModelError:  # what it is made of is not on this machine
