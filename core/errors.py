@@ -1,7 +1,11 @@
 """Errors a user may see: what happened, why, and what to do now."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+NO_MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|bad_alloc", re.IGNORECASE)
+"""How PyTorch, CUDA and the system say that memory ran out."""
 
 
 class UserError(Exception):
@@ -51,3 +55,8 @@ class NotFound(UserError):
 
 class NotAllowed(UserError):
     """The thing belongs to somebody else."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this is what running out of memory looks like: libraries raise errors of their own for it, PyTorch a `RuntimeError`."""
+    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from core.errors import UserError
+from core.errors import UserError, out_of_memory
 from core.events import Discarded, Done, Preparing
 from core.jobs.processes import this_process
 from core.jobs.runs import RunState, append, failure, wish_of, write_exit
@@ -117,7 +117,7 @@ def _control(folder: Path) -> Control:
 
 def _named(error: Exception) -> UserError:
     text = str(error)
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+    if out_of_memory(error):
         return UserError("Out of memory.", "This machine has too little memory for this model at this batch size.",
                          "Halve the batch size, choose a smaller input size or a smaller model.")
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:  # the second: as safetensors says it

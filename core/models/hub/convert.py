@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from core.errors import Fault, ModelError, UserError
+from core.errors import Fault, ModelError, UserError, out_of_memory
 from core.models.hub.checkpoint import TOKENIZER, TOKENIZER_SETTINGS, Checkpoint
 from core.specs import from_json, to_json
 from core.workspace import write_atomic
@@ -36,7 +36,6 @@ CODE = re.compile(r"GLOBAL (\S+)|reduce for unrecognized function (.+)|Can only 
 """How PyTorch says that a pickle asks for more than tensors, and for what."""
 READER = re.compile(r".*WeightsUnpickler error:", re.DOTALL)
 """What it says before it comes to the point, with advice that is no good here."""
-NO_MEMORY = re.compile(r"allocate memory|not enough memory|out of memory", re.IGNORECASE)
 
 
 def converted(found: Checkpoint, ws_models: Path) -> tuple[Path, ...]:
@@ -127,9 +126,9 @@ def load_pickle(path: Path, name: str, fix: str) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes the reader raise nearly anything
-        said = str(error)
-        if NO_MEMORY.search(said):
+        if out_of_memory(error):
             raise MemoryError from error
+        said = str(error)
         code = CODE.search(said) if isinstance(error, pickle.UnpicklingError) else None
         if code:
             raise ModelError("{file} can't be used.", "It holds code ({name}), which Graft never runs, and not only numbers.", fix, file=name,
@@ -207,7 +206,7 @@ def main(words: Sequence[str]) -> int:
         try:
             CONVERSIONS[output.suffix](inputs, output)
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not NO_MEMORY.search(str(error)):
+            if not out_of_memory(error):
                 raise
             raise _no_memory(inputs[0]) from error
     except UserError as error:
