@@ -1,4 +1,4 @@
-"""Graft without the browser: `python -m core models|check|train|evaluate|predict`."""
+"""Graft without the browser: `python -m core models|check|rank|train|evaluate|predict`."""
 from __future__ import annotations
 
 import sys

@@ -101,10 +101,14 @@ class Report:
 
 def in_words(report: Report) -> str:
     """The headline for the command line, in English."""
-    unit = f" {report.unit}" if report.unit else ""
-    show = (lambda value: f"{value:.3f}") if objective(report.objective).percent else (lambda value: f"{value:.4g}")
-    likely = "" if report.low is None or report.high is None else f" ({show(report.low)} to {show(report.high)})"
-    return f"{report.metric} {show(report.score)}{likely}{unit} on {report.n} {report.split} items"
+    return f"{score_in_words(report.objective, report.score, report.low, report.high, report.unit)} on {report.n} {report.split} items"
+
+
+def score_in_words(asked: str, score: float, low: float | None, high: float | None, unit: str) -> str:
+    """A score by an objective's metric with its range, for the command line."""
+    show = (lambda value: f"{value:.3f}") if objective(asked).percent else (lambda value: f"{value:.4g}")
+    likely = "" if low is None or high is None else f" ({show(low)} to {show(high)})"
+    return f"{objective(asked).metric} {show(score)}{likely}" + (f" {unit}" if unit else "")
 
 
 def write_report(path: Path, report: Report) -> None:

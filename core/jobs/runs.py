@@ -50,9 +50,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     """
     row, dataset = find(model.key, ws, owner), load_dataset(ws, data.dataset, owner)
     version = load_version(ws, data)
-    if row.task != version.task:
-        raise ModelError("{model} can't learn from this data.", "It is made for another kind of data.", "Choose a model for this kind, or other data.",
-                         model=row.title)
+    check_kind(row, version)
     _check_leaks(version, load_facts(ws, data.dataset))
     TASKS[version.task].facts().check(row, config)
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
@@ -72,6 +70,13 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
         keep_source(ws, run.id, row)
         write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))  # last: from now on a supervisor takes it
     return run
+
+
+def check_kind(row: ModelRow, version: Version) -> None:
+    """Raises `ModelError` for a model that is made for other data than this."""
+    if row.task != version.task:
+        raise ModelError("{model} can't learn from this data.", "It is made for another kind of data.", "Choose a model for this kind, or other data.",
+                         model=row.title)
 
 
 def _check_method(version: Version, row: ModelRow, plan: FreezePlan, config: TrainConfig) -> None:

@@ -251,7 +251,7 @@ def test_a_run_that_fails_gives_its_reason(alone: Workspace, data: Path, capsys:
                                            monkeypatch: pytest.MonkeyPatch) -> None:
     def failing_at_once(ws: Workspace) -> None:
         write_failure(ws.run(list_runs(ws, LOCAL_OWNER)[0].id), UserError("It broke in {n} parts.", "", "Try again.", n=3))
-    monkeypatch.setattr("core.cli.ensure_supervisor", failing_at_once)
+    monkeypatch.setattr("core.cli.train.ensure_supervisor", failing_at_once)
     answer, _ = call(capsys, "train", "--data", data, "--model", MODEL, "--epochs", 1, "--json", code=1)
     assert answer["error"] == {"title": "It broke in 3 parts.", "message": "It broke in 3 parts. Try again."}
 
@@ -260,7 +260,7 @@ def test_an_interruption_leaves_the_run_in_the_queue(alone: Workspace, data: Pat
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     def ctrl_c(ws: Workspace) -> None:
         raise KeyboardInterrupt
-    monkeypatch.setattr("core.cli.ensure_supervisor", ctrl_c)
+    monkeypatch.setattr("core.cli.train.ensure_supervisor", ctrl_c)
     _, text = call(capsys, "train", "--data", data, "--model", MODEL, "--epochs", 1, code=130)
     [run] = list_runs(alone, LOCAL_OWNER)
     assert "goes on" in text and "Traceback" not in text and state_of(alone.run(run.id)) == "queued"
@@ -288,7 +288,7 @@ def test_copies_across_the_split_are_settled_before_training(alone: Workspace, l
                                                              says: str, fewer: int, overruled: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def ctrl_c(ws: Workspace) -> None:
         raise KeyboardInterrupt
-    monkeypatch.setattr("core.cli.ensure_supervisor", ctrl_c)
+    monkeypatch.setattr("core.cli.train.ensure_supervisor", ctrl_c)
     for _ in range(2):
         _, text = call(capsys, "train", "--data", leaking, "--model", MODEL, *options, code=130)
         assert says in text
