@@ -8,13 +8,13 @@ from core.models.rows import ModelRow
 from core.training.advice.findings import AdviceKind
 from pages.ui import advice_freeze, depth, ranking, state
 from pages.ui.advice_watch import Section
-from pages.ui.components.freeze_map import Probe
+from pages.ui.components.freeze_map import Probes
 from pages.ui.i18n import _
 
 SECTIONS: dict[AdviceKind, Section] = {row.key: row for row in (ranking.SECTION, depth.SECTION, advice_freeze.SECTION)}
 
 
-def probes(row: ModelRow) -> tuple[Probe, ...]:
+def probes(row: ModelRow) -> Probes:
     """What is known of the model's depths, to be drawn over its freeze map."""
     return depth.probes(row)
 

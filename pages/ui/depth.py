@@ -14,10 +14,10 @@ from core.training.advice.findings import Ask, Depths, Score, taken
 from core.training.presets import gentle, is_new, planned
 from pages.ui import state
 from pages.ui.advice_watch import Section, watched
-from pages.ui.components.freeze_map import Probe
+from pages.ui.components.freeze_map import Probe, Probes
 from pages.ui.i18n import _
 from pages.ui.plan import group_name
-from pages.ui.ranking import said
+from pages.ui.scores import said
 
 
 def _show(row: ModelRow, data: DataSpec, version: Version) -> None:
@@ -31,14 +31,27 @@ def _show(row: ModelRow, data: DataSpec, version: Version) -> None:
 SECTION = Section("depth", "Which depth?", ":material/layers:", _show)
 
 
-def probes(row: ModelRow) -> tuple[Probe, ...]:
-    """What is known of the model's depths on the draft's data, for the freeze map; scores that are no fractions can't be drawn there."""
+def probes(row: ModelRow) -> Probes:
+    """What is known of the model's depths on the draft's data, for the freeze map."""
     data, version = state.draft().data, state.version()
-    if data is None or version is None or data.task != row.task or not objective(version.objective).percent:
-        return ()
+    if data is None or version is None or data.task != row.task:
+        return Probes()
     found = advice.status(state.workspace(), "depth", _ask(row, data)).finding
-    return tuple(Probe(name, score.value, _or(score.low, score), _or(score.high, score)) for name, score in found.scores) \
-        if isinstance(found, Depths) else ()
+    return drawn(found, version) if isinstance(found, Depths) else Probes()
+
+
+def drawn(found: Depths, version: Version) -> Probes:
+    """Fractions stand where they are on a scale from nothing to all; errors on one from the largest that is drawn to none, so that further
+    right is better too."""
+    asked = objective(version.objective)
+    most = max((_or(score.high, score) for _name, score in found.scores), default=0.0) or 1.0
+
+    def at(value: float) -> float:
+        return value if asked.higher_is_better else 1 - value / most
+    shown = (Probe(name, said(score, version), at(score.value), *sorted((at(_or(score.low, score)), at(_or(score.high, score)))))
+             for name, score in found.scores)
+    return Probes(tuple(shown), _("between rows: how many labels a simple probe gets right with what the network knows there")
+                  if asked.percent else _("between rows: how far a simple probe is off with what the network knows there; further right is better"))
 
 
 def enough(found: Depths, higher_is_better: bool) -> tuple[str, Score] | None:

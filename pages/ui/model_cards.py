@@ -8,10 +8,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.data.versions import Version
-from core.errors import UserError
 from core.jobs import downloads
 from core.models.catalog import CATALOG, ModelRow, known, models, on_this_machine, ready, weights_folder
 from core.models.from_runs import is_run, run_id_of
+from core.objectives import objective
+from core.training.advice.ranking import fit_of
 from pages.ui import run_cards, scores, state
 from pages.ui.errors import show_error
 from pages.ui.fragments import fragment_of
@@ -150,7 +151,7 @@ def missing_weights(row: ModelRow, page: str) -> None:
             return
         st.markdown(f":orange[:material/download: **{_('The weights of {model} are not on this machine yet.', model=md(row.title))}**]")
         if now and now.error:
-            show_error(UserError(*now.error, **now.params))
+            show_error(now.error)
         else:
             st.caption(_("{size} to download once. Without a network: put {file} in {dir}, or use a ready model: {ready}.",
                          size=size(row.size_bytes),
@@ -167,8 +168,8 @@ def _progress(row: ModelRow) -> None:
         if now and now.state == "done":
             downloads.forget(state.workspace(), row.key)
         st.rerun()
-    st.progress(now.done / now.total if now.total else 0.0,
-                text=_("Downloading {model}: {done} of {total}", model=md(row.title), done=size(now.done), total=size(now.total or row.size_bytes)))
+    st.progress(now.share, text=_("Downloading {model}: {done} of {total}", model=md(row.title), done=size(now.done),
+                                  total=size(now.total or row.size_bytes)))
 
 
 def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
@@ -176,7 +177,7 @@ def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:
         st.markdown(f"**{md(row.title)}**  {_badge(row)}")
         st.caption("  \n".join((
             _("{family} · {n} parameters, {size}", family=_(row.family), n=count(row.parameters), size=size(row.size_bytes)),
-            *TAKES[row.task](row), *_how_good(row))))
+            *TAKES[row.task](row), *_how_good(row), *_fit(row))))
         with st.container(horizontal=True, vertical_alignment="center"):
             if chosen:
                 st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]", width="content")
@@ -206,6 +207,17 @@ def _how_good(row: ModelRow) -> list[str]:
         base = known(row.base, state.workspace())
         return [_("your weights for {model}", model=md(base.title if base else row.base))]
     return [_("{n} % accuracy: {source}", n=f"{row.score:.1f}", source=_(row.score_source))] if row.score is not None else []
+
+
+def _fit(row: ModelRow) -> list[str]:
+    """How well it was found to suit the draft's data, once it was looked at there."""
+    data, version = state.draft().data, state.version()
+    found = fit_of(state.workspace(), data, row.key) if data and version and data.task == row.task else None
+    if found is None or version is None:
+        return []
+    said = scores.said(found.score, version)
+    return [_("looked at on your data: {score}", score=said) if objective(version.objective).percent
+            else _("looked at on your data: off by {score}", score=md(said))]
 
 
 def learnt_from(row: ModelRow) -> str:

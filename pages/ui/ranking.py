@@ -17,12 +17,11 @@ from core.specs import DataSpec, TrainConfig
 from core.training.advice.findings import Ask, Fit, Ranking, Score
 from core.training.advice.ranking import fit_of, ranked
 from core.training.presets import PRESETS, preset_config, preset_plan
-from pages.ui import charts, model_cards, predictions, state
+from pages.ui import charts, model_cards, predictions, scores, state
 from pages.ui.advice_watch import Section, watched
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
-from pages.ui.text import duration, listed, md, percent, score_range
-from pages.ui.try_panel import number
+from pages.ui.text import duration, listed, md
 
 MOST_ROWS = 12
 TICKS_S = (0.2, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
@@ -69,7 +68,7 @@ def _draw(found: Ranking, chosen: ModelRow, version: Version) -> None:
 
 def _line(place: int, fit: Fit, one: ModelRow, point: Point, version: Version) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"advice-rank-{place}"):
-        st.markdown(f"**{place}. {md(one.title)}**  {said(fit.score, version)} · {_('training {t}', t=duration(point.seconds))} · "
+        st.markdown(f"**{place}. {md(one.title)}**  {scores.said(fit.score, version)} · {_('training {t}', t=duration(point.seconds))} · "
                     f"LogME {fit.logme:.2f}", width="stretch")
         if point.chosen:
             st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]", width="content")
@@ -86,15 +85,6 @@ def _left_out(found: Ranking) -> None:
         if fault:
             st.caption(f"**{md(_title(key))}**")
             show_error(UserError(fault.title, fault.cause, fault.fix, **fault.params))
-
-
-def said(score: Score, version: Version) -> str:
-    """91 % (88–94), or 2.4 kg (2.1–2.8)."""
-    if objective(version.objective).percent:
-        return percent(score.value) if score.low is None or score.high is None else score_range(score.value, score.low, score.high)
-    value = number(score.value, version.unit)
-    return value if score.low is None or score.high is None else _("{value} ({low}–{high})", value=value, low=number(score.low, ""),
-                                                                  high=number(score.high, ""))
 
 
 def _title(key: str) -> str:

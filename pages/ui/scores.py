@@ -1,8 +1,10 @@
 """Scores and further figures as the reader sees them, by the rows of `core.objectives`."""
 from __future__ import annotations
 
+from core.data.versions import Version
 from core.evaluation.report import Report
 from core.objectives import FIGURES, objective
+from core.training.advice.findings import Score
 from pages.ui.i18n import _
 from pages.ui.text import percent, score_range
 from pages.ui.try_panel import number
@@ -15,11 +17,21 @@ def score(report: Report) -> str:
 
 def score_with_range(report: Report) -> str:
     """93 % (88–96), or 2.4 kg (2.1–2.8); without a range where so few items tell none."""
-    if report.low is None or report.high is None:
-        return score(report)
-    if objective(report.objective).percent:
-        return score_range(report.score, report.low, report.high)
-    return _("{value} ({low}–{high})", value=score(report), low=number(report.low, ""), high=number(report.high, ""))
+    return _with_range(report.score, report.low, report.high, report.objective, report.unit)
+
+
+def said(found: Score, version: Version) -> str:
+    """The same of a score that a look at the data gave."""
+    return _with_range(found.value, found.low, found.high, version.objective, version.unit)
+
+
+def _with_range(value: float, low: float | None, high: float | None, asked: str, unit: str) -> str:
+    in_percent = objective(asked).percent
+    if low is None or high is None:
+        return percent(value) if in_percent else number(value, unit)
+    if in_percent:
+        return score_range(value, low, high)
+    return _("{value} ({low}–{high})", value=number(value, unit), low=number(low, ""), high=number(high, ""))
 
 
 def figures(report: Report) -> list[tuple[str, str, str]]:

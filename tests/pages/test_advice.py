@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
+from core.data.versions import Version
 from core.errors import Fault
 from core.jobs import advice
 from core.jobs.advice import Advice
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
-from core.specs import FreezePlan, from_json, to_json
+from core.specs import FreezePlan, TrainConfig, from_json, to_json
+from core.training.advice import ranking as known_fits
 from core.training.advice.findings import Depths, Fit, Looking, Ranking, Score
 from core.training.presets import plan_for
 from core.workspace import Workspace, write_atomic
@@ -110,6 +112,30 @@ def test_enough_is_the_first_depth_within_the_range_of_the_best() -> None:
 def test_freezing_up_to_the_last_block_leaves_the_head_alone() -> None:
     plan: FreezePlan = depth.frozen_up_to(ROW, plan_for(ROW, "all"), NAMES[-1])
     assert [block.state for block in plan.blocks] == [block.state for block in plan_for(ROW, "head").blocks]
+
+
+def test_errors_are_drawn_so_that_better_stands_further_right() -> None:
+    version = Version(("weight",), (), objective="regression", unit="kg")
+    shown = depth.drawn(Depths("m", (("a", Score(4.0, 3.0, 5.0)), ("b", Score(1.0, 0.5, 2.0))), 9), version).shown
+    assert [(probe.after, probe.words) for probe in shown] == [("a", "4 kg (3–5)"), ("b", "1 kg (0.5–2)")]
+    assert [(probe.low, probe.at, probe.high) for probe in shown] == [pytest.approx((0.0, 0.2, 0.4)), pytest.approx((0.6, 0.8, 0.9))]
+
+
+def test_shares_are_drawn_where_they_are() -> None:
+    version = Version(("cat", "dog"), ())
+    drawn = depth.drawn(Depths("m", (("a", Score(0.5, 0.4, 0.6)), ("b", Score(0.9, None, None))), 9), version)
+    assert [(probe.words, probe.low, probe.at, probe.high) for probe in drawn.shown] == [("50 % (40–60)", 0.4, 0.5, 0.6), ("90 %", 0.9, 0.9, 0.9)]
+    assert drawn.legend != depth.drawn(Depths("m", (), 9), Version(("weight",), (), objective="regression")).legend
+
+
+def test_the_card_of_a_model_that_was_looked_at_says_how_well_it_fits(ws: Workspace, visit: Visit, says: Callable) -> None:
+    data = stored(ws).data
+    assert data is not None and "looked at on your data" not in said(visit("model.py"))
+    path = known_fits._path(ws, data, DEFAULT, TrainConfig(), True)
+    path.parent.mkdir(parents=True)
+    write_atomic(path, to_json(RANKING.fits[0]))
+    cards = [text for text in said(visit("model.py")).split("\n") if "looked at on your data" in text]
+    assert len(cards) == 1 and "looked at on your data: 91 % (88–94)" in cards[0]
 
 
 def test_the_chart_holds_every_model_with_its_range() -> None:

@@ -11,7 +11,7 @@ from core.errors import SettingsError
 from core.specs import BlockPlan
 from core.training.costs import BlockCost, Costs
 from pages.ui.components import freeze_map as module
-from pages.ui.components.freeze_map import Actual, Conditions, Part, Probe, Row, freeze_map
+from pages.ui.components.freeze_map import Actual, Conditions, Part, Probe, Probes, Row, freeze_map
 from pages.ui.i18n import catalogue
 
 ROWS = [Row("stem", "stem", "edges", (Part("stem", "stem", 100, 2.0),)),
@@ -124,12 +124,13 @@ def test_the_browser_gets_rows_plan_and_what_the_figures_need(answer) -> None:
     browser = answer(None)
     costs = Costs((BlockCost(1, 2, 3, 4, 5),) * 5, 0.004, 3e8, True)
     shown(conditions=Conditions(costs, 280, 60, 32), stores=False, rank=4, gentle={"trained": 0.3},
-          probes=[Probe("stem", 0.5, 0.4, 0.6)], actual=Actual(3.0, 2.5, None, 0.0, None, None, True))
+          probes=Probes((Probe("stem", "50 %", 0.5, 0.4, 0.6),), "what they say"), actual=Actual(3.0, 2.5, None, 0.0, None, None, True))
     data = browser.data
     assert [part["name"] for row in data["rows"] for part in row["parts"]] == [block.name for block in GIVEN]
     assert data["plan"] == sent(GIVEN) and data["epochs"] == 10 and data["rev"] == 3 and data["rank"] == 4 and data["stores"] is False
     assert data["conditions"]["costs"]["blocks"][0]["inputs_s"] == 3 and data["conditions"]["n_train"] == 280
-    assert data["probes"] == [{"after": "stem", "score": 0.5, "low": 0.4, "high": 0.6}] and data["actual"]["epoch_s"] == 3.0
+    assert data["probes"] == {"shown": ({"after": "stem", "words": "50 %", "at": 0.5, "low": 0.4, "high": 0.6},), "legend": "what they say"}
+    assert data["actual"]["epoch_s"] == 3.0
     shown()
     assert browser.data["conditions"] is None and browser.data["change"] is None
 

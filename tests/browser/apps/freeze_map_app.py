@@ -13,7 +13,7 @@ import streamlit as st  # noqa: E402
 from core.specs import BlockPlan  # noqa: E402
 from core.training.costs import BlockCost, Costs  # noqa: E402
 from pages.ui import state  # noqa: E402
-from pages.ui.components.freeze_map import Actual, Conditions, Part, Probe, Row, freeze_map  # noqa: E402
+from pages.ui.components.freeze_map import Actual, Conditions, Part, Probe, Probes, Row, freeze_map  # noqa: E402
 from pages.ui.i18n import language  # noqa: E402
 
 CHINESE = {
@@ -72,8 +72,9 @@ with st.container(border=True):
     plan = freeze_map(rows, first, key="map", rev=st.session_state.get("rev", 0), epochs=10, disabled="off" in query,
                       conditions=None if "unknown" in query else Conditions(known, 280, 0, 32),
                       gentle={"trained": 0.3, "lora": 1.0},
-                      probes=[Probe(rows[1].parts[-1].name, 0.62, 0.55, 0.69), Probe(rows[3].parts[0].name, 0.88, 0.83, 0.92),
-                              Probe(rows[3].parts[-1].name, 0.91, 0.88, 0.94)] if "probes" in query else (),
+                      probes=Probes((Probe(rows[1].parts[-1].name, "62 % (55–69)", 0.62, 0.55, 0.69),
+                                     Probe(rows[3].parts[0].name, "88 % (83–92)", 0.88, 0.83, 0.92),
+                                     Probe(rows[3].parts[-1].name, "91 % (88–94)", 0.91, 0.88, 0.94)), "what they say") if "probes" in query else Probes(),
                       change=[None if part.locked else 0.0 if i < 2 else 0.0004 * 3 ** i for i, part in enumerate(p for row in rows for p in row.parts)]
                       if "changed" in query else None, actual=Actual(3.0, 2.5, 6.0, 6.0, 4.1e8, 4.5e8, False) if "changed" in query else None)
 states = {row.name: "/".join(dict.fromkeys(block.state for block in plan if block.name in {part.name for part in row.parts})) for row in rows}

@@ -64,11 +64,20 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How well the features behind the block `after` tell the labels apart: a fraction, and the 95 % range of it."""
+    """How much the features behind the block `after` tell. `words`: the score in the reader's language, as plain text; `at`, `low` and `high`:
+    where it and its 95 % range stand between worst (0) and best (1)."""
     after: str
-    score: float
+    words: str
+    at: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """`legend`: what they say, in the reader's language."""
+    shown: tuple[Probe, ...] = ()
+    legend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ class Actual:
 
 def freeze_map(rows: Sequence[Row], plan: Sequence[BlockPlan], *, key: str, rev: int, conditions: Conditions | None, epochs: int,
                gentle: Mapping[BlockState, float] | None = None, rank: int = 8, stores: bool = True, disabled: bool = False,
-               probes: Sequence[Probe] = (), change: Sequence[float | None] | None = None, actual: Actual | None = None) -> tuple[BlockPlan, ...]:
+               probes: Probes = Probes(), change: Sequence[float | None] | None = None, actual: Actual | None = None) -> tuple[BlockPlan, ...]:
     """Draw the map and return the plan as edited, one `BlockPlan` a block.
 
     `plan` is shown when the map first appears and whenever `rev` changes; from then on the reader's edits count, so that
@@ -103,7 +112,7 @@ def freeze_map(rows: Sequence[Row], plan: Sequence[BlockPlan], *, key: str, rev:
         raise _unusable("It is a plan for another model.")
     data = {"rows": [asdict(row) for row in rows], "plan": [asdict(block) for block in given], "rev": rev,
             "conditions": asdict(conditions) if conditions else None, "stores": stores,
-            "epochs": epochs, "rank": rank, "gentle": dict(gentle or {}), "disabled": disabled, "probes": [asdict(probe) for probe in probes],
+            "epochs": epochs, "rank": rank, "gentle": dict(gentle or {}), "disabled": disabled, "probes": asdict(probes),
             "change": list(change) if change is not None else None, "actual": asdict(actual) if actual else None,
             "text": texts(), "lang": language()}
     edit = _component(key=key, data=data, default={"edit": None}, on_edit_change=lambda: None).get("edit")

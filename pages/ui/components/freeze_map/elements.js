@@ -68,6 +68,5 @@ function writer(lang, text) {
     compact, exact, time, times, bytes, two, small,
     share: part => part < 0.01 ? small(part) : percent(part < 1 ? Math.min(part, 0.999) : 1),   // "100 %" is kept for everything
     roughly: part => small(part < 1 ? Math.min(part, 0.99) : 1),
-    whole: part => fill(text.percent, { n: exact(Math.round(100 * part)) }),
   };
 }

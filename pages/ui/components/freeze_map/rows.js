@@ -55,16 +55,14 @@ function buildDetails(row, { text }) {
   return { handle, rate: stepper('rate', fill(text.rate, { name: row.title })), pull: stepper('pull', fill(text.pull, { name: row.title })) };
 }
 
-function buildProbes(net, { text, probes, lang }) {
-  const format = writer(lang, text);
-  return (probes ?? []).map(({ after, score, low, high }) => {
+function buildProbes(net, { text, probes }) {
+  return probes.shown.map(({ after, words, at, low, high }) => {
     const index = net.blocks.findIndex(block => block.name === after), element = make('div', 'probe');
     if (index < 0) return null;
-    const words = fill(text.probe, { score: format.whole(score), low: Math.round(100 * low), high: Math.round(100 * high) });
     const scale = make('span', 'scale'), range = make('i'), dot = make('b');
     range.style.left = 100 * clamp(low, 0, 1) + '%';
     range.style.right = 100 * (1 - clamp(high, 0, 1)) + '%';
-    dot.style.left = 100 * clamp(score, 0, 1) + '%';
+    dot.style.left = 100 * clamp(at, 0, 1) + '%';
     scale.append(range, dot);
     element.append(make('span', 'reach', words), scale);
     element.title = fill(text.probe_of, { name: net.blocks[index].title });

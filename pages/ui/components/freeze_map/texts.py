@@ -22,7 +22,6 @@ def _controls() -> dict[str, str]:
         "letters": _("Letters: F frozen, T trains, L thin adapter."), "opens": _("Small arrow or right arrow key: the blocks inside."),
         "key_length": _("length: parameters, the numbers that can learn"), "key_thickness": _("thickness: work per item"),
         "key_when": _("thin line: epochs in which it trains"),
-        "key_probe": _("between rows: how many labels a simple probe gets right with what the network knows there"),
         "key_moved": _("colour and thin line: how far the weights moved, from 0.01 % to 100 % of their size, each step ten times as far"),
     }
 
@@ -57,7 +56,7 @@ def _figures() -> dict[str, str]:
         "more": _("predicted {a}: it was {p} more"), "less": _("predicted {a}: it was {p} less"), "just": _("predicted {a}: just so"),
         "guess": _("the prediction was a guess"),
         "percent": _("{n} %"), "s": _("{n} s"), "min": _("{n} min"), "h": _("{n} h"),
-        "probe": _("{score} ({low}–{high})"), "probe_of": _("A simple probe on what comes out of {name}"),
+        "probe_of": _("A simple probe on what comes out of {name}"),
         "moved": _("moved {p}"), "unmoved": _("did not move"), "fresh": _("new"),
     }
 

@@ -81,7 +81,7 @@ function build(root, net, data, chips) {
 
 function legend(net, { text, disabled, change, probes }, details) {
   if (change) return [text.key_length, text.key_thickness, text.key_moved];
-  return [text.key_length, text.key_thickness, ...(details ? [text.key_when] : []), ...(probes?.length ? [text.key_probe] : []),
+  return [text.key_length, text.key_thickness, ...(details ? [text.key_when] : []), ...(probes.shown.length ? [probes.legend] : []),
     ...(disabled ? [] : [text.hint, ...(net.groups.some(group => group.shown.length > 1) ? [text.opens] : [])]),
     ...(!disabled && net.blocks.some(adaptable) ? [text.letters] : [])];
 }
