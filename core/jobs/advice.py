@@ -1,6 +1,6 @@
 """Advice before a training, found in a process of its own: it takes seconds to minutes, and needs torch, which the web process never loads.
 
-    advice/<kind>-<key>/ ask.json  process.json  status.json  finding.json  advice.log
+    advice/<kind>-<key>/ ask.json  job.json  status.json  finding.json  advice.log, and what is stored meanwhile
 """
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from typing import Literal, TypeVar
 from filelock import FileLock
 
 from core.data.versions import load_dataset
-from core.errors import Fault, NotFound, SettingsError, UserError
+from core.errors import Fault, NotFound, SettingsError, UserError, out_of_memory
 from core.jobs.processes import ProcessId, end, kept, lives, start_module
 from core.specs import from_json, to_json
-from core.training.advice.findings import AdviceKind, Ask, Depths, Finding, FreezeAdvice, Looking, Ranking, RateCurve
+from core.training.advice.findings import TOO_LARGE, AdviceKind, Ask, Depths, Finding, FreezeAdvice, Looking, Ranking, RateCurve
 from core.workspace import Workspace, write_atomic
 
 WRITE_EVERY_S = 0.2
@@ -139,8 +140,8 @@ def run(ws: Workspace, kind: AdviceKind, folder: Path) -> None:
         write_atomic(folder / "status.json", to_json(_Status(looking, ended=True)))
     except UserError as error:
         write_atomic(folder / "status.json", to_json(_Status(looking, True, Fault.of(error))))
-    except BaseException:
-        write_atomic(folder / "status.json", to_json(_Status(looking, True, DIED)))
+    except BaseException as error:
+        write_atomic(folder / "status.json", to_json(_Status(looking, True, TOO_LARGE if out_of_memory(error) else DIED)))
         raise
 
 
@@ -175,10 +176,16 @@ def _lives(job: _Job) -> bool:
 
 
 def main() -> None:
+    """The child. What it stores meanwhile lies in its own folder, and goes with that however it ends."""
+    from core.training.probe import compute_as_runs_do
+
     ws = Workspace.open(sys.argv[1])
+    folder = ws.root / "advice" / sys.argv[3]
+    tempfile.tempdir = str(folder)
     if hasattr(os, "nice"):
         os.nice(NICE)
-    run(ws, sys.argv[2], ws.root / "advice" / sys.argv[3])  # type: ignore[arg-type]
+    compute_as_runs_do()
+    run(ws, sys.argv[2], folder)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

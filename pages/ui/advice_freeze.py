@@ -19,8 +19,8 @@ from pages.ui import charts, state
 from pages.ui.advice_watch import Section, watched
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
-from pages.ui.ranking import said
-from pages.ui.text import duration, listed
+from pages.ui.scores import said
+from pages.ui.text import about, duration, listed
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 MUCH_CHEAPER = 0.7
@@ -99,13 +99,12 @@ def _draw(found: FreezeAdvice, row: ModelRow, version: Version) -> None:
         st.markdown(words)
     for trial in found.trials:
         _line(trial, found, row, version)
-    late = [name(kind) for kind, fault in found.untried if fault is None]
-    if late:
+    if found.late:
+        late = (_("{what} – {t}", what=name(kind), t=about(seconds)) for kind, seconds in found.late)
         st.caption(_("Not tried, for want of time: {what}. Give it more time and look again.", what=listed(late)))
-    for kind, fault in found.untried:
-        if fault:
-            st.caption(f"**{name(kind)}**")
-            show_error(UserError(fault.title, fault.cause, fault.fix, **fault.params))
+    for kind, fault in found.failed:
+        st.caption(f"**{name(kind)}**")
+        show_error(UserError(fault.title, fault.cause, fault.fix, **fault.params))
     if found.whole:
         st.caption(_("Learned from {n} items, asked about {m} others; lines at the ends are 95 % ranges. Choices are compared by their answers to the "
                      "same items (randomisation test). A whole training gets further, most of all where much may change.",

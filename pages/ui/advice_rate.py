@@ -14,6 +14,9 @@ from pages.ui import charts, state
 from pages.ui.advice_watch import watched
 from pages.ui.i18n import _
 
+WIDTH = 440
+"""Of what opens, in pixels."""
+
 
 def section(row: ModelRow) -> None:
     """Look for the rate of the draft's plan and settings; nothing where there is none to look for. Folded: heavy work begins on a click."""
@@ -21,12 +24,11 @@ def section(row: ModelRow) -> None:
     config = draft.actual_config()
     if draft.data is None or version is None or draft.data.task != row.task or config.method != "plain" or not on_this_machine(row):
         return
-    if not st.toggle(_("Find a learning rate"), key="train.find_rate",
-                     help=_("The rate rises step by step from next to nothing until the training breaks. The network is thrown away afterwards.")):
-        return
     ask = Ask(draft.data, (row.key,), replace(config, preset="custom", learning_rate=1e-3, epochs=1, schedule="constant", patience=0),
               draft.actual_plan(), pretrained=draft.pretrained)
-    watched(ask, "rate", _draw, lambda _about: _("Raising the learning rate …"), start=_("Look for it"))
+    with st.popover(_("Find a learning rate"), icon=":material/speed:", type="tertiary", key="train.find_rate"), st.container(width=WIDTH):
+        st.caption(_("The rate rises step by step from next to nothing until the training breaks. The network is thrown away afterwards."))
+        watched(ask, "rate", _draw, lambda _about: _("Raising the learning rate …"), start=_("Look for it"))
 
 
 def rate_figure(found: RateCurve, theme: charts.Theme) -> go.Figure:
@@ -52,13 +54,17 @@ def _draw(found: RateCurve) -> None:
         st.plotly_chart(rate_figure(found, st.context.theme.type or "light"), key="advice.rate.chart", config={"displayModeBar": False})
     if not found.whole:
         return
+    if found.cut:
+        st.caption(_("The time was up before the training broke. Give it more to see the whole curve."))
     if found.suggested is None:
         st.markdown(_("The loss never falls clearly, so the curve suggests no value. Keep the preset's."))
         return
     st.markdown(_("The curve suggests {rate}: the loss begins to fall, well below where the training breaks.", rate=f"{found.suggested:.2g}"),
                 help=_("At most a tenth of the rate with the lowest loss (Smith 2017, arXiv:1506.01186). Blocks with a share of the rate keep it."))
-    if st.button(_("Use {rate}", rate=f"{found.suggested:.2g}"), key="advice.rate.use", icon=":material/check:"):
-        draft = state.draft()
+    draft = state.draft()
+    if draft.actual_config().learning_rate == found.suggested:
+        st.markdown(f":violet[:material/check_circle: **{_('chosen')}**]")
+    elif st.button(_("Use {rate}", rate=f"{found.suggested:.2g}"), key="advice.rate.use", icon=":material/check:"):
         state.update(config=replace(draft.actual_config(), preset="custom", learning_rate=found.suggested), plan=draft.actual_plan(), preset="custom")
         state.bump("settings")
         st.rerun()

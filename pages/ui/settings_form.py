@@ -28,7 +28,6 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
             show_error(error)
             return given
         KINDS[row.task].after(edited, row, draft.data)
-        advice_rate.section(row)
     if edited != given:
         state.update(config=replace(edited, preset="custom"), plan=draft.actual_plan(), preset="custom")
         st.rerun()
@@ -44,6 +43,7 @@ def _fields(given: TrainConfig, row: ModelRow, asked: Objective) -> TrainConfig:
         epochs = st.number_input(_("Epochs"), 1, 1000, given.epochs, key=f"train.epochs.{rev}", help=_("One epoch is one pass over your items."))
         rate = st.number_input(_("Learning rate"), 1e-8, 10.0, given.learning_rate, format="%.5f", step=given.learning_rate / 4, key=f"train.rate.{rev}",
                                help=_("The size of each step. Too large: the loss blows up. Too small: it hardly learns."))
+        advice_rate.section(row)
         optimizer = st.selectbox(_("Optimizer"), ["adamw", "adam", "sgd", "rmsprop"], ["adamw", "adam", "sgd", "rmsprop"].index(given.optimizer),
                                  format_func={"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}.get,
                                  key=f"train.optimizer.{rev}", help=_("The rule that turns errors into steps. AdamW is a safe choice."))

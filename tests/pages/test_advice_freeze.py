@@ -11,7 +11,7 @@ from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
 from core.specs import from_json, to_json
 from core.training.advice.choices import choices
-from core.training.advice.findings import FreezeAdvice, RateCurve, Score, Trial
+from core.training.advice.findings import TOO_LARGE, FreezeAdvice, RateCurve, Score, Trial
 from core.training.presets import plan_for
 from core.workspace import Workspace, write_atomic
 from pages.ui.advice_freeze import trials_figure
@@ -24,7 +24,7 @@ from tests.pages.seen import said, trouble
 ROW = find(DEFAULT)
 HEAD = Trial("head", plan_for(ROW, "head"), 3e-3, ((1.0, 0.8), (2.0, 0.91)), Score(0.91, 0.86, 0.95))
 ALL = Trial("all", plan_for(ROW, "all", lr_scale=0.1), 2e-3, ((10.0, 0.7), (20.0, 0.93)), Score(0.93, 0.88, 0.96), cut=True)
-FOUND = FreezeAdvice((HEAD, ALL), 240, 200, "head", (("lora", None),), whole=True)
+FOUND = FreezeAdvice((HEAD, ALL), 240, 200, "head", late=(("lora", 42.0),), failed=(("last-stage", TOO_LARGE),), whole=True)
 CURVE = RateCurve(((1e-6, 0.7), (1e-3, 0.5), (1.0, 2.0)), 0.0021, whole=True)
 
 
@@ -47,9 +47,9 @@ def asked(visit: Visit, monkeypatch: pytest.MonkeyPatch, found: FreezeAdvice):  
 def test_the_cheaper_choice_is_enough_where_luck_explains_the_difference(ws: Workspace, visit: Visit, data: None, monkeypatch: pytest.MonkeyPatch) -> None:
     page = asked(visit, monkeypatch, FOUND)
     text = said(page)
-    assert not trouble(page)
+    assert [line.partition("\n")[0] for line in trouble(page)] == ["**Memory ran out\\.**  "]
     assert "Everything reaches 93 % (88–96), Head only 91 % (86–95) in 2 s instead of 20 s: the difference could be luck. Head only is enough." in text
-    assert "ended early" in text and "Not tried, for want of time: Adapters (LoRA)" in text
+    assert "ended early" in text and "Not tried, for want of time: Adapters (LoRA) – about 40 s. Give" in text
     page.button(key="advice.freeze.use.all").click().run()
     draft = stored(ws)
     assert draft.plan == ALL.plan and draft.preset == "custom" and draft.config is not None and draft.config.learning_rate == 2e-3
@@ -63,12 +63,16 @@ def test_a_surely_better_choice_is_called_so(ws: Workspace, visit: Visit, data: 
 def test_a_rate_is_taken_with_a_click(ws: Workspace, visit: Visit, data: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advice, "status", lambda ws, kind, ask: Advice("done", finding=CURVE) if kind == "rate" else Advice())
     page = visit("train.py")
-    assert not [one for one in page.button if one.key == "advice.rate.use"]
-    next(one for one in page.toggle if one.key == "train.find_rate").set_value(True).run()
     assert not trouble(page)
     page.button(key="advice.rate.use").click().run()
     draft = stored(ws)
     assert draft.config is not None and draft.config.learning_rate == 0.0021 and draft.preset == "custom"
+    assert not trouble(page) and not [one for one in page.button if one.key == "advice.rate.use"]
+
+
+def test_a_curve_that_ended_for_want_of_time_says_so(ws: Workspace, visit: Visit, data: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "status", lambda ws, kind, ask: Advice("done", finding=replace(CURVE, cut=True)) if kind == "rate" else Advice())
+    assert "The time was up before the training broke." in said(visit("train.py"))
 
 
 def test_charts_hold_every_training_and_mark_the_rate() -> None:

@@ -9,10 +9,11 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from core.errors import Fault
+from core.errors import Fault, UserError, out_of_memory
 from core.specs import DataSpec, FreezePlan, TrainConfig, to_json
 
 AdviceKind = Literal["rank", "depth", "freeze", "rate"]
+TOO_LARGE = Fault("Memory ran out.", "This machine has too little memory for this model.", "Choose a smaller model.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,15 @@ class Ask:
 def taken(config: TrainConfig) -> TrainConfig:
     """Settings of which only those are kept that say how an item is brought to the network."""
     return TrainConfig(input_size=config.input_size, max_tokens=config.max_tokens, long_texts=config.long_texts)
+
+
+def explained(error: Exception) -> Fault:
+    """What a user can be told of it, so that the look goes on without what failed. Raises the error itself where that is nothing."""
+    if isinstance(error, UserError):
+        return Fault.of(error)
+    if out_of_memory(error):
+        return TOO_LARGE
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +106,23 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class FreezeAdvice:
     """The cheapest first. `n_train`, `n_held`: items that were learned from and scored on. `best`: the kind that is recommended; empty while
-    unknown. `untried`: kinds for which there was no time (None), or why they failed."""
+    unknown. `late`: kinds for which there was no time, with the seconds that each would have taken; `failed`: kinds that could not be tried."""
     trials: tuple[Trial, ...]
     n_train: int
     n_held: int
     best: str = ""
-    untried: tuple[tuple[str, Fault | None], ...] = ()
+    late: tuple[tuple[str, float], ...] = ()
+    failed: tuple[tuple[str, Fault], ...] = ()
     whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
-    """Smoothed losses at rising learning rates, (rate, loss). `suggested`: None where the curve has no clear descent."""
+    """Smoothed losses at rising learning rates, (rate, loss). `suggested`: None where the curve has no clear descent. `cut`: the time was up
+    before the training broke."""
     points: tuple[tuple[float, float], ...]
     suggested: float | None = None
+    cut: bool = False
     whole: bool = False
 
 

@@ -5,12 +5,12 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from core.data.split import Split
@@ -18,21 +18,20 @@ from core.data.versions import Version, load_version
 from core.errors import DataError, Fault, UserError
 from core.evaluation.judge import evaluate, truths_of
 from core.evaluation.predictions import probabilities
-from core.events import EpochEnd, Preparing, Step
+from core.events import EpochEnd, Preparing, Started, Step
 from core.models.answers import answers_of
 from core.models.blocks import Network
 from core.models.build import build
 from core.models.catalog import find
 from core.models.rows import ModelRow
-from core.models.shares import outputs
 from core.objectives import objective
 from core.specs import HeadPlan, ModelSpec, Precision, RunSpec, SplitName
 from core.training.advice.alike import gains, surely_better
 from core.training.advice.choices import Choice, choices
 from core.training.advice.features import SEED, Sides, groups_of, sampled
-from core.training.advice.findings import Ask, FreezeAdvice, Looking, Score, Trial
+from core.training.advice.findings import Ask, FreezeAdvice, Looking, Score, Trial, explained
 from core.training.advice.linear_probe import folds
-from core.training.advice.ranking import TOO_LARGE
+from core.training.advice.timing import Expected, Pace, enough_to_time, expected, pace_of
 from core.training.fit import fit
 from core.training.machine import load_machine
 from core.workspace import Workspace
@@ -41,12 +40,10 @@ MOST_ITEMS, LEAST_ITEMS = 480, 16
 """Of both halves together."""
 FEWEST = 160
 """With less, ranges are so wide that nothing can be told; then rather the dearest choice is left out."""
-PASSES = 50
-"""So many times as long as a forward pass of half the sample all choices take together, roughly."""
-DEAR: dict[str, float] = {"head": 3.0, "last-stage": 4.0, "lora": 3.5, "all": 4.0}
-"""The same of the first epoch of each."""
-TIMED = 16
-STEPS = 100
+ROUGHLY = 0.7
+"""A choice is begun when so much of the time it should take is left: it may be quicker, and one that is cut short still shows its course."""
+STEPS = 400
+"""Of the progress that is told."""
 log = logging.getLogger(__name__)
 
 
@@ -71,31 +68,37 @@ class _Tried:
 
 
 def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | FreezeAdvice]:
-    """Short trainings, the cheapest first, until the time is up. Raises `UserError` when there are too few items or no model."""
+    """Short trainings, those that change less first, until the time is up: where there is none for one, there is none for what changes more.
+    Raises `UserError` when there are too few items or no model."""
     began, row = time.monotonic(), find(ask.models[0], ws)
     offered = choices(row, ask.config, ask.plan.head if ask.plan else HeadPlan())
     until = began + ask.budget_s if ask.budget_s else float("inf")
-    yield Looking(0, len(offered) * STEPS)
-    sample, item_s = _prepare(ws, row, ask, sides)
-    tried, untried = list[_Tried](), list[tuple[str, Fault | None]]()
-    for i, choice in enumerate(offered):
-        if time.monotonic() + DEAR[choice.kind] * len(sample.held) * item_s > until:
-            untried.append((choice.kind, None))
-            continue
+    yield Looking(0, STEPS)
+    sample, costs = _prepare(ws, row, ask, sides, offered, until)
+    ahead_s, whole_s = 0.0, sum(one.total_s for one in costs)
+    tried, late, failed = list[_Tried](), list[tuple[str, float]](), list[tuple[str, Fault]]()
+    for choice, cost in zip(offered, costs):
+        left: _Tried | Fault | None = None
         try:
-            for step in _train(ws, row, ask, choice, sample, until):
+            for step in () if late else _train(ws, row, ask, choice, cost, sample, until):
                 if isinstance(step, float):
-                    yield Looking(int((i + step) * STEPS), len(offered) * STEPS, choice.kind)
+                    yield Looking(int(STEPS * (ahead_s + step * cost.total_s) / whole_s), STEPS, choice.kind)
                 elif isinstance(step, Trial):
-                    yield _advice(tried, untried, sample, step)
+                    yield _advice(tried, sample, late, failed, now=step)
                 else:
-                    tried.append(step)
-        except (UserError, MemoryError) as error:
+                    left = step
+        except (UserError, MemoryError, RuntimeError) as error:
+            left = explained(error)
             log.exception("%s could not be tried", choice.kind)
-            untried.append((choice.kind, Fault.of(error) if isinstance(error, UserError) else TOO_LARGE))
-            continue
-        yield _advice(tried, untried, sample)
-    yield replace(_advice(tried, untried, sample), whole=True)
+        if left is None:
+            late.append((choice.kind, cost.total_s))
+        elif isinstance(left, Fault):
+            failed.append((choice.kind, left))
+        else:
+            tried.append(left)
+        ahead_s += cost.total_s
+        yield _advice(tried, sample, late, failed)
+    yield replace(_advice(tried, sample, late, failed), whole=True)
 
 
 def halves(version: Version, most: int) -> Version:
@@ -113,25 +116,23 @@ def halves(version: Version, most: int) -> Version:
     return replace(some, items=tuple(replace(item, split="val" if i in apart else "train") for i, item in enumerate(some.items)))
 
 
-def _prepare(ws: Workspace, row: ModelRow, ask: Ask, sides: Sides) -> tuple[_Sample, float]:
-    """The sample, smaller where time is short, and the seconds of an item's way through the network."""
-    whole = load_version(ws, ask.data)
+def _prepare(ws: Workspace, row: ModelRow, ask: Ask, sides: Sides, offered: Sequence[Choice], until: float) -> tuple[_Sample, list[Expected]]:
+    """The sample, smaller where time is short, and what each choice's training on it will take."""
+    whole, precision = load_version(ws, ask.data), load_machine(ws).precision or "fp32"
 
     def read(version: Version) -> dict[SplitName, Split]:
         return sides(ws, row, ask.data, version, ask.config)
-    few = halves(whole, TIMED * 2)
-    network, split = _network(ws, row, few, ask, None), read(few)["train"]
-    network.freeze(())
-    network.eval()
-    batch = split.inputs(torch.arange(len(split)))
-    outputs(network, batch)  # the first time is slower
-    began = time.perf_counter()
-    outputs(network, batch)
-    item_s = (time.perf_counter() - began) / len(split)
-    n = int(2 * ask.budget_s / (PASSES * item_s)) if ask.budget_s else MOST_ITEMS
-    version = halves(whole, max(FEWEST, min(MOST_ITEMS, n)))
+
+    def costs(pace: Pace, n: int) -> list[Expected]:
+        return [expected(ws, row, choice, pace, n - n // 2, n // 2) for choice in offered]
+    few = halves(whole, 2 * enough_to_time(row))
+    began = time.monotonic()
+    network = _network(ws, row, few, ask, None)
+    pace = pace_of(network, read(few)["train"], precision, whole.objective, time.monotonic() - began)
+    left, most_s = max(0.0, until - time.monotonic()), sum(one.total_s for one in costs(pace, MOST_ITEMS))
+    version = halves(whole, max(FEWEST, int(MOST_ITEMS * min(1.0, left / most_s))))
     truths = truths_of(version.split("val"), version.labels, version.labels, version.objective)
-    return _Sample(version, read(version), truths, load_machine(ws).precision or "fp32"), item_s
+    return _Sample(version, read(version), truths, precision), costs(pace, len(version.items))
 
 
 def _network(ws: Workspace, row: ModelRow, version: Version, ask: Ask, choice: Choice | None) -> Network:
@@ -139,30 +140,37 @@ def _network(ws: Workspace, row: ModelRow, version: Version, ask: Ask, choice: C
     return build(row, answers_of(version, head, ask.config.input_size), SEED, pretrained=ask.pretrained, store=ws.models)
 
 
-def _train(ws: Workspace, row: ModelRow, ask: Ask, choice: Choice, sample: _Sample, until: float) -> Iterator[float | Trial | _Tried]:
-    """One short training; yields the share of it that is done, what it has reached, and at last what it leaves. It ends at an epoch's end when another one would take too long, and in the
-    middle of the first one only when even that does."""
-    config = replace(choice.short(), seed=SEED)
+def _train(ws: Workspace, row: ModelRow, ask: Ask, choice: Choice, cost: Expected, sample: _Sample, until: float) -> Iterator[float | Trial | _Tried]:
+    """One short training; yields the share of it that is done, what it has reached, and at last what it leaves: nothing where there is no
+    time for it, or none is left when it is about to learn. It ends at an epoch's end when another one would leave no time to judge it, and in
+    the middle of the first one only when even that does."""
+    if time.monotonic() + ROUGHLY * cost.total_s > until:
+        return
+    config, until = replace(choice.short(), seed=SEED), until - cost.scoring_s
     network = _network(ws, row, sample.version, ask, choice)
     if choice.plan.adapted():
         from core.models.lora import adapt  # here: the library behind it takes seconds
 
         adapt(network, choice.plan, config)
     run = RunSpec("advice", choice.kind, "", 0.0, ask.data, ModelSpec(row.key, ask.pretrained), choice.plan, config)
-    points, began = list[tuple[float, float]](), time.monotonic()
+    points, began, steps = list[tuple[float, float]](), time.monotonic(), 1
 
     def control() -> Any:
         return "keep" if not points and time.monotonic() > until else "go"
-    with tempfile.TemporaryDirectory(prefix="advice-") as folder:
-        events = fit(run, network, sample.splits, objective(sample.version.objective).outputs(len(sample.version.labels)), Path(folder), control,
-                     sample.precision)
-        done, epoch_began = 0.0, began
+    n_outputs = objective(sample.version.objective).outputs(len(sample.version.labels))
+    with tempfile.TemporaryDirectory(prefix="advice-") as folder, \
+            closing(fit(run, network, sample.splits, n_outputs, Path(folder), control, sample.precision)) as events:  # type: ignore[type-var]
+        epoch_began = began
         for event in events:
-            if isinstance(event, Preparing):
-                yield 0.5 * event.done / event.total if choice.kind == "head" else 0.0
+            if isinstance(event, Started):
+                steps = event.epochs * event.steps_per_epoch
+            elif isinstance(event, Preparing):
+                if time.monotonic() > until:
+                    return
+                epoch_began = time.monotonic()  # the first epoch begins behind it
+                yield cost.once_s / cost.total_s * event.done / event.total
             elif isinstance(event, Step):
-                done = max(done, (event.epoch - 1) / config.epochs)
-                yield done
+                yield (cost.once_s + cost.epochs_s * event.step / steps) / cost.total_s
             elif isinstance(event, EpochEnd) and event.val_score is not None:
                 at = time.monotonic()
                 points.append((at - began, event.val_score))
@@ -171,8 +179,6 @@ def _train(ws: Workspace, row: ModelRow, ask: Ask, choice: Choice, sample: _Samp
                 if last:
                     break
                 yield Trial(choice.kind, choice.plan, choice.config.learning_rate, tuple(points), None)
-                yield event.epoch / config.epochs
-        events.close()  # type: ignore[attr-defined]
     # as the last epoch leaves it: the best of several epochs would be chosen by the very items that judge it
     answers = probabilities(network, sample.held, sample.version.objective)
     report = evaluate(answers, sample.truths, sample.version.labels, split="val", objective_key=sample.version.objective)
@@ -180,10 +186,11 @@ def _train(ws: Workspace, row: ModelRow, ask: Ask, choice: Choice, sample: _Samp
                        cut=len(points) < config.epochs), gains(np.asarray(answers), np.asarray(sample.truths), sample.version.objective))
 
 
-def _advice(tried: Sequence[_Tried], untried: Sequence[tuple[str, Fault | None]], sample: _Sample, now: Trial | None = None) -> FreezeAdvice:
+def _advice(tried: Sequence[_Tried], sample: _Sample, late: Sequence[tuple[str, float]], failed: Sequence[tuple[str, Fault]],
+            now: Trial | None = None) -> FreezeAdvice:
     """`now`: the training that is under way."""
     trials = (*(one.trial for one in tried), *((now,) if now else ()))
-    return FreezeAdvice(trials, len(sample.splits["train"]), len(sample.held), _best(tried, sample.version), tuple(untried))
+    return FreezeAdvice(trials, len(sample.splits["train"]), len(sample.held), _best(tried, sample.version), tuple(late), tuple(failed))
 
 
 def _best(tried: Sequence[_Tried], version: Version) -> str:

@@ -17,7 +17,7 @@ from core.models.catalog import find
 from core.models.rows import ModelRow
 from core.objectives import objective
 from core.specs import DataSpec, TrainConfig, from_json, to_json
-from core.training.advice.findings import Ask, Fit, Looking, Ranking, taken
+from core.training.advice.findings import Ask, Fit, Looking, Ranking, explained, taken
 from core.workspace import Workspace, write_atomic
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MOST_ITEMS = 600
 LEAST_ITEMS = 10
-TOO_LARGE = Fault("Memory ran out.", "This machine has too little memory for this model.", "Choose a smaller model.")
 log = logging.getLogger(__name__)
 
 
@@ -50,9 +49,9 @@ def advise(ws: Workspace, ask: Ask, prepare: Prepare) -> Iterator[Looking | Rank
                         fit = step
                     else:
                         yield replace(step, done=i * step.total + step.done, total=len(rows) * step.total)
-        except (UserError, MemoryError) as error:
+        except (UserError, MemoryError, RuntimeError) as error:
+            untried.append((row.key, explained(error)))
             log.exception("%s could not be looked at", row.key)
-            untried.append((row.key, Fault.of(error) if isinstance(error, UserError) else TOO_LARGE))
             continue
         found, untried = ([*found, fit], untried) if fit else (found, [*untried, (row.key, None)])
         yield ranked(found, len(version.items), untried, objective(version.objective).higher_is_better)

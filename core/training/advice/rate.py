@@ -20,11 +20,13 @@ from core.models.answers import answers_of
 from core.models.blocks import Network
 from core.models.build import build
 from core.models.catalog import find
+from core.models.rows import ModelRow
 from core.models.shares import outputs
 from core.specs import FreezePlan, TrainConfig
 from core.training import activations
 from core.training.advice.features import Sides, sampled
 from core.training.advice.findings import Ask, Looking, RateCurve
+from core.training.advice.timing import enough_to_time
 from core.training.anchor import anchors, pull
 from core.training.losses import LOSSES
 from core.training.machine import load_machine
@@ -73,6 +75,7 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | RateCurv
         raise ValueError("a learning rate is looked for by a plan")
     plan = replace(ask.plan, blocks=tuple(replace(block, from_epoch=0) for block in ask.plan.blocks))
     yield Looking(0, STEPS)
+    until = began + ask.budget_s if ask.budget_s else float("inf")
     version = sampled(load_version(ws, ask.data), MOST_ITEMS)
     if len(version.items) < LEAST_ITEMS:
         raise DataError("There are too few items to look for a learning rate.", "It takes {n} at least, besides those kept for the test.",
@@ -86,6 +89,9 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | RateCurv
     _awake(network, plan)
     network.precision = load_machine(ws).precision or "fp32" if ask.config.precision == "auto" else ask.config.precision
     prefix = network.frozen_prefix() if ask.config.store_activations and not ask.config.augmentation.active else 0
+    if prefix and (n := _storable(row, network, splits["train"], ask.config.batch_size, prefix, until)) < len(version.items):
+        version = sampled(version, n)
+        splits = sides(ws, row, ask.data, version, ask.config)
     with tempfile.TemporaryDirectory(prefix="advice-") as folder:
         stored, boundary = None, 0
         shape = activations.shape_of(network, splits["train"], prefix) if prefix else None
@@ -96,7 +102,6 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | RateCurv
                 else:
                     yield Looking(step.done * STEPS // step.total, 2 * STEPS)
         batches = _Batches(network, splits["train"], ask.config, stored, boundary)
-        until = began + ask.budget_s if ask.budget_s else float("inf")
         yield from _rise(network, plan, ask.config, ask.data.objective, len(version.labels), batches, until)
 
 
@@ -108,13 +113,23 @@ def _awake(network: Network, plan: FreezePlan) -> None:
         raise UserError("Nothing would learn.", "Every block is frozen.", "Train at least one block: the head is the usual choice.")
 
 
+def _storable(row: ModelRow, network: Network, split: Split, batch_size: int, prefix: int, until: float) -> int:
+    """So many items that what rests of the network is computed in half of the time that is left, but enough for two batches."""
+    some = split.inputs(torch.arange(min(len(split), enough_to_time(row))))
+    outputs(network, some, prefix)  # the first time is slower
+    began = time.perf_counter()
+    outputs(network, some, prefix)
+    item_s = (time.perf_counter() - began) / len(some)
+    return int(min(MOST_ITEMS, max(2 * batch_size, (until - time.monotonic()) / 2 / item_s)))
+
+
 def _rise(network: Network, plan: FreezePlan, config: TrainConfig, asked: str, n_labels: int, batches: _Batches,
           until: float) -> Iterator[Looking | RateCurve]:
-    """Fewer and larger steps where the first two say that time is short."""
+    """Fewer and larger steps where the first two say that time is short, and none any more when it is up."""
     loss, optimizer, anchored = LOSSES[asked], build_optimizer(network, plan, config), anchors(network, plan)
     terms = loss.terms(batches.split.targets, n_labels, smoothing=config.label_smoothing, weighted=config.class_weights)
     start, frozen, losses, rate, steps, began = 0 if batches.stored is None else STEPS, network.frozen_prefix(), list[float](), LOWEST, STEPS, 0.0
-    rates = list[float]()
+    rates, cut = list[float](), False
     for step, (batch, targets) in enumerate(batches):
         if step == 1:
             began = time.monotonic()  # the first step is slower
@@ -133,13 +148,15 @@ def _rise(network: Network, plan: FreezePlan, config: TrainConfig, asked: str, n
         quiet = max(3, steps // 5)  # one lucky batch at the start is no best to compare with
         if not math.isfinite(losses[-1]) or rate >= HIGHEST * 0.999 or (step > quiet and smooth[-1] > BROKEN * min(smooth[quiet:])):
             break
+        if cut := time.monotonic() > until:
+            break
         yield Looking(start + step * STEPS // steps, start + STEPS)
         if step % SHOW_EVERY == 0:
             yield RateCurve(_points(rates, smooth))
         rate = rate * (HIGHEST / rate) ** (1 / max(1, steps - step - 1))
     whole = [i for i, value in enumerate(losses) if math.isfinite(value)]
     rates, losses = [rates[i] for i in whole], [losses[i] for i in whole]
-    yield RateCurve(_points(rates, smoothed(losses, steps)), suggestion(rates, losses, steps), whole=True)
+    yield RateCurve(_points(rates, smoothed(losses, steps)), suggestion(rates, losses, steps), cut, whole=True)
 
 
 def smoothed(losses: Sequence[float], steps: int = STEPS) -> list[float]:

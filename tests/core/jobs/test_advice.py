@@ -1,18 +1,21 @@
 """Advice in a process of its own: watched, kept, cancelled, killed."""
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
 
 from core.errors import NotAllowed, NotFound
-from core.jobs import advice, processes
+from core.jobs import advice, advice_items, processes
 from core.jobs.advice import Advice
 from core.jobs.processes import ProcessId, this_process
 from core.specs import TrainConfig, to_json
-from core.training.advice.findings import Ask, Depths, Looking, Ranking, Score
+from core.training import probe
+from core.training.advice.findings import TOO_LARGE, Ask, Depths, Looking, Ranking, Score
 from core.workspace import Workspace, write_atomic
 from tests.core.training.advice.texts import OWNER, add_texts
 
@@ -95,6 +98,30 @@ def test_any_other_fault_ends_the_look_and_is_left_in_the_log(ws: Workspace, mon
     with pytest.raises(ModuleNotFoundError):
         advice.run(ws, "depth", advice._folder(ws, "depth", ask))
     assert advice.status(ws, "depth", ask).fault == advice.DIED
+
+
+def test_a_look_for_which_memory_ran_out_says_so(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def runs_out(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+    ask = asked(ws)
+    left(ws, ask, this_process())
+    monkeypatch.setattr(advice_items, "prepare", runs_out)
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        advice.run(ws, "depth", advice._folder(ws, "depth", ask))
+    assert advice.status(ws, "depth", ask).fault == TOO_LARGE
+
+
+def test_what_is_stored_meanwhile_goes_with_a_look_that_is_cancelled(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, seen = asked(ws), list[str]()
+    left(ws, ask, this_process())
+    folder = advice._folder(ws, "depth", ask)
+    monkeypatch.setattr(advice, "run", lambda *_: seen.append(tempfile.mkdtemp(prefix="advice-")))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(probe, "compute_as_runs_do", lambda: None)
+    monkeypatch.setattr(advice.os, "nice", lambda _by: 0, raising=False)
+    monkeypatch.setattr(advice.sys, "argv", ["advice", str(ws.root), "depth", folder.name])
+    advice.main()
+    assert Path(seen[0]).parent == folder
 
 
 def test_only_the_owner_may_ask_and_only_about_what_is_there(ws: Workspace) -> None:

@@ -12,7 +12,7 @@ from core.jobs.advice_items import prepare
 from core.specs import TrainConfig
 from core.training.advice import ranking
 from core.training.advice.features import sampled
-from core.training.advice.findings import Ask, Fit, Looking, Ranking, Score
+from core.training.advice.findings import TOO_LARGE, Ask, Fit, Looking, Ranking, Score
 from core.training.advice.ranking import advise, fit_of, ranked
 from core.workspace import Workspace
 from tests.core.training.advice.texts import add_texts
@@ -76,6 +76,20 @@ def test_a_model_that_can_not_be_built_does_not_keep_the_others_from_being_ranke
     *_, found = advise(ws, Ask(add_texts(ws), MODELS, TrainConfig()), prepare)
     assert [one.model for one in found.fits] == ["graft-words"]
     assert [(key, fault.title, fault.params) for key, fault in found.untried] == [("graft-words-lstm", "It is broken.", {"why": "bits"})]
+
+
+def test_a_model_for_which_memory_runs_out_is_named_and_the_others_are_ranked(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(text: str):  # type: ignore[no-untyped-def]
+        def fails(ws: Workspace, row, *rest):  # type: ignore[no-untyped-def]
+            if row.key == "graft-words-lstm":
+                raise RuntimeError(text)
+            return prepare(ws, row, *rest)
+        return fails
+    ask = Ask(add_texts(ws), MODELS, TrainConfig())
+    *_, found = advise(ws, ask, failing("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."))
+    assert [one.model for one in found.fits] == ["graft-words"] and found.untried == (("graft-words-lstm", TOO_LARGE),)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        list(advise(ws, ask, failing("shapes cannot be multiplied")))
 
 
 def test_too_few_items_are_refused(ws: Workspace) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from core.errors import UserError
 from core.jobs.advice_items import sides
 from core.models.catalog import find
 from core.specs import TrainConfig
+from core.training import activations
 from core.training.advice.findings import Ask, RateCurve
 from core.training.advice.rate import HIGHEST, LOWEST, advise, smoothed, suggestion
 from core.training.presets import PlanKind, plan_for
 from core.workspace import Workspace
+from tests.core.jobs.queued import dataset
 from tests.core.training.advice.texts import add_texts
 
 RATES = np.geomspace(LOWEST, HIGHEST, 100).tolist()
@@ -50,6 +53,24 @@ def test_rates_rise_evenly_until_the_loss_breaks(ws: Workspace, model: str, kind
     rates = [rate for rate, _loss in last.points]
     assert rates[0] == LOWEST and rates == sorted(rates) and rates[-1] <= HIGHEST * 1.001
     assert last.suggested is None or LOWEST < last.suggested <= rates[-1] / 10
+
+
+def test_no_step_is_begun_once_the_time_is_up(ws: Workspace) -> None:
+    data, row = add_texts(ws), find("graft-words")
+    *_, last = advise(ws, Ask(data, (row.key,), TrainConfig(batch_size=8), plan_for(row, "all"), budget_s=1e-9), sides)
+    assert last.whole and last.cut and len(last.points) == 1 and last.suggested is None
+
+
+def test_what_is_stored_of_a_slow_network_is_little(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the time is short, the part that rests is computed of two batches, not of all items."""
+    data, row, stored = dataset(ws, tmp_path / "data"), find("graft-resnet10"), list[int]()
+    config, store = TrainConfig(batch_size=4, input_size=64), activations.store
+    monkeypatch.setattr(activations, "store", lambda network, splits, *rest: (stored.append(len(splits["train"])), store(network, splits, *rest))[1])
+    plan = plan_for(row, "head")
+    for budget_s in (60.0, 1e-9):
+        *_, last = advise(ws, Ask(data, (row.key,), config, plan, budget_s=budget_s), sides)
+        assert last.whole and last.points
+    assert stored[0] > 20 and 8 <= stored[1] <= 9
 
 
 def test_a_plan_that_trains_nothing_is_refused(ws: Workspace) -> None:
