@@ -77,6 +77,10 @@ class Objective:
     least_labels: int = 2
     most_labels: int | None = None
 
+    def signed(self, score: float) -> float:
+        """The score so that more is better, whatever is measured."""
+        return score if self.higher_is_better else -score
+
 
 def _one(n_labels: int) -> int:
     return 1

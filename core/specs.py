@@ -16,7 +16,7 @@ BlockState = Literal["frozen", "trained", "lora"]
 PresetKey = Literal["instant", "balanced", "thorough", "few", "custom"]
 Method = Literal["plain", "contrastive"]
 """Learning from labels, or first from pairs of items and then from labels (`core.training.contrastive`)."""
-OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop"]
+OptimizerKey = Literal["sgd", "adam", "adamw", "rmsprop", "lbfgs"]
 ScheduleKey = Literal["constant", "cosine", "step"]
 Precision = Literal["fp32", "bf16"]
 FillKey = Literal["reflect", "edge", "black", "white"]
@@ -123,6 +123,7 @@ class TrainConfig:
     preset: PresetKey = "instant"
     epochs: int = 30
     optimizer: OptimizerKey = "adamw"
+    """L-BFGS fits a linear head that learns alone to all items at once; whatever else learns has AdamW in its place."""
     learning_rate: float = 3e-3
     momentum: float = 0.9
     """Used by SGD and RMSprop only."""
@@ -149,7 +150,8 @@ class TrainConfig:
     precision: Precision | Literal["auto"] = "auto"
     """Arithmetic of the training; auto: the one that is faster on this machine. Reports and predictions are always in fp32."""
     store_activations: bool = True
-    """Compute the frozen part once instead of in every epoch (same result; only without augmentation)."""
+    """Compute the frozen part once instead of in every epoch: same result. Of items that are changed at random a few variants are stored,
+    and take turns."""
 
     def __post_init__(self) -> None:
         _check(self, epochs=(1, 1000), learning_rate=(1e-8, 10), momentum=(0, 0.999), weight_decay=(0, 1), batch_size=(1, 1024),

@@ -18,6 +18,10 @@ class Split(Protocol):
     shas: tuple[str, ...]
     lengths: Tensor | None
     """Tokens of each item, (n,) int64; None where all items are of one shape."""
+    content: str
+    """A name for all that `inputs` can give: another one wherever an item, the order, or how items are read differs."""
+    changes: str
+    """A name for how `augmented` changes items, its seed included; empty where they are shown as they are."""
 
     def __len__(self) -> int: ...
 

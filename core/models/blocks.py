@@ -69,11 +69,18 @@ class Network(nn.Module):
 
     def run(self, batch: State, start: int = 0, stop: int | None = None) -> State:
         """Blocks `start` to `stop` (excluded) on what block `start - 1` gave (or on the items: pictures (B, C, H, W), token ids (B, L))."""
-        state = State(batch.x, batch.lengths, batch.window)
+        return self.at(batch, (len(self.blocks) if stop is None else stop,), start)[0]
+
+    def at(self, batch: State, stops: Sequence[int], start: int = 0) -> tuple[State, ...]:
+        """As `run`, in one pass what is given before each of these blocks; they rise."""
+        state, given = State(batch.x, batch.lengths, batch.window), list[State]()
         with torch.autocast(batch.x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
-            for block in self.blocks[start:stop]:
-                state = block.forward(state)
-        return State(state.x.float() if state.x.is_floating_point() else state.x, state.lengths, state.window)
+            for stop in stops:
+                for block in self.blocks[start:stop]:
+                    state = block.forward(state)
+                given.append(state)
+                start = max(start, stop)
+        return tuple(State(one.x.float() if one.x.is_floating_point() else one.x, one.lengths, one.window) for one in given)
 
     def parameters_of(self, block: Block) -> dict[str, nn.Parameter]:
         """The block's parameters by their names in the original network."""

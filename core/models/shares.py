@@ -25,7 +25,13 @@ def outputs(network: Network, batch: State, stop: int | None = None, start: int 
     busy machine for most of the time. Shares always have `SHARE` items (the last one is filled up), since libraries choose their
     kernels by size: an item's output then has the same bits whatever batch it came in. Items of different lengths are padded within
     their share only; there the last bits may differ."""
-    return _joined(each_share(batch, lambda share: network.run(share, start, stop)), len(batch))
+    return outputs_at(network, batch, (len(network.blocks) if stop is None else stop,), start)[0]
+
+
+def outputs_at(network: Network, batch: State, stops: Sequence[int], start: int = 0) -> tuple[State, ...]:
+    """As `outputs`, in one pass what is given before each of these blocks; they rise."""
+    shares = each_share(batch, lambda share: network.at(share, stops, start))
+    return tuple(_joined(list(given), len(batch)) for given in zip(*shares))
 
 
 def each_share(batch: State, compute: Callable[[State], T]) -> list[T]:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from core.specs import Augmentation
 
+AUGMENTER = "1"
+"""Part of cache keys: change it when the same seed would change a picture otherwise."""
 PADDING = {"reflect": "reflection", "edge": "border", "black": "zeros", "white": "zeros"}
 
 

@@ -17,9 +17,9 @@ from core.models.blocks import State
 from core.models.rows import ModelRow
 from core.preprocess import Preprocess
 from core.specs import Augmentation, DataSpec, SplitName, TrainConfig
-from core.tasks.augment import augment
+from core.tasks.augment import AUGMENTER, augment
 from core.tasks.picture_facts import relative
-from core.tasks.pixels import decoded
+from core.tasks.pixels import content_of, decoded
 from core.tasks.targets import targets_of
 from core.workspace import Workspace
 
@@ -44,11 +44,19 @@ class Pictures:
         """All pictures are of one size."""
         return None
 
+    @property
+    def content(self) -> str:
+        return f"{content_of(self.shas, self.preprocess)} {self.preprocess}"
+
+    @property
+    def changes(self) -> str:
+        return f"{AUGMENTER} {self.augmentation} {self.seed}" if self.augmentation.active else ""
+
     def inputs(self, idx: Tensor) -> State:
         return self._seen(self.pixels[self.rows[idx]])
 
     def augmented(self, idx: Tensor, epoch: int) -> State:
-        if not self.augmentation.active:
+        if not self.changes:
             return self.inputs(idx)
         seeds = [self.seed * 1_000_003 + epoch * 7_919_777 + int(i) for i in idx]
         return self._seen(augment(self.pixels[self.rows[idx]], self.augmentation, seeds))

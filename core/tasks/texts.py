@@ -1,7 +1,9 @@
 """Text classification: texts become token ids once, then are served as batches of like length."""
 from __future__ import annotations
 
+import hashlib
 import random
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,15 +37,25 @@ class Texts:
     shas: tuple[str, ...]
     window: int
 
+    changes = ""
+    """Texts are shown as they are in every epoch."""
+
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def content(self) -> str:
+        """By the tokens themselves."""
+        digest = hashlib.sha256(f"{self.window} {self.lengths.tolist()}".encode())
+        for row in self.rows:
+            digest.update(array("q", row).tobytes())
+        return digest.hexdigest()
 
     def inputs(self, idx: Tensor) -> State:
         ids, lengths = batch_of([self.rows[i] for i in idx.tolist()])
         return State(ids, lengths, self.window)
 
     def augmented(self, idx: Tensor, epoch: int) -> State:
-        """Texts are shown as they are in every epoch."""
         return self.inputs(idx)
 
 

@@ -1,11 +1,11 @@
-"""The frozen part runs once: its outputs are stored and feed the trained rest in every epoch."""
+"""The frozen part runs once: its outputs are stored and feed the trained rest in every epoch, of this run and of later ones."""
 from __future__ import annotations
 
+import hashlib
 import math
-import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,103 +14,220 @@ from torch import Tensor
 from core.data.split import Split
 from core.events import Preparing
 from core.models.blocks import Network, State
-from core.models.shares import outputs, padded
-from core.specs import SplitName
-from core.training.costs import BUDGET_BYTES
-from core.training.order import batches_by_length
+from core.models.shares import outputs, outputs_at, padded
+from core.shelf import Draft, Shelf
+from core.specs import Precision, SplitName
+from core.training.costs import BUDGET_BYTES, views_of
+from core.training.order import epoch_batches
 
+FORMAT = "1"
+"""Part of every key: change it when the same network and items would give other numbers."""
 BATCH = 32
 RAGGED_BATCH = 128
 """Texts at once: enough for every core to have a share."""
-SPARE_BYTES = 1 << 30
-"""Stays free on the disk: writing to a mapped file on a full one would end the process without a word."""
+SMALL_BYTES = 16 << 10
+"""An item that takes no more than this is stored in float32 whatever the network calculates in."""
+SIDES: tuple[SplitName, ...] = ("val", "train")
+"""Those that are stored, in this order: what is learned from the first training items can be judged at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Outputs of the first `boundary` blocks for one side of a dataset, float32, mapped from disk: (n, …), or where they keep the
-    items' lengths (sum of lengths, …), one item behind the other without padding; `starts` then says where each begins. `lengths` are
+    """Outputs of the first `boundary` blocks for one side of a dataset, mapped from disk, float32 or bfloat16. `views`: one tensor for items
+    as they are, or several for items changed at random, which take turns: (n, …), or where they keep the items' lengths
+    (sum of lengths, …), one item behind the other without padding; `starts` then says where each begins. `lengths` are
     those of the items in either case: by them the batches are made, so that these are the ones of the plain loop."""
-    outputs: Tensor
+    views: tuple[Tensor, ...]
     targets: Tensor
+    shas: tuple[str, ...]
     boundary: int
     lengths: Tensor | None = None
     starts: Tensor | None = None
     window: int = 0
+    content: str = ""
+    changes: str = ""
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def inputs(self, idx: Tensor) -> State:
+        return self.augmented(idx, 0)
+
+    def augmented(self, idx: Tensor, epoch: int) -> State:
+        rows = self.views[epoch % len(self.views)]
         if self.starts is None or self.lengths is None:
-            return State(self.outputs[idx])
+            return State(rows[idx].float())
         lengths = self.lengths[idx]
-        return State(padded([self.outputs[start:start + n] for start, n in zip(self.starts[idx].tolist(), lengths.tolist())]),
+        return State(padded([rows[start:start + n].float() for start, n in zip(self.starts[idx].tolist(), lengths.tolist())]),
                      lengths, self.window)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What is stored of one item: a tensor of `item`, or (`ragged`) one of `item` for each of its tokens."""
+class Layout:
+    """What is stored behind `boundary` blocks, of one item: a tensor of `item`, or (`ragged`) one of `item` for each of its tokens, in
+    `dtype`. `views`: of each training item."""
+    boundary: int
     item: tuple[int, ...]
     ragged: bool
-    window: int = 0
+    window: int
+    dtype: torch.dtype
+    views: int = 1
 
-    def rows(self, split: Split) -> int:
-        return int(split.lengths.sum()) if self.ragged and split.lengths is not None else len(split)
+    def rows(self, side: Split) -> int:
+        return int(side.lengths.sum()) if self.ragged and side.lengths is not None else len(side)
 
-
-def shape_of(network: Network, split: Split, boundary: int) -> Shape:
-    """What the first `boundary` blocks give, found out with one item."""
-    first = outputs(network, split.inputs(torch.tensor([0])), boundary)
-    return Shape(tuple(first.x.shape[1 if first.lengths is None else 2:]), first.lengths is not None, first.window)
-
-
-def fits(shape: Shape, sides: Mapping[SplitName, Split], folder: Path) -> bool:
-    """Whether the outputs of training and validation items stay within the budget, and within what is free on the disk of `folder`."""
-    needed = 4 * math.prod(shape.item) * sum(shape.rows(sides[name]) for name in ("train", "val"))
-    return needed <= BUDGET_BYTES and needed + SPARE_BYTES <= shutil.disk_usage(folder).free
+    def bytes(self, sides: Mapping[SplitName, Split]) -> int:
+        rows = self.rows(sides["train"]) * self.views + self.rows(sides["val"])
+        return rows * math.prod(self.item) * self.dtype.itemsize
 
 
-def store(network: Network, splits: Mapping[SplitName, Split], boundary: int, shape: Shape,
-          folder: Path) -> Iterator[Preparing | dict[SplitName, Stored]]:
-    """Run blocks 0 … boundary - 1 once over training and validation items. Yields progress, then the two `Stored` sides.
-    `folder` holds what is stored, and nothing else.
-
-    The blocks must be frozen (in `eval()`): then what is stored is what the plain loop would compute in every epoch.
-    """
-    shutil.rmtree(folder, ignore_errors=True)  # what an earlier boundary needed
-    folder.mkdir(exist_ok=True)
-    stored: dict[SplitName, Stored] = {}
-    total, done = sum(len(splits[name]) for name in ("train", "val")), 0
-    for name in ("train", "val"):
-        split = splits[name]
-        side = _empty_side(split, boundary, shape, folder / f"{name}-{boundary}.npy")
-        for idx in batches_by_length(split, BATCH if split.lengths is None else RAGGED_BATCH):
-            _put(side, idx, outputs(network, split.inputs(idx), boundary))
-            done += len(idx)
-            yield Preparing("storing", done, total)
-        stored[name] = side
-    yield stored
+def layout(network: Network, side: Split, boundary: int, epochs: int) -> Layout | None:
+    """How to store what the first `boundary` blocks give in so many epochs, found out with one item. None where nothing would be saved:
+    changed items are stored in fewer views than there are epochs, or not at all."""
+    views = views_of(epochs, bool(side.changes))
+    if not boundary or (side.changes and views >= epochs):
+        return None
+    first = outputs(network, side.inputs(torch.tensor([0])), boundary)
+    ragged = first.lengths is not None
+    item = tuple(first.x.shape[2 if ragged else 1:])
+    return Layout(boundary, item, ragged, first.window, _dtype(network.precision, item), views)
 
 
-def _empty_side(split: Split, boundary: int, shape: Shape, path: Path) -> Stored:
-    rows = _mapped(path, (shape.rows(split), *shape.item))
-    if not shape.ragged:
-        return Stored(rows, split.targets, boundary, split.lengths)
-    assert split.lengths is not None, "a network can't give items of different lengths for such of one"
-    return Stored(rows, split.targets, boundary, split.lengths, split.lengths.cumsum(0) - split.lengths, shape.window)
+def has_room(layouts: Sequence[Layout], sides: Mapping[SplitName, Split], shelf: Shelf) -> bool:
+    needed = sum(one.bytes(sides) for one in layouts)
+    return needed <= BUDGET_BYTES and shelf.has_room(needed)
 
 
-def _put(side: Stored, idx: Tensor, given: State) -> None:
+def _dtype(precision: Precision, item: tuple[int, ...]) -> torch.dtype:
+    """What was calculated in bfloat16 loses nothing worth its space by being stored in it."""
+    return torch.bfloat16 if precision == "bf16" and 4 * math.prod(item) > SMALL_BYTES else torch.float32
+
+
+@dataclass(slots=True)
+class Filling:
+    """The sides as they are being stored, for each boundary. What an earlier run stored is there from the start."""
+    sides: dict[int, dict[SplitName, Stored]]
+    missing: list[_Pass]
+    shelf: Shelf
+    filled: list[Tensor] = field(default_factory=list)
+    """Training items that are there already, batch by batch; of the first view."""
+
+    def run(self, network: Network) -> Iterator[Preparing]:
+        """Compute what is missing; the blocks must be frozen (in `eval()`): then it is what the plain loop would compute in every epoch.
+        What is left unfinished is removed."""
+        total, done = sum(len(one.side) for one in self.missing), 0
+        try:
+            for one in self.missing:
+                stops = sorted(one.rows)
+                for idx in one.batches():
+                    batch = one.side.inputs(idx) if one.view is None else one.side.augmented(idx, one.view)
+                    for stop, given in zip(stops, outputs_at(network, batch, stops)):
+                        _put(self.sides[stop][one.name], one.rows[stop], idx, given)
+                    if one.name == "train" and not one.view:
+                        self.filled.append(idx)
+                    done += len(idx)
+                    yield Preparing("storing", done, total)
+            for one in self.missing:
+                for draft in one.drafts:
+                    self.shelf.keep(draft)
+            self.missing = []
+        finally:
+            for one in self.missing:
+                for draft in one.drafts:
+                    self.shelf.drop(draft)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass over a side in one view (None: as they are), and where its outputs go, by boundary."""
+    name: SplitName
+    side: Split
+    view: int | None
+    rows: dict[int, Tensor] = field(default_factory=dict)
+    drafts: list[Draft] = field(default_factory=list)
+
+    def batches(self) -> list[Tensor]:
+        """In an order of chance, but always the same, so that what is stored again has the same bits, and that the first ones are like
+        the rest."""
+        return epoch_batches(self.side, BATCH if self.side.lengths is None else RAGGED_BATCH, 0, 0) if len(self.side) else []
+
+
+def storing(network: Network, sides: Mapping[SplitName, Split], layouts: Sequence[Layout], shelf: Shelf,
+            names: Sequence[SplitName] = SIDES) -> Filling:
+    """What is stored already, and what has yet to be computed, all boundaries in one pass. Raises `OSError` (ENOSPC) without room."""
+    digests = _digests(network, max(one.boundary for one in layouts))
+    filling = Filling({one.boundary: {} for one in layouts}, [], shelf)
+    for name in names:
+        side = sides[name]
+        passes = list[_Pass]()
+        for view in range(max(one.views for one in layouts)) if name == "train" and side.changes else (None,):
+            passes.append(_Pass(name, side, view))
+        for one in layouts:
+            views = list[Tensor]()
+            for its in passes[:one.views]:
+                key = _key(digests[one.boundary], network.precision, one.dtype, side, its.view)
+                rows = _found(shelf, key, one)
+                if rows is None:
+                    draft = shelf.begin(key, (one.rows(side), *one.item), _stored_as(one.dtype))
+                    its.drafts.append(draft)
+                    rows = its.rows[one.boundary] = _tensor(draft.array, one.dtype)
+                views.append(rows)
+            filling.sides[one.boundary][name] = _side(side, one, tuple(views))
+        filling.missing += [its for its in passes if its.rows]
+    return filling
+
+
+def _side(side: Split, one: Layout, views: tuple[Tensor, ...]) -> Stored:
+    if not one.ragged:
+        return Stored(views, side.targets, side.shas, one.boundary, side.lengths)
+    assert side.lengths is not None, "a network can't give items of different lengths for such of one"
+    return Stored(views, side.targets, side.shas, one.boundary, side.lengths, side.lengths.cumsum(0) - side.lengths, one.window)
+
+
+def _put(side: Stored, rows: Tensor, idx: Tensor, given: State) -> None:
     if side.starts is None or given.lengths is None:
-        side.outputs[idx] = given.x
+        rows[idx] = given.x.to(rows.dtype)
         return
     for start, n, row in zip(side.starts[idx].tolist(), given.lengths.tolist(), given.x):
-        side.outputs[start:start + n] = row[:n]
+        rows[start:start + n] = row[:n]
 
 
-def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
-    if not shape[0]:
-        return torch.zeros(shape)  # an empty file can't be mapped
-    return torch.from_numpy(np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape))
+def _found(shelf: Shelf, key: str, one: Layout) -> Tensor | None:
+    array = shelf.find(key)
+    return None if array is None else _tensor(array, one.dtype)
+
+
+def _stored_as(dtype: torch.dtype) -> Any:
+    """NumPy knows no bfloat16: its bits are kept as whole numbers."""
+    return np.int16 if dtype == torch.bfloat16 else np.float32
+
+
+def _tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(array).view(dtype)
+
+
+def _key(digest: str, precision: Precision, dtype: torch.dtype, side: Split, view: int | None) -> str:
+    """By all that the numbers depend on."""
+    facts = (FORMAT, torch.__version__, digest, precision, str(dtype), side.content, "" if view is None else f"{side.changes} {view}")
+    return f"outputs-{hashlib.sha256(chr(10).join(facts).encode()).hexdigest()[:32]}"
+
+
+def _digests(network: Network, last: int) -> dict[int, str]:
+    """For each boundary, a name for the blocks before it: what they are made of, and every number in them."""
+    digest, found = hashlib.sha256(), dict[int, str]()
+    for k, block in enumerate(network.blocks[:last], 1):
+        digest.update(f"{block.name} {block.modules} {block.tensors}".encode())
+        for path in block.modules:
+            module = network.model.get_submodule(path)
+            digest.update(repr(module).encode())
+            for name, buffer in module.named_buffers():
+                _add(digest, name, buffer)
+        for name, parameter in network.parameters_of(block).items():
+            _add(digest, name, parameter)
+        found[k] = digest.hexdigest()
+    return found
+
+
+def _add(digest: Any, name: str, tensor: Tensor) -> None:
+    digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+    digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")

@@ -19,6 +19,9 @@ EPOCH_S = 0.01
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 
+LEAST_VIEWS, EPOCHS_A_VIEW = 4, 4
+"""Of items that are changed at random, so many variants are stored at least, and one more for every so many epochs."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlockCost:
@@ -64,6 +67,11 @@ class Costs:
     measured: bool
     pass_bytes: float = 0.0
     item_s: float = 0.0
+
+
+def views_of(epochs: int, changed: bool) -> int:
+    """How many variants of each training item are stored, which then take turns, in a run of so many epochs."""
+    return max(LEAST_VIEWS, epochs // EPOCHS_A_VIEW) if changed else 1
 
 
 def learned(block: BlockCost, state: BlockState) -> float:

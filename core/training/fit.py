@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +18,10 @@ from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started
 from core.models.blocks import Network
 from core.models.shares import outputs
 from core.objectives import objective
-from core.specs import FreezePlan, Precision, RunSpec, SplitName
-from core.training import activations, contrastive
+from core.shelf import Shelf
+from core.specs import FreezePlan, Precision, RunSpec, SplitName, TrainConfig
+from core.training import contrastive, full_batch
+from core.training.activations import Layout, Stored, has_room, layout, storing
 from core.training.anchor import Anchored, anchors, pull
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss, Terms
@@ -66,9 +69,10 @@ class _Sums:
 
 
 def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, folder: Path, control: Control,
-        precision: Precision = "fp32") -> Iterator[Event]:
+        precision: Precision = "fp32", shelf: Shelf | None = None) -> Iterator[Event]:
     """Train by the run's plan and settings; afterwards the network holds the best epoch, and so does `folder/best.safetensors`.
-    Adapters that the plan asks for are there already (`core.models.lora.adapt`), and stay.
+    Adapters that the plan asks for are there already (`core.models.lora.adapt`), and stay. What the frozen part gives is kept on
+    `shelf`, where later runs find it (None: in the folder, for this one alone).
 
     Raises `UserError` when nothing would learn or the loss is no longer a number. The order of items is a function of
     (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
@@ -76,8 +80,12 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_output
     threads, network.precision = torch.get_num_threads(), precision
     network.keeps_statistics = run.plan.batch_norm == "keep"
     network.to(memory_format=torch.channels_last)  # the order in which convolutions read fastest, here and on GPUs
+    if shelf is None:
+        shelf = Shelf(folder / "activations")
+        shelf.folder.mkdir(exist_ok=True)
     try:
-        last = yield from _fit(run, network, splits, n_outputs, folder, control, threads)
+        last = yield from _fit(run, network, splits, n_outputs, folder, control, threads, shelf)
+        shelf.settle()
     finally:
         torch.set_num_threads(threads)
         network.precision = "fp32"
@@ -85,13 +93,18 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_output
 
 
 def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, folder: Path, control: Control,
-         threads: int) -> Generator[Event, None, Done | Discarded]:
+         threads: int, shelf: Shelf) -> Generator[Event, None, Done | Discarded]:
     """Everything but the last event, which it returns."""
     began, plan, config = time.monotonic(), run.plan, run.config
     _check_learns(network, plan)
     steps_per_epoch = len(epoch_batches(splits["train"], config.batch_size, config.seed, 0))
-    yield Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
-                  sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu", network.precision)
+    started = Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
+                      sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu", network.precision)
+    if config.optimizer == "lbfgs" and config.store_activations and (layer := full_batch.linear_head(network, plan)):
+        last = yield from full_batch.fit_head(run, network, layer, splits, started, folder, shelf, lambda: _asked(control))
+        if last:
+            return last
+    yield started
     if config.method == "contrastive":
         wish = yield from contrastive.tune(run, network, splits["train"], lambda: _asked(control))
         if wish == "discard":
@@ -101,15 +114,12 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
     optimizer, anchored = build_optimizer(network, plan, config), anchors(network, plan)
     at = _Progress(max(block.from_epoch for block in plan.blocks if block.state != "frozen" and block.from_epoch < config.epochs))
-    sides, boundary = splits, 0
+    stored = yield from _store(network, splits, plan, config, shelf, control, at)
     for epoch in range(config.epochs):
         if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
             network.freeze(plan.trained_at(epoch))
-            prefix = network.frozen_prefix() if config.store_activations and not config.augmentation.active else 0
-            if prefix != boundary:
-                torch.set_num_threads(threads)
-                sides, boundary = splits, 0  # lets go of what was stored before
-                sides, boundary = yield from _store(network, splits, prefix, folder, control, at)
+            boundary = network.frozen_prefix() if network.frozen_prefix() in stored else 0
+            sides = stored.get(boundary, splits)
             torch.set_num_threads(1 if _is_small(network, boundary) else threads)
         if at.stop not in ("discard", "keep"):
             totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, anchored, loss, terms, epoch, at, control)
@@ -141,25 +151,36 @@ def _check_learns(network: Network, plan: FreezePlan) -> None:
                         "Let one block train from the start: the head is the usual choice.")
 
 
-def _store(network: Network, splits: dict[SplitName, Split], prefix: int, folder: Path, control: Control,
-           at: _Progress) -> Generator[Event, None, tuple[dict[SplitName, Split], int]]:
-    """The sides to train on, with the outputs of `prefix` frozen blocks where there is room for them, and how many blocks these are.
-    Sets `at.stop` when asked to end and there is nothing left to do for it."""
-    if not prefix:
-        return splits, 0
-    shape = activations.shape_of(network, splits["train"], prefix)
-    if not activations.fits(shape, splits, folder):
-        yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
-        return splits, 0
-    for stored in activations.store(network, splits, prefix, shape, folder / "activations"):
-        if isinstance(stored, dict):
-            return stored, prefix  # type: ignore[return-value]
-        yield stored
-        wish = _asked(control)
-        if wish == "discard" or (wish == "keep" and at.best_epoch):
-            at.stop = wish
+def _store(network: Network, splits: dict[SplitName, Split], plan: FreezePlan, config: TrainConfig, shelf: Shelf, control: Control,
+           at: _Progress) -> Generator[Event, None, dict[int, dict[SplitName, Stored]]]:
+    """By boundary, the sides as the frozen part gives them, for every one that the run will have and that there is room for: all are
+    computed in one pass. Sets `at.stop` when asked to discard the run."""
+    layouts = list[Layout]()
+    for prefix, epochs in _prefixes(network, plan, config.epochs) if config.store_activations else ():
+        if one := layout(network, splits["train"], prefix, epochs):
+            if not has_room([*layouts, one], splits, shelf):
+                yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
+                break
+            layouts.append(one)
+    if not layouts:
+        return {}
+    filling = storing(network, splits, layouts, shelf)
+    for event in filling.run(network):
+        yield event
+        if _asked(control) == "discard":
+            at.stop = "discard"
             break
-    return splits, 0
+    return filling.sides
+
+
+def _prefixes(network: Network, plan: FreezePlan, epochs: int) -> list[tuple[int, int]]:
+    """How many leading blocks rest, and in how many epochs; leaves the network as the first epoch needs it."""
+    found = list[tuple[int, int]]()
+    for trained, some in groupby(range(epochs), key=plan.trained_at):
+        network.freeze(trained)
+        found.append((network.frozen_prefix(), len(list(some))))
+    network.freeze(plan.trained_at(0))
+    return found
 
 
 def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: Optimizer, anchored: list[Anchored], loss: Loss,
@@ -172,7 +193,7 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
         rate = rate_at(config.schedule, config.learning_rate, at.step, config.epochs * len(batches))
         set_rate(optimizer, rate)
         torch.default_generator.manual_seed(config.seed * 1_000_003 + at.step)
-        batch, targets = side.augmented(idx, epoch) if boundary == 0 else side.inputs(idx), side.targets[idx]
+        batch, targets = side.augmented(idx, epoch), side.targets[idx]
         if frozen > boundary:
             batch = outputs(network, batch, frozen)
         logits = network.run(batch, start=frozen).x
@@ -201,7 +222,7 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     val_loss, val_score = _evaluate(network, sides["val"], boundary, loss, terms) if len(sides["val"]) else (None, None)
     if val_loss is not None:
         _refuse_nan(val_loss, run.config.learning_rate)
-    rank = (float(epoch), 0.0) if val_score is None else (_better(run, val_score), -val_loss)
+    rank = (float(epoch), 0.0) if val_score is None else (objective(run.data.objective).signed(val_score), -val_loss)
     best = rank > at.best
     if best:
         at.best, at.best_epoch, at.best_score, at.waited = rank, epoch + 1, val_score, 0
@@ -234,11 +255,6 @@ def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: T
 def _is_small(network: Network, boundary: int) -> bool:
     """A head alone, also one behind tables of vectors, is too little work to share: several threads would mostly wait for each other."""
     return not any(network.parameters_of(block) for block in network.blocks[boundary:-1] if not block.lookup)
-
-
-def _better(run: RunSpec, score: float) -> float:
-    """The score so that more is better, whatever the objective measures."""
-    return score if objective(run.data.objective).higher_is_better else -score
 
 
 def _refuse_nan(loss: float, rate: float) -> None:

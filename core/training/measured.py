@@ -27,7 +27,7 @@ RANK = 8
 """Width of the adapters that are measured."""
 MOST = 6
 """Measurements that are kept of a network."""
-REMEMBERED: dict[OptimizerKey, int] = {"sgd": 1, "rmsprop": 2, "adam": 2, "adamw": 2}
+REMEMBERED: dict[OptimizerKey, int] = {"sgd": 1, "rmsprop": 2, "adam": 2, "adamw": 2, "lbfgs": 2}
 """Numbers that an optimizer keeps for each one that learns."""
 BOUNDS = (0.5, 2.0)
 """What runs say may change a probe's seconds by no more than this."""

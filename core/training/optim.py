@@ -62,7 +62,7 @@ def _build(groups: list[dict[str, Any]], config: TrainConfig) -> torch.optim.Opt
             return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
         case "adam":
             return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
-        case "adamw":
+        case "adamw" | "lbfgs":
             return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "rmsprop":
             return torch.optim.RMSprop(groups, lr=config.learning_rate, momentum=config.momentum)

@@ -18,6 +18,7 @@ from core.tasks.registry import TASKS, TaskInfo
 from core.workspace import Workspace
 from tests.core.jobs.queued import dataset
 from tests.core.jobs.texts import text_dataset
+from tests.core.tasks.kept import until_kept
 
 CHANGED = {"image": Augmentation(flip=True, rotation_deg=20, shift=0.1, shear_deg=10, zoom=0.2, colour=0.5), "text": Augmentation()}
 """By task: every option that its augmentation has."""
@@ -158,6 +159,7 @@ def test_pictures_are_decoded_once(pictures: Made) -> None:
     told: list[tuple[int, int]] = []
     for _ in range(2):
         pictures.info.load().splits(pictures.ws, pictures.data, pictures.version, pictures.preprocess, TrainConfig(), lambda done, total: told.append((done, total)))
+        until_kept(pictures.ws)
     n = len({item.sha for item in pictures.version.items})
     assert told == [(i, n) for i in range(1, n + 1)]
 

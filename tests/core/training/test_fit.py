@@ -288,20 +288,6 @@ def test_stop_and_keep_before_the_first_epoch_has_ended_keeps_what_there_is(stor
     assert (tmp_path / "best.safetensors").is_file()
 
 
-def test_stop_and_keep_does_not_wait_for_a_second_storing(tmp_path: Path) -> None:
-    storings: list[Preparing] = []
-    run = spec(joining({"head": 0, "stage 4": 1}), epochs=4)
-    net, epochs = network(), 0
-    log = []
-    for event in training.fit(run, net, sides(96, 12), 3, tmp_path, lambda: "keep" if epochs else "go"):
-        log.append(event)
-        epochs += isinstance(event, EpochEnd)
-        if epochs and isinstance(event, Preparing):
-            storings.append(event)
-    assert len(storings) == 1 and storings[0].done < storings[0].total
-    assert log[-1].stopped and log[-1].best_epoch == 1
-
-
 @pytest.mark.parametrize("store, after", [(True, 0), (True, 5), (False, 0), (False, 6)])
 def test_discard_ends_it_without_a_result(store: bool, after: int, tmp_path: Path) -> None:
     log, _ = train(spec(epochs=9, store_activations=store), tmp_path, control=asked_after(after, "discard"))

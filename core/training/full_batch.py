@@ -1,0 +1,221 @@
+"""A linear head that learns alone: fitted to all items at once by L-BFGS (Liu and Nocedal 1989) on what the frozen part gives of them.
+
+One fit after the other, each free to use larger weights than the one before; the validation items choose among them. While the frozen
+part is still being computed, fits to the items that are there already show where it is going.
+"""
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.data.split import Split
+from core.errors import UserError
+from core.events import Discarded, Done, EpochEnd, Event, Saved, Started, Step
+from core.models.blocks import Network, State
+from core.objectives import objective
+from core.shelf import Shelf
+from core.specs import FreezePlan, RunSpec, SplitName
+from core.training.activations import Filling, Stored, has_room, layout, storing
+from core.training.checkpoint import copy_trained, save_trained
+from core.training.losses import LOSSES, Terms
+
+STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+"""Of the pull on weights, as they would be of features with variance 1: half of it times their squares is added to the mean loss."""
+USUAL = 0.03
+"""Where nothing tells which one is best."""
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Of the training items: when so many have been computed, they are fitted to."""
+LEAST_ITEMS = 16
+MOST_ROUNDS, GRADIENT, CHANGE = 60, 1e-5, 1e-8
+"""A fit ends after so many rounds, or where the gradient or the change of the loss is that small."""
+WORSE = 3
+"""So many fits without gain, and those that are freer still are not tried."""
+AT_ONCE = 256
+Wish = Literal["", "keep", "discard"]
+
+
+def linear_head(network: Network, plan: FreezePlan) -> nn.Linear | None:
+    """The layer that learns, where it is the last block's only one and nothing else learns."""
+    head, trained = network.blocks[-1], set(plan.trained())
+    layers = [part for path in head.modules for part in network.model.get_submodule(path).modules() if isinstance(part, nn.Linear)]
+    if len(layers) != 1 or layers[0].bias is None:
+        return None
+    learning = {id(p) for block in network.blocks if block.name in trained for p in network.learning(block).values()}
+    return layers[0] if learning == {id(layers[0].weight), id(layers[0].bias)} else None
+
+
+def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[SplitName, Split], started: Started, folder: Path, shelf: Shelf,
+             control: Callable[[], Wish]) -> Generator[Event, None, Done | Discarded | None]:
+    """As `core.training.fit.fit`, but for the last event, which it returns; None, before anything else, where there is no room for what the
+    frozen part gives. Epochs are fits, of one step each; nothing is random but how items are changed."""
+    began = time.monotonic()
+    network.freeze(())
+    network.eval()
+    stored = layout(network, splits["train"], len(network.blocks) - 1, run.config.epochs)
+    if stored is None or not has_room([stored], splits, shelf):
+        return None
+    filling = storing(network, splits, [stored], shelf)
+    first = [n for share in SHARES if (n := int(share * started.n_train)) >= LEAST_ITEMS] if filling.missing else []
+    strengths = STRENGTHS if len(splits["val"]) else (USUAL,)
+    yield replace(started, epochs=len(first) + len(strengths), steps_per_epoch=1, t=time.time())
+    terms = LOSSES[run.data.objective].terms(splits["train"].targets, started.n_classes, smoothing=run.config.label_smoothing,
+                                             weighted=run.config.class_weights)
+    fits = _Fits(run, network, layer, filling.sides[stored.boundary], terms)
+    wish: Wish = ""
+    for event in _on_the_way(filling, network, fits, first):
+        yield event
+        wish = control()
+        if wish == "discard" or (wish == "keep" and fits.best):
+            break
+    if wish == "discard":
+        return Discarded()
+    if not (wish and fits.best):
+        yield from fits.freer(strengths, control)
+        if control() == "discard":
+            return Discarded()
+    assert fits.best is not None, "at least one fit has been made"
+    fits.restore()
+    save_trained(folder / "best.safetensors", copy_trained(network, run.plan))
+    yield Saved(fits.best.epoch)
+    return Done(fits.best.epoch, fits.n, fits.best.val_score, time.monotonic() - began, stopped=control() == "keep")
+
+
+def _on_the_way(filling: Filling, network: Network, fits: _Fits, first: list[int]) -> Iterator[Event]:
+    """What the frozen part's computation says, and a fit wherever as many items as `first` says are there."""
+    for event in filling.run(network):
+        yield event
+        there = sum(map(len, filling.filled))
+        if first and there >= first[0]:
+            first = [n for n in first if n > there]
+            yield from fits.fit(torch.cat(filling.filled), USUAL)
+
+
+@dataclass(slots=True)
+class _Fits:
+    """The fits that were made, and the best one. `weight` (n_outputs, D) and `bias` are those of features with mean 0 and variance 1; every fit
+    begins where the last one ended."""
+    run: RunSpec
+    network: Network
+    layer: nn.Linear
+    sides: dict[SplitName, Stored]
+    terms: Terms
+    n: int = 0
+    best: EpochEnd | None = None
+    weight: Tensor = field(init=False)
+    bias: Tensor = field(init=False)
+    _rank: tuple[float, float] = (-math.inf, -math.inf)
+    _kept: tuple[Tensor, Tensor] | None = None
+    _entering: dict[SplitName, Tensor] = field(default_factory=dict)
+    _behind: tuple[Tensor, Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weight = torch.zeros_like(self.layer.weight)
+        self.bias = torch.zeros_like(self.layer.bias)
+        few = self.sides["train"].inputs(torch.tensor([0]))
+        zero, one = (self._head(few, lambda x, y=y: x.new_full((len(x), self.layer.out_features), y)) for y in (0.0, 1.0))
+        self._behind = one - zero, zero  # numbers are brought to the unit of the labels behind the layer
+
+    def freer(self, strengths: tuple[float, ...], control: Callable[[], Wish]) -> Iterator[Event]:
+        """Fits to all items, the least free first."""
+        self.best, self._rank, waited = None, (-math.inf, -math.inf), 0
+        for strength in strengths:
+            before = self.best
+            yield from self.fit(None, strength)
+            waited = waited + 1 if self.best is before else 0
+            if control() or waited == WORSE:
+                break
+
+    def fit(self, idx: Tensor | None, strength: float) -> Iterator[Event]:
+        """To some of the training items (None: all, in every view)."""
+        loss, side = LOSSES[self.run.data.objective], self.sides["train"]
+        x = self._features("train") if idx is None else self._collected(side, idx)
+        targets = side.targets.repeat(len(x) // len(side), *[1] * (side.targets.ndim - 1)) if idx is None else side.targets[idx]
+        std, mean = torch.std_mean(x, dim=0, correction=0)
+        std = torch.where(std > 1e-6 * std.max(), std, torch.ones_like(std))
+        weight, bias = self.weight.clone().requires_grad_(), self.bias.clone().requires_grad_()
+        solver = torch.optim.LBFGS([weight, bias], max_iter=MOST_ROUNDS, tolerance_grad=GRADIENT, tolerance_change=CHANGE,
+                                   line_search_fn="strong_wolfe")
+
+        def plain() -> tuple[Tensor, Tensor]:
+            """The layer's numbers for features as they are."""
+            own = weight / std
+            return own, bias - own @ mean
+
+        def closure() -> Tensor:
+            solver.zero_grad()
+            value = loss.loss(self._logits(x, *plain()), targets, self.terms) + strength / 2 * weight.square().sum()
+            value.backward()
+            return value
+        solver.step(closure)
+        self.weight, self.bias = weight.detach(), bias.detach()
+        self.n += 1
+        with torch.no_grad():
+            yield from self._judged(x, targets, plain())
+
+    def _judged(self, x: Tensor, targets: Tensor, numbers: tuple[Tensor, Tensor]) -> Iterator[Event]:
+        loss = LOSSES[self.run.data.objective]
+
+        def judge(some: Tensor, truths: Tensor) -> tuple[float, float]:
+            logits = self._logits(some, *numbers)
+            return float(loss.loss(logits, truths, self.terms.plain())), loss.score(loss.counts(logits, truths))
+        train, val = judge(x, targets), (None, None)
+        if len(self.sides["val"]):
+            val = judge(self._features("val"), self.sides["val"].targets)
+        if not all(math.isfinite(value) for value in (train[0], val[0] or 0.0)):
+            raise UserError("The loss is no longer a number.", "What the frozen part gives can't be fitted to.", "Choose another model, or the optimizer AdamW.")
+        rank = (float(self.n), 0.0) if val[1] is None else (objective(self.run.data.objective).signed(val[1]), -val[0])
+        best = rank > self._rank
+        end = EpochEnd(self.n, self.n, train[0], train[1], val[0], val[1], best, None)
+        if best:
+            self._rank, self.best, self._kept = rank, end, numbers
+        yield Step(self.n, self.n, train[0], train[1], self.run.config.learning_rate)
+        yield end
+
+    def _logits(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        scale, shift = self._behind
+        return F.linear(x, weight, bias) * scale + shift
+
+    def _features(self, name: SplitName) -> Tensor:
+        """What enters the layer, (n · views, D); the very tensors that are stored where that is all."""
+        if name not in self._entering:
+            side = self.sides[name]
+            few, all_items = torch.arange(min(2, len(side))), torch.arange(len(side))
+            same = side.starts is None and side.views[0].dtype == torch.float32 and torch.equal(side.views[0][few], self._collected(side, few))
+            views = side.views if same else [self._collected(side, all_items, view) for view in range(len(side.views))]
+            self._entering[name] = views[0] if len(views) == 1 else torch.cat(list(views))
+        return self._entering[name]
+
+    def _collected(self, side: Stored, idx: Tensor, view: int = 0) -> Tensor:
+        """What enters the layer for some items, (n, D)."""
+        entering = list[Tensor]()
+
+        def catch(x: Tensor) -> Tensor:
+            entering.append(x.float())
+            return x.new_zeros(len(x), self.layer.out_features)
+        for some in idx.split(AT_ONCE):
+            self._head(side.augmented(some, view), catch)
+        return torch.cat(entering)
+
+    def _head(self, batch: State, forward: Callable[[Tensor], Tensor]) -> Tensor:
+        """The last block on what is stored, with something else in the layer's place."""
+        self.layer.forward = forward  # type: ignore[method-assign]
+        try:
+            with torch.no_grad():
+                return self.network.run(batch, start=len(self.network.blocks) - 1).x
+        finally:
+            del self.layer.forward
+
+    def restore(self) -> None:
+        """Put the best fit into the layer."""
+        assert self._kept is not None
+        with torch.no_grad():
+            self.layer.weight.copy_(self._kept[0])
+            self.layer.bias.copy_(self._kept[1])
