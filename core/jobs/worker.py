@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import shutil
 import sys
 import time
 import traceback
@@ -20,6 +19,7 @@ from core.events import Discarded, Done, Preparing
 from core.jobs.processes import this_process
 from core.jobs.runs import RunState, append, failure, wish_of, write_exit
 from core.jobs.usage import note_usage
+from core.shelf import Shelf
 from core.specs import RunSpec, from_json, to_json
 from core.workspace import Workspace, write_atomic
 
@@ -43,7 +43,6 @@ def run(folder: Path) -> None:
     except Exception as error:  # the last line of defence: whatever it is, the page must be able to say so
         log.exception("run failed")
         state, last = "failed", failure(_named(error), traceback.format_exc())
-    shutil.rmtree(folder / "activations", ignore_errors=True)  # before the last words: it may be what has filled the disk
     if last:
         append(folder, last)
     else:
@@ -72,7 +71,7 @@ def _train(folder: Path) -> RunState:
     except _Unwanted:
         append(folder, Discarded())
         return "discarded"
-    for event in fit(spec, parts.network, parts.splits, len(parts.version.labels), folder, control, parts.precision):
+    for event in fit(spec, parts.network, parts.splits, len(parts.version.labels), folder, control, parts.precision, Shelf(ws.activations)):
         if isinstance(event, Discarded):
             state = "discarded"
         if isinstance(event, Done):

@@ -2,11 +2,9 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,9 @@ from core.models.build import build
 from core.models.catalog import find
 from core.models.rows import ModelRow
 from core.models.shares import outputs
+from core.shelf import Shelf
 from core.specs import FreezePlan, TrainConfig
-from core.training import activations
+from core.training.activations import has_room, layout, storing
 from core.training.advice.features import Sides, sampled
 from core.training.advice.findings import Ask, Looking, RateCurve
 from core.training.advice.timing import enough_to_time
@@ -52,17 +51,14 @@ class _Batches:
     network: Network
     split: Split
     config: TrainConfig
-    stored: Any
     boundary: int
+    """How many blocks the items have been through."""
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
         epoch, frozen = 0, self.network.frozen_prefix()
         while True:
             for idx in epoch_batches(self.split, self.config.batch_size, self.config.seed, epoch):
-                if self.boundary:
-                    batch = self.stored.inputs(idx)
-                else:
-                    batch = self.split.augmented(idx, epoch) if self.config.augmentation.active else self.split.inputs(idx)
+                batch = self.split.augmented(idx, epoch)
                 yield outputs(self.network, batch, frozen, self.boundary) if frozen > self.boundary else batch, self.split.targets[idx]
             epoch += 1
 
@@ -92,17 +88,16 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | RateCurv
     if prefix and (n := _storable(row, network, splits["train"], ask.config.batch_size, prefix, until)) < len(version.items):
         version = sampled(version, n)
         splits = sides(ws, row, ask.data, version, ask.config)
-    with tempfile.TemporaryDirectory(prefix="advice-") as folder:
-        stored, boundary = None, 0
-        shape = activations.shape_of(network, splits["train"], prefix) if prefix else None
-        if shape and activations.fits(shape, splits, Path(folder)):
-            for step in activations.store(network, splits, prefix, shape, Path(folder) / "activations"):
-                if isinstance(step, dict):
-                    stored, boundary = step["train"], prefix
-                else:
-                    yield Looking(step.done * STEPS // step.total, 2 * STEPS)
-        batches = _Batches(network, splits["train"], ask.config, stored, boundary)
-        yield from _rise(network, plan, ask.config, ask.data.objective, len(version.labels), batches, until)
+    shelf, stored = Shelf(ws.activations), None
+    one = layout(network, splits["train"], prefix, 1)
+    if one and has_room([one], splits, shelf):
+        filling = storing(network, splits, [one], shelf, ("train",))
+        for step in filling.run(network):
+            yield Looking(step.done * STEPS // step.total, 2 * STEPS)
+        stored = filling.sides[prefix]["train"]
+    batches = _Batches(network, stored or splits["train"], ask.config, prefix if stored else 0)
+    yield from _rise(network, plan, ask.config, ask.data.objective, len(version.labels), batches, until)
+    shelf.settle()
 
 
 def _awake(network: Network, plan: FreezePlan) -> None:
@@ -128,7 +123,7 @@ def _rise(network: Network, plan: FreezePlan, config: TrainConfig, asked: str, n
     """Fewer and larger steps where the first two say that time is short, and none any more when it is up."""
     loss, optimizer, anchored = LOSSES[asked], build_optimizer(network, plan, config), anchors(network, plan)
     terms = loss.terms(batches.split.targets, n_labels, smoothing=config.label_smoothing, weighted=config.class_weights)
-    start, frozen, losses, rate, steps, began = 0 if batches.stored is None else STEPS, network.frozen_prefix(), list[float](), LOWEST, STEPS, 0.0
+    start, frozen, losses, rate, steps, began = STEPS if batches.boundary else 0, network.frozen_prefix(), list[float](), LOWEST, STEPS, 0.0
     rates, cut = list[float](), False
     for step, (batch, targets) in enumerate(batches):
         if step == 1:

@@ -12,7 +12,8 @@ from core.errors import UserError
 from core.jobs.advice_items import sides
 from core.models.catalog import find
 from core.specs import TrainConfig
-from core.training import activations
+from core.training.activations import storing
+from core.training.advice import rate
 from core.training.advice.findings import Ask, RateCurve
 from core.training.advice.rate import HIGHEST, LOWEST, advise, smoothed, suggestion
 from core.training.presets import PlanKind, plan_for
@@ -64,8 +65,8 @@ def test_no_step_is_begun_once_the_time_is_up(ws: Workspace) -> None:
 def test_what_is_stored_of_a_slow_network_is_little(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the time is short, the part that rests is computed of two batches, not of all items."""
     data, row, stored = dataset(ws, tmp_path / "data"), find("graft-resnet10"), list[int]()
-    config, store = TrainConfig(batch_size=4, input_size=64), activations.store
-    monkeypatch.setattr(activations, "store", lambda network, splits, *rest: (stored.append(len(splits["train"])), store(network, splits, *rest))[1])
+    config = TrainConfig(batch_size=4, input_size=64)
+    monkeypatch.setattr(rate, "storing", lambda network, splits, *rest: (stored.append(len(splits["train"])), storing(network, splits, *rest))[1])
     plan = plan_for(row, "head")
     for budget_s in (60.0, 1e-9):
         *_, last = advise(ws, Ask(data, (row.key,), config, plan, budget_s=budget_s), sides)
