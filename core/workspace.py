@@ -3,7 +3,7 @@
     datasets/<id>/dataset.json, <version>.json     blobs/ab/<sha256>      uploads/<id>/      thumbs/<sha256>.jpg
     runs/<id>/run.json model.json torch_home hub_folder events.jsonl control worker.json exit.json predicted.json usage.json report.json best/ bundle.zip worker.log
     models/<key>/model.safetensors tokenizer.json
-           <key>.safetensors <key>.tokenizer.json <key>.json importing/<key>.json incoming/      activations/  downloads/  costs/<model>.json  drafts/<owner>.json
+           <key>.safetensors <key>.tokenizer.json <key>.json importing/<key>/ incoming/      activations/  downloads/  costs/<model>.json probe/  drafts/<owner>.json
     owners.json  settings.json  machine.json  secret  supervisor.lock  *.log
 """
 from __future__ import annotations

@@ -1,35 +1,30 @@
 """Adding a model of the Hugging Face Hub, or one in a folder, in a process of its own: fetched, checked, described, then among the models.
 
 Torch-free but for that process.
+
+    downloads/add-<hash of the id or folder>/    a model that is being added (see `core.jobs.side_jobs`)
 """
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import subprocess
-import sys
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
-
-from filelock import FileLock
 
 from core.data.limits import inside_roots
-from core.errors import UserError
-from core.jobs.processes import ProcessId, alive, process_id, start_module, this_process
+from core.errors import Fault
+from core.jobs import side_jobs
+from core.jobs.side_jobs import Job, Kind, Report
 from core.models.hub.checkpoint import checkpoint
 from core.models.hub.local import check_id
 from core.models.rows import Pooling
 from core.models.texts.rows import TEXT_ROWS
 from core.models.vision.rows import VISION_ROWS
 from core.owners import LOCAL_OWNER
-from core.specs import from_json, to_json
-from core.workspace import Workspace, write_atomic
+from core.workspace import Workspace
 
-WRITE_SECONDS = 0.2
 KNOWN_IDS: dict[str, tuple[str, ...]] = {"text": tuple(row.repo for row in TEXT_ROWS), "image": tuple(row.repo for row in VISION_ROWS)}
 """By task: ids to suggest."""
 DESCRIBERS: dict[str, str] = {"text": "core.models.texts.describe", "image": "core.models.vision.describe"}
@@ -37,21 +32,16 @@ DESCRIBERS: dict[str, str] = {"text": "core.models.texts.describe", "image": "co
 
 
 @dataclass(frozen=True, slots=True)
-class Adding:
-    """`repo`: the id or folder. `key`: that of the model once it is added. `error`: the parts of a `UserError` (title, cause, fix) and its
-    parameters."""
+class Wanted:
+    """`repo`: an id of the hub, or an absolute path of a folder."""
     repo: str
-    state: Literal["running", "done", "failed"] = "running"
-    done: int = 0
-    total: int = 0
-    key: str = ""
-    process: ProcessId | None = None
-    error: tuple[str, str, str] | None = None
-    params: dict[str, str | int | float] = field(default_factory=dict)
+    task: str
+    pooling: Pooling | None = None
 
-    def raise_error(self) -> None:
-        if self.error:
-            raise UserError(*self.error, **self.params)
+
+KIND = Kind("core.jobs.add_model", Wanted, Fault("The model could not be added.", "The process that did it has ended without a word.",
+                                                 "Try again; if it stops again, there may be too little memory for this model."))
+"""Bytes are counted; the key of the model is the result."""
 
 
 def source_of(ws: Workspace, text: str, owner: str, task: str = "text") -> str:
@@ -70,73 +60,40 @@ def source_of(ws: Workspace, text: str, owner: str, task: str = "text") -> str:
 def start(ws: Workspace, text: str, pooling: Pooling | None = None, owner: str = LOCAL_OWNER, task: str = "text") -> str:
     """Begin to add a model for a task, unless that is under way; the id or folder is returned, by which `status` knows it. Raises `ModelError`."""
     repo = source_of(ws, text, owner, task)
-    with _starting(ws, repo):
-        now = status(ws, repo)
-        if now is None or now.state != "running":
-            child = start_module("core.jobs.add_model", [str(ws.root), repo, task, pooling or ""], log=ws.root / "downloads.log")
-            _children.append(child)  # kept, so that it can be waited for and does not stay behind as a zombie
-            write_atomic(_path(ws, repo), to_json(Adding(repo, process=process_id(child.pid))))
+    side_jobs.start(KIND, ws, _folder(ws, repo), Wanted(repo, task, pooling))
     return repo
 
 
-_children: list[subprocess.Popen[bytes]] = []
-
-
-def status(ws: Workspace, repo: str) -> Adding | None:
-    """How the last attempt to add this model went; None when there was none. A dead process without result has failed."""
-    _children[:] = [child for child in _children if child.poll() is None]
-    path = _path(ws, repo)
-    if not path.is_file():
-        return None
-    now = from_json(Adding, path.read_bytes())
-    if now.state == "running" and now.process and not alive(now.process):
-        now = from_json(Adding, path.read_bytes())  # it may have ended while we looked
-        if now.state == "running":
-            return Adding(repo, "failed", error=("The model could not be added.", "The process that did it has ended without a word.",
-                                                 "Try again; if it stops again, there may be too little memory for this model."))
-    return now
+def status(ws: Workspace, repo: str) -> Job[Wanted] | None:
+    """How the last attempt to add this model went; None when there was none."""
+    return side_jobs.look(KIND, _folder(ws, repo))
 
 
 def forget(ws: Workspace, repo: str) -> None:
-    _path(ws, repo).unlink(missing_ok=True)
+    side_jobs.forget(_folder(ws, repo))
 
 
-def _path(ws: Workspace, repo: str) -> Path:
-    return ws.root / "downloads" / f"add-{hashlib.sha256(repo.encode()).hexdigest()[:24]}.json"
+def cancel(ws: Workspace, repo: str) -> None:
+    """Stop it. What was fetched of the model stays in the libraries' cache, for the next try."""
+    side_jobs.cancel(_folder(ws, repo))
 
 
-def _starting(ws: Workspace, repo: str) -> FileLock:
-    """Held while a process is started: a second tab waits, and the child says nothing before its parent has named it."""
-    lock = _path(ws, repo).with_suffix(".lock")
-    lock.parent.mkdir(exist_ok=True)
-    return FileLock(lock)
-
-
-def main() -> None:
-    """The child: fetch, describe, report. Here torch is imported."""
-    from core.models.hub.fetch import fetch
+def add(ws: Workspace, folder: Path, wanted: Wanted, report: Report) -> str:
+    """Fetch and describe the model in this process, and return its key. Raises `UserError`."""
+    from core.models.hub.fetch import fetch  # here: the describers need torch
     from core.models.own import save_row
 
-    ws, repo, task, pooling, me, last = Workspace.open(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4] or None, this_process(), 0.0
-    describer = import_module(DESCRIBERS[task])
+    describer = import_module(DESCRIBERS[wanted.task])
+    if not os.path.isabs(wanted.repo):
+        fetch(wanted.repo, report, KNOWN_IDS[wanted.task], describer.check_file)
+    row = describer.describe(wanted.repo, ws, wanted.pooling)
+    save_row(ws, row)
+    return row.key
 
-    def report(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > WRITE_SECONDS:
-            last = time.monotonic()
-            write_atomic(_path(ws, repo), to_json(Adding(repo, "running", done, total, process=me)))
-    with _starting(ws, repo):
-        pass
-    try:
-        if not os.path.isabs(repo):
-            fetch(repo, report, KNOWN_IDS[task], describer.check_file)
-        row = describer.describe(repo, ws, pooling)
-        save_row(ws, row)
-        result = Adding(repo, "done", row.size_bytes, row.size_bytes, row.key, me)
-    except UserError as error:
-        result = Adding(repo, "failed", process=me, error=(error.title, error.cause, error.fix), params=error.plain_params())
-    write_atomic(_path(ws, repo), to_json(result))
+
+def _folder(ws: Workspace, repo: str) -> Path:
+    return ws.root / "downloads" / f"add-{hashlib.sha256(repo.encode()).hexdigest()[:24]}"
 
 
 if __name__ == "__main__":
-    main()
+    side_jobs.main(KIND, add)

@@ -1,33 +1,29 @@
 """Measuring a model in a process of its own: it takes seconds, and needs torch, which the web process must never load.
 
-    costs/probe.json     what is measured now, or was last
+    costs/probe/         what is measured now, or was last (`core.jobs.side_jobs`)
           <model>.json   what was found (`core.training.measured`)
 """
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import psutil
-from filelock import FileLock
 
-from core.errors import SettingsError
-from core.jobs.processes import ProcessId, kept, lives, start_module
+from core.jobs import side_jobs
 from core.jobs.runs import ENDED, state_of
+from core.jobs.side_jobs import Kind, Report
 from core.models.catalog import find
 from core.models.rows import ModelRow
-from core.specs import TrainConfig, from_json, to_json
+from core.specs import TrainConfig
 from core.tasks.registry import TASKS
 from core.training.estimate import ItemCost
 from core.training.machine import load_machine, record_precision, record_speed
 from core.training.measured import Measured, conditions_of, fitting, record
-from core.workspace import Workspace, write_atomic
+from core.workspace import Workspace
 
 LIMIT_S = 25.0
 """So long a measurement may take once the network is there; then it gives up."""
@@ -36,7 +32,6 @@ BYTES_A_PARAMETER, BYTES_BESIDES = 24, 1 << 30
 SWITCH = "GRAFT_MEASURE"
 """An environment variable; "never": models are not measured, and all estimates stay guesses until models have run."""
 State = Literal["known", "running", "waits", "failed", "never"]
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +42,7 @@ class Wish:
     work: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """`asked`: Unix time, seconds. `process` is None until it has been started."""
-    wish: Wish
-    asked: float
-    process: ProcessId | None = None
+KIND = Kind("core.jobs.probe", Wish)
 
 
 def measure(ws: Workspace, wish: Wish) -> State:
@@ -63,28 +53,20 @@ def measure(ws: Workspace, wish: Wish) -> State:
         return "known"
     if os.environ.get(SWITCH) == "never":
         return "never"
-    with _asking(ws):
-        job = _last(ws)
-        if job and _lives(job):
-            return "running" if _alike(ws, job.wish, wish) else "waits"
-        if job and _alike(ws, job.wish, wish):
-            return "failed" if not fitting(ws, row, wish.config, ItemCost(wish.work))[1] else "known"
-        if anybody_learns(ws) or not _fits(row):
-            return "waits"
-        _start(ws, wish)
-        return "running"
+    job = side_jobs.look(KIND, _folder(ws))
+    alike = job is not None and _alike(ws, job.ask, wish)
+    if job and job.state == "running":
+        return "running" if alike else "waits"
+    if alike:
+        return "known" if fitting(ws, row, wish.config, ItemCost(wish.work))[1] else "failed"
+    if anybody_learns(ws) or not _fits(row):
+        return "waits"
+    return "running" if side_jobs.start(KIND, ws, _folder(ws), wish) else "waits"
 
 
 def anybody_learns(ws: Workspace) -> bool:
     """Whether any run, whoever's, has not ended."""
     return any(not (path.parent / "exit.json").is_file() and state_of(path.parent) not in ENDED for path in ws.runs.glob("*/run.json"))
-
-
-def _start(ws: Workspace, wish: Wish) -> None:
-    write_atomic(_path(ws), to_json(_Job(wish, time.time())))
-    child = start_module("core.jobs.probe", [str(ws.root)], log=_path(ws).with_suffix(".log"))
-    process = kept(child)
-    write_atomic(_path(ws), to_json(_Job(wish, time.time(), process)))
 
 
 def _alike(ws: Workspace, one: Wish, other: Wish) -> bool:
@@ -100,25 +82,8 @@ def _fits(row: ModelRow) -> bool:
     return row.parameters * BYTES_A_PARAMETER + BYTES_BESIDES < psutil.virtual_memory().available
 
 
-def _lives(job: _Job) -> bool:
-    return lives(job.process, job.asked)
-
-
-def _last(ws: Workspace) -> _Job | None:
-    try:
-        return from_json(_Job, _path(ws).read_bytes())
-    except (FileNotFoundError, SettingsError):
-        return None
-
-
-def _path(ws: Workspace) -> Path:
-    return ws.root / "costs" / "probe.json"
-
-
-def _asking(ws: Workspace) -> FileLock:
-    """A second tab waits, and finds it under way."""
-    _path(ws).parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(_path(ws).with_suffix(".lock"))
+def _folder(ws: Workspace) -> Path:
+    return ws.root / "costs" / "probe"
 
 
 def carry_out(ws: Workspace, wish: Wish, *, pretrained: bool = True) -> Measured:
@@ -143,22 +108,18 @@ def carry_out(ws: Workspace, wish: Wish, *, pretrained: bool = True) -> Measured
     return measured
 
 
-def main() -> None:
-    """The child. It never outstays its welcome."""
+def work(ws: Workspace, folder: Path, wish: Wish, report: Report) -> str:
+    """The process. It never outstays its welcome."""
     import core.models.lora  # noqa: F401  (imported before the time counts)
     from core.training.probe import compute_as_runs_do
 
     compute_as_runs_do()
-    ws = Workspace.open(sys.argv[1])
     timer = threading.Timer(LIMIT_S, lambda: os._exit(1))
     timer.daemon = True
-    job = _last(ws)
-    if job is None:
-        sys.exit(1)
     timer.start()
-    carry_out(ws, job.wish)
+    carry_out(ws, wish)
+    return wish.model
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    main()
+    side_jobs.main(KIND, work)

@@ -7,7 +7,9 @@ import streamlit as st
 
 from core.errors import UserError
 from core.jobs import add_model
+from core.jobs.add_model import Wanted
 from core.jobs.runs import check_unused
+from core.jobs.side_jobs import Job
 from core.models.own import added_rows, forget_row
 from core.models.rows import ModelRow
 from core.owners import LOCAL_OWNER
@@ -42,23 +44,30 @@ def section(page: str, task: str) -> None:
     """`page`: the one that shows it."""
     with st.container(border=True):
         ABOUT[task]()
-        adding = f"model.adding.{task}"
-        repo = state.get(adding)
-        now = add_model.status(state.workspace(), repo) if repo else None
+        now = _asked_for(task)
         if now and now.state == "running":
-            fragment_of(page, lambda: _progress(repo), run_every=0.5)()
+            fragment_of(page, lambda: _progress(task), run_every=0.5)()
             return
         if now and now.state == "done":
-            state.take(adding)
-            add_model.forget(state.workspace(), repo)
-            state.choose_model(now.key)
+            _forget_asked(task)
+            state.choose_model(now.result)
             st.rerun()
-        if now and now.error:
-            show_error(UserError(*now.error, **now.params))
         for row in added_rows(state.workspace()).values():
             if row.task == task:
                 _added(row)
-        _form(task)
+        error = _form(task, now.ask.repo if now else "")
+        if error or now and now.error:
+            show_error(error or now.error)  # type: ignore[union-attr, arg-type]
+
+
+def _asked_for(task: str) -> Job[Wanted] | None:
+    """What the reader has last wanted to add, and how it went."""
+    repo = state.get(f"model.adding.{task}")
+    return add_model.status(state.workspace(), repo) if repo else None
+
+
+def _forget_asked(task: str) -> None:
+    add_model.forget(state.workspace(), state.take(f"model.adding.{task}"))
 
 
 def _added(row: ModelRow) -> None:
@@ -83,9 +92,10 @@ def _forget(row: ModelRow) -> None:
     st.rerun()
 
 
-def _form(task: str) -> None:
+def _form(task: str, before: str) -> UserError | None:
+    """`before`: what was typed last, to be mended. What can't be begun is returned as the reason."""
     left, *middle, right = st.columns([4, 2, 1] if task in ASKS_POOLING else [6, 1], vertical_alignment="bottom")
-    text = left.text_input(_("Id or folder"), key="model.add.id", placeholder="owner/name")
+    text = left.text_input(_("Id or folder"), before, key="model.add.id", placeholder="owner/name")
     pooling = middle[0].selectbox(_("One vector from"), WAYS, key="model.add.pooling", format_func={
         "": _("as the model suggests"), "mean": _("the mean of all tokens"), "first": _("the first token"), "last": _("the last token")}.get,
         help=_("How what was understood of the tokens becomes one answer for the text.")) if middle else ""
@@ -93,14 +103,18 @@ def _form(task: str) -> None:
         try:
             state.put(f"model.adding.{task}", add_model.start(state.workspace(), text, pooling or None, state.me(), task))
         except UserError as error:
-            show_error(error)
-        else:
-            st.rerun()
+            return error
+        st.rerun()
+    return None
 
 
-def _progress(repo: str) -> None:
-    now = add_model.status(state.workspace(), repo)
+def _progress(task: str) -> None:
+    now = _asked_for(task)
     if now is None or now.state != "running":
         st.rerun()  # the section says what came of it
-    st.progress(now.done / now.total if now.total else 0.0, text=_("Adding {model}: {done} of {total}", model=md(repo), done=size(now.done),
-                                                                  total=size(now.total)) if now.total else _("Adding {model}", model=md(repo)))
+    repo = md(now.ask.repo)
+    st.progress(now.share, text=_("Adding {model}: {done} of {total}", model=repo, done=size(now.done), total=size(now.total))
+                if now.total else _("Adding {model}", model=repo))
+    if st.button(_("Cancel"), key="model.add.cancel"):
+        add_model.cancel(state.workspace(), state.take(f"model.adding.{task}"))
+        st.rerun()

@@ -170,6 +170,9 @@ def _progress(row: ModelRow) -> None:
         st.rerun()
     st.progress(now.share, text=_("Downloading {model}: {done} of {total}", model=md(row.title), done=size(now.done),
                                   total=size(now.total or row.size_bytes)))
+    if st.button(_("Cancel"), key=f"model.download.cancel.{row.key}"):
+        downloads.cancel(state.workspace(), row.key)
+        st.rerun()
 
 
 def _card(cards: DeltaGenerator, row: ModelRow, chosen: bool) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import Fault
 from core.jobs import downloads
-from core.jobs.downloads import Download
+from core.jobs.side_jobs import Job
 from core.models.catalog import DEFAULT, find, weights_folder
 from core.owners import LOCAL_OWNER
 from core.specs import FreezePlan, from_json, to_json
@@ -115,14 +116,14 @@ def test_a_model_without_weights_names_the_file_the_folder_and_what_works_now(ws
 
 def test_a_download_shows_its_progress_and_a_failed_one_its_reason(ws: Workspace, visit: Visit, no_weights: Path,
                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    now: list[Download | None] = [None]
-    monkeypatch.setattr(downloads, "start", lambda ws, key: now.__setitem__(0, Download("running", 10_000_000, 46_830_452)))
+    now: list[Job[str] | None] = [None]
+    monkeypatch.setattr(downloads, "start", lambda ws, key: now.__setitem__(0, Job(key, 0.0, "running", 10_000_000, 46_830_452)))
     monkeypatch.setattr(downloads, "status", lambda ws, key: now[0])
     page = visit("model.py").button(key="model.choose.resnet18").click().run()
     page.button(key="model.download.resnet18").click().run()
     assert f"Downloading {md('ResNet-18')}: 10 MB of 47 MB" in said(page)
-    now[0] = Download("failed", error=("No network: the weights of {model} can't be fetched.", "", "Put {file} in {dir}."),
-                      params={"model": "ResNet-18", "file": "resnet18.pth", "dir": str(no_weights)})
+    now[0] = Job("resnet18", 0.0, "failed", fault=Fault("No network: the weights of {model} can't be fetched.", "", "Put {file} in {dir}.",
+                                                        {"model": "ResNet-18", "file": "resnet18.pth", "dir": str(no_weights)}))
     page.run()
     assert "No network" in page.error[0].value and md(str(no_weights)) in page.error[0].value
     assert page.button(key="model.download.resnet18")

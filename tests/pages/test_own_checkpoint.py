@@ -1,8 +1,6 @@
 """The box for a checkpoint file of one's own: what it offers, what it shows while a file is read, and afterwards."""
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +9,21 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.limits import save_roots
 from core.errors import ModelError
-from core.jobs import checkpoint_import
-from core.jobs.checkpoint_import import CheckpointImport, imports
+from core.jobs.brought import Brought, file_of
+from core.jobs.checkpoint_import import KIND, SAID, Checkpoint, imports
 from core.jobs.processes import process_id
+from core.jobs.side_jobs import Report
 from core.models.catalog import CATALOG
 from core.models.own import file_key, file_rows, own_folder, save_row
 from core.owners import LOCAL_OWNER
-from core.specs import from_json, to_json
-from core.workspace import Workspace, write_atomic
+from core.specs import from_json
+from core.workspace import Workspace
 from pages.routes import inbox
-from pages.ui import own_checkpoint
+from pages.ui import bring_file
 from pages.ui.components.upload import UploadResult
 from pages.ui.state import Draft
 from pages.ui.text import md
+from tests.core.jobs import side
 from tests.core.jobs.queued import sleeper
 
 
@@ -32,37 +32,27 @@ def page() -> None:
     own_checkpoint.section(state.workspace(), "image")
 
 
-def made(ws: Workspace, now: CheckpointImport) -> str:
+def made(ws: Workspace, folder: Path, wanted: Checkpoint, report: Report) -> str:
     """In the place of the conversion, which needs torch: a file called "other…" is another network's."""
-    path, name = checkpoint_import.source_of(ws, now.origin, now.source)
-    if path.read_bytes() == b"resnet34" and now.base != "resnet34":
+    path, name = file_of(ws, wanted.brought.origin, wanted.brought.source, SAID)
+    if path.read_bytes() == b"resnet34" and wanted.base != "resnet34":
         raise ModelError("{file} does not fit {model}.", "", "This looks like {like}: choose that architecture.", file=name,
-                         model=CATALOG[now.base].title, like="ResNet-34", like_keys="resnet34")
-    key = file_key(ws, now.title)
+                         model=CATALOG[wanted.base].title, like="ResNet-34", like_keys="resnet34")
+    key = file_key(ws, wanted.brought.title)
     own_folder(ws, key).mkdir(parents=True)
     (own_folder(ws, key) / "model.safetensors").write_bytes(path.read_bytes())
-    save_row(ws, replace(CATALOG[now.base], key=key, title=now.title, base=now.base, own_file=str(own_folder(ws, key) / "model.safetensors")))
+    save_row(ws, replace(CATALOG[wanted.base], key=key, title=wanted.brought.title, base=wanted.base,
+                         own_file=str(own_folder(ws, key) / "model.safetensors")))
     return key
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of starting a process, the file is read before the page goes on."""
-    def start_module(module: str, arguments: list[str], *, log: Path) -> object:
-        assert module == "core.jobs.checkpoint_import"
-        process = subprocess.Popen([sys.executable, "-c", ""])
-        pending.append((Workspace.open(arguments[0]), arguments[1]))
-        return process
-    pending: list[tuple[Workspace, str]] = []
-    write = checkpoint_import.write_atomic
+    side.at_once(monkeypatch, KIND, made)
 
-    def then_run(path: Path, data: bytes) -> None:
-        write(path, data)
-        if pending:
-            checkpoint_import.run(*pending.pop())
-    monkeypatch.setattr(checkpoint_import, "start_module", start_module)
-    monkeypatch.setattr(checkpoint_import, "write_atomic", then_run)
-    monkeypatch.setattr(checkpoint_import, "_made", made)
+
+def left(ws: Workspace, title: str, owner: str = LOCAL_OWNER, **stands: object) -> None:
+    side.left(ws.root / "downloads" / "checkpoint-someimport", Checkpoint(Brought(title, owner, "path", "/x"), "resnet18"), **stands)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -144,15 +134,14 @@ def test_an_upload_is_taken_once_and_read(ws: Workspace, at_once: None, monkeypa
         coming.write(b"weights")
         coming.finish()
         return UploadResult(1, 7, 1, "my leaves", ())
-    monkeypatch.setattr(own_checkpoint, "upload", arrived)
+    monkeypatch.setattr(bring_file, "upload", arrived)
     shown = show()
     assert not shown.error and [row.title for row in file_rows(ws).values()] == ["my leaves"] and chosen(ws) == "file:my-leaves"
 
 
 def test_a_file_that_is_being_read_can_be_given_up(ws: Workspace) -> None:
     with sleeper() as process:
-        now = CheckpointImport("my *net*", LOCAL_OWNER, "resnet18", "path", "/x", process=process_id(process.pid))
-        write_atomic(ws.root / "downloads" / "checkpoint-someimport.json", to_json(now))
+        left(ws, "my *net*", process=process_id(process.pid))
         shown = show()
         assert any(md("my *net*") in text.value for text in shown.markdown)
         shown.button(key="checkpoint.cancel.someimport").click().run()
@@ -160,6 +149,5 @@ def test_a_file_that_is_being_read_can_be_given_up(ws: Workspace) -> None:
 
 
 def test_what_somebody_else_brings_is_not_shown(ws: Workspace) -> None:
-    write_atomic(ws.root / "downloads" / "checkpoint-someimport.json", to_json(
-        CheckpointImport("theirs", "somebody", "resnet18", "path", "/x", "failed")))
+    left(ws, "theirs", "somebody", ended=True, fault=KIND.died)
     assert not show().button

@@ -1,8 +1,6 @@
 """The box for one's own word vectors: what it offers, what it shows while a file is read, and afterwards."""
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +9,16 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.limits import save_roots
 from core.jobs import vector_import
+from core.jobs.brought import Brought, incoming_folder
 from core.jobs.processes import process_id
-from core.jobs.vector_import import VectorImport
 from core.models.words.vector_sets import VectorSet, list_vector_sets
 from core.specs import from_json, to_json
 from core.workspace import Workspace, write_atomic
 from pages.routes import inbox
-from pages.ui import own_vectors
+from pages.ui import bring_file, own_vectors
 from pages.ui.components.upload import UploadResult
 from pages.ui.state import Draft
+from tests.core.jobs import side
 from tests.core.jobs.queued import sleeper
 from tests.core.models.vector_made import glove, some
 
@@ -32,22 +31,8 @@ def page() -> None:
 
 
 @pytest.fixture
-def at_once(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of starting a process, the file is read before the page goes on."""
-    def start_module(module: str, arguments: list[str], *, log: Path) -> object:
-        assert module == "core.jobs.vector_import"
-        process = subprocess.Popen([sys.executable, "-c", ""])
-        process.wait()
-        vector_import.run(Workspace.open(arguments[0]), arguments[1])
-        return process
-    monkeypatch.setattr(vector_import, "start_module", start_module)
-    write = vector_import.write_atomic
-
-    def keep_result(path: Path, data: bytes) -> None:
-        """The parent names the process once more, which must not undo the result of one that was as quick as this."""
-        if not (path.parent.name == "importing" and path.is_file() and from_json(VectorImport, path.read_bytes()).state != "running"):
-            write(path, data)
-    monkeypatch.setattr(vector_import, "write_atomic", keep_result)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    side.at_once(monkeypatch, vector_import.KIND, vector_import.make)
 
 
 def show(locale: str = "en-US") -> AppTest:
@@ -63,8 +48,8 @@ def texts(shown: AppTest) -> str:
 
 
 def put_ready(ws: Workspace, name: str = "glove.txt", data: bytes = glove(WORDS)) -> None:
-    vector_import.incoming_folder(ws).mkdir(parents=True, exist_ok=True)
-    (vector_import.incoming_folder(ws) / name).write_bytes(data)
+    incoming_folder(ws).mkdir(parents=True, exist_ok=True)
+    (incoming_folder(ws) / name).write_bytes(data)
 
 
 def a_set(ws: Workspace, key: str = "words", **facts: object) -> None:
@@ -158,7 +143,7 @@ def test_an_upload_becomes_a_set_and_leaves_its_place_to_the_next(ws: Workspace,
     def upload(token: str, *, key: str, **options: object) -> UploadResult | None:
         seen.append(key.rpartition(".")[2])
         return bring(ws, seen[0], *names) if len(seen) == 1 else None
-    monkeypatch.setattr(own_vectors, "upload", upload)
+    monkeypatch.setattr(bring_file, "upload", upload)
     shown = show()
     assert len(set(seen)) == 2 and from_json(Draft, ws.draft("local").read_bytes()).vectors == seen[-1]
     if len(names) == 1:
@@ -178,15 +163,14 @@ def test_another_tab_that_sent_the_same_only_watches(ws: Workspace, at_once: Non
         done = bring(ws, seen[0], "cats.vec")
         inbox.take(ws, seen[0])
         return done
-    monkeypatch.setattr(own_vectors, "upload", upload)
+    monkeypatch.setattr(bring_file, "upload", upload)
     assert not show().error and list_vector_sets(ws) == []
 
 
 def test_an_import_that_runs_shows_how_far_it_is_and_can_be_cancelled(ws: Workspace) -> None:
     with sleeper() as process:
-        now = VectorImport("My _cats_", "local", "incoming", "x", share=0.25, process=process_id(process.pid))
-        write_atomic(ws.models / "importing" / "cats.json", to_json(now))
-        write_atomic(ws.models / "importing" / "other.json", to_json(replace(now, title="of somebody", owner="anna1")))
+        for key, title, owner in (("cats", "My _cats_", "local"), ("other", "of somebody", "anna1")):
+            side.left(ws.models / "importing" / key, Brought(title, owner, "incoming", "x"), process_id(process.pid), done=0.25, total=1)
         shown = show()
         (bar,) = shown.get("progress")
         assert bar.proto.value == 25 and bar.proto.text == "Reading “My \\_cats\\_” …", "one's own alone"

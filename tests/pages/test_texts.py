@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import Fault
 from core.jobs import add_model
-from core.jobs.add_model import Adding
+from core.jobs.add_model import Wanted
+from core.jobs.side_jobs import Job
 from core.models.catalog import CATALOG, find, models
 from core.models.own import save_row
 from core.owners import LOCAL_OWNER
@@ -95,20 +97,22 @@ def test_what_is_no_id_is_explained_in_place(notes: DataSpec, visit: Visit) -> N
 
 
 def test_a_model_is_chosen_when_it_has_been_added(ws: Workspace, notes: DataSpec, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [Adding("org/net", "running", 10_000_000, 20_000_000)]
+    wanted = Wanted("org/net", "text")
+    now = [Job(wanted, 0.0, "running", 10_000_000, 20_000_000)]
     monkeypatch.setattr(add_model, "start", lambda ws, text, pooling, owner, task: text)
     monkeypatch.setattr(add_model, "status", lambda ws, repo: now[0])
     page = visit("model.py")
     page.text_input(key="model.add.id").set_value("org/net").run()
     page.button(key="model.add").click().run()
     assert "Adding org/net: 10 MB of 20 MB" in said(page).replace("\\", "")
-    now[0] = Adding("org/net", "done", 2, 2, key="graft-words-lstm")
+    now[0] = Job(wanted, 0.0, "done", 2, 2, result="graft-words-lstm")
     page.run()
     assert stored(ws).model == "graft-words-lstm"
 
 
 def test_a_model_that_can_not_be_added_says_why(notes: DataSpec, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = Adding("org/net", "failed", error=("“{model}” is gone.", "The hub does not know it.", "Check the id."), params={"model": "org/net"})
+    fault = Fault("“{model}” is gone.", "The hub does not know it.", "Check the id.", {"model": "org/net"})
+    failed = Job(Wanted("org/net", "text"), 0.0, "failed", fault=fault)
     monkeypatch.setattr(add_model, "start", lambda ws, text, pooling, owner, task: text)
     monkeypatch.setattr(add_model, "status", lambda ws, repo: failed)
     page = visit("model.py")

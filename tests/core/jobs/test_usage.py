@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.events import Done, EpochEnd, Event, Preparing, Saved, Started, Step, encode
-from core.jobs import probe, usage
+from core.jobs import probe, side_jobs, usage
 from core.jobs.probe import Wish, measure
 from core.jobs.usage import compare, learn, note_prediction, note_usage, timed
 from core.models.catalog import find
@@ -127,12 +127,12 @@ def test_texts_are_measured_too(ws: Workspace, key: str) -> None:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was started, in whose place something runs that ends at once."""
-    names, real = list[str](), probe.start_module
+    names, real = list[str](), side_jobs.start_module
 
     def start(module: str, arguments: list[str], *, log: Path):
         names.append(module)
         return real("this", [], log=log)
-    monkeypatch.setattr(probe, "start_module", start)
+    monkeypatch.setattr(side_jobs, "start_module", start)
     monkeypatch.delenv(probe.SWITCH)
     return names
 
@@ -145,11 +145,11 @@ def test_nothing_is_measured_beside_a_run(ws: Workspace, run: RunSpec, started: 
 
 def test_what_failed_is_not_tried_again_and_again_but_something_else_is(ws: Workspace, started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert measure(ws, WISH) == "running"
-    monkeypatch.setattr(probe, "_lives", lambda job: True)
+    monkeypatch.setattr(side_jobs, "lives", lambda process, asked: True)
     assert measure(ws, WISH) == "running" and len(started) == 1
     other = replace(WISH, config=replace(WISH.config, batch_size=64))
     assert measure(ws, other) == "waits" and len(started) == 1
-    monkeypatch.setattr(probe, "_lives", lambda job: False)
+    monkeypatch.setattr(side_jobs, "lives", lambda process, asked: False)
     assert measure(ws, WISH) == "failed" and len(started) == 1
     assert measure(ws, other) == "running" and len(started) == 2
 

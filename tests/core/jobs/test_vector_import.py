@@ -5,21 +5,23 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.data.limits import save_roots
 from core.errors import DataError, NotAllowed, NotFound, SettingsError
-from core.jobs import vector_import
+from core.jobs import side_jobs, vector_import
+from core.jobs.brought import Brought, Origin, incoming, incoming_folder
 from core.jobs.processes import alive, process_id
-from core.jobs.vector_import import VectorImport, cancel, forget, imports, incoming, incoming_folder, run, start, status
+from core.jobs.side_jobs import Job, carry_out
+from core.jobs.vector_import import KIND, cancel, forget, imports, make, start, status
 from core.models.words.vector_sets import VectorSet, delete, list_vector_sets, stem_of
 from core.models.words.vectors import load_tokenizer, shape_of
-from core.specs import to_json
-from core.workspace import Workspace, write_atomic
+from core.workspace import Workspace
 from tests.core.jobs.queued import sleeper, wait_until
+from tests.core.jobs.side import at_once
+from tests.core.jobs.side import left as left_job
 from tests.core.models.vector_made import glove, some, word2vec
 
 VECTORS = some(("the", "cat", "dog"))
@@ -34,15 +36,15 @@ def brought(ws: Workspace) -> Path:
     return path
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process is started: `run` is called by the test."""
-    monkeypatch.setattr(vector_import, "start_module", lambda *args, **options: (_ for _ in ()).throw(OSError("no process")))
+def folder_of(ws: Workspace, key: str) -> Path:
+    return ws.models / "importing" / key
 
 
-def asked(ws: Workspace, key: str, origin: vector_import.Origin = "incoming", source: str = "glove.txt", title: str = "My words") -> None:
-    """What `start` leaves for its process."""
-    write_atomic(ws.models / "importing" / f"{key}.json", to_json(VectorImport(title, "local", origin, source)))
+def read(ws: Workspace, key: str, origin: Origin = "incoming", source: str = "glove.txt", title: str = "My words", owner: str = "local") -> Job[Brought]:
+    """How an import has ended that was done here."""
+    left_job(folder_of(ws, key), Brought(title, owner, origin, source))
+    carry_out(KIND, ws, folder_of(ws, key), make)
+    return status(ws, key)
 
 
 def left(ws: Workspace) -> list[str]:
@@ -61,7 +63,7 @@ def uploaded(ws: Workspace, upload_id: str, **files: bytes) -> str:
 
 def test_a_file_becomes_a_set_in_a_process_of_its_own(ws: Workspace, brought: Path) -> None:
     key = start(ws, " My  words ", "incoming", "glove.txt")
-    assert key == "my-words" and status(ws, key).state == "running" and status(ws, key).process
+    assert key == "my-words" and status(ws, key).state == "running"
     wait_until(lambda: status(ws, key).state != "running")
     assert status(ws, key).error is None and status(ws, key).share == 1.0
     [made] = list_vector_sets(ws)
@@ -85,7 +87,7 @@ def test_a_file_that_is_none_ends_with_the_reason_and_leaves_nothing(ws: Workspa
 
 def test_names_become_keys_of_their_own(ws: Workspace, brought: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with sleeper() as process:
-        monkeypatch.setattr(vector_import, "start_module", lambda *args, **options: process)
+        monkeypatch.setattr(side_jobs, "start_module", lambda *args, **options: process)
         keys = [start(ws, title, "incoming", "glove.txt") for title in ("Wörter 300d", "worter/300d", "词向量", "词", "importing", "../../etc")]
         assert keys == ["worter-300d", "worter-300d-2", "vectors", "vectors-2", "importing-2", "etc"]
         tabs = [threading.Thread(target=start, args=(ws, "same", "incoming", "glove.txt")) for _ in range(5)]
@@ -96,15 +98,11 @@ def test_names_become_keys_of_their_own(ws: Workspace, brought: Path, monkeypatc
         assert {key for key in imports(ws) if key.startswith("same")} == {"same", "same-2", "same-3", "same-4", "same-5"}
 
 
-def test_a_set_that_is_there_keeps_its_key(ws: Workspace, brought: Path, here: None) -> None:
-    asked(ws, "words")
-    run(ws, "words")
+def test_a_set_that_is_there_keeps_its_key(ws: Workspace, brought: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read(ws, "words")
     forget(ws, "words")
-    with pytest.raises(OSError, match="no process"):
-        start(ws, "words", "incoming", "glove.txt")
-    assert imports(ws) == {}, "what could not begin leaves no trace"
-    asked(ws, "words-2", title="words")
-    run(ws, "words-2")
+    at_once(monkeypatch, KIND, make)
+    assert start(ws, "words", "incoming", "glove.txt") == "words-2"
     assert [(made.key, made.title) for made in list_vector_sets(ws)] == [("words", "My words"), ("words-2", "words")]
 
 
@@ -132,21 +130,18 @@ def test_a_path_is_asked_for_again_when_it_is_read(ws: Workspace, tmp_path: Path
     folder.mkdir()
     (folder / "a.bin").write_bytes(word2vec(VECTORS))
     save_roots(ws, [str(folder)])
-    asked(ws, "words", "path", str(folder / "a.bin"))
-    assert run(ws, "words").state == "done" and list_vector_sets(ws)[0].source_file == "a.bin"
+    assert read(ws, "words", "path", str(folder / "a.bin")).state == "done" and list_vector_sets(ws)[0].source_file == "a.bin"
     outside = tmp_path / "outside.bin"
     (folder / "a.bin").rename(outside)
     (folder / "a.bin").symlink_to(outside)
-    asked(ws, "other", "path", str(folder / "a.bin"))
-    assert "in none of the folders" in str(run(ws, "other").error)
+    assert "in none of the folders" in str(read(ws, "other", "path", str(folder / "a.bin")).error)
 
 
 @pytest.mark.parametrize("data, state", [(glove(VECTORS), "done"), (b"nothing", "failed")])
 def test_what_was_uploaded_is_gone_when_the_import_has_ended(ws: Workspace, data: bytes, state: str) -> None:
     uploaded(ws, "upload7", **{"folder/any name.txt": data})
     (ws.upload("upload7") / "taken").touch()
-    asked(ws, "words", "upload", "upload7")
-    now = run(ws, "words")
+    now = read(ws, "words", "upload", "upload7")
     assert now.state == state and ("any name.txt" in str(now.error) if now.error else list_vector_sets(ws)[0].source_file == "any name.txt")
     assert [path.name for path in ws.upload("upload7").iterdir()] == ["taken"], "nothing arrives under its id any more"
 
@@ -160,8 +155,7 @@ def test_of_an_upload_of_several_files_none_is_taken(ws: Workspace) -> None:
 
 def test_a_process_that_died_has_failed_and_leaves_nothing(ws: Workspace) -> None:
     with sleeper() as process:
-        who = process_id(process.pid)
-        write_atomic(ws.models / "importing" / "words.json", to_json(VectorImport("words", "local", "incoming", "x", process=who)))
+        left_job(folder_of(ws, "words"), Brought("words", "local", "incoming", "x"), process_id(process.pid))
         for name in ("words.safetensors", "words.tokenizer.json", ".words.safetensors.0a1b", "words-2.safetensors"):
             (ws.models / name).write_bytes(b"unfinished")
         assert status(ws, "words").state == "running"
@@ -169,21 +163,14 @@ def test_a_process_that_died_has_failed_and_leaves_nothing(ws: Workspace) -> Non
     assert left(ws) == ["words-2.safetensors"], "what belongs to others stays"
 
 
-def test_one_that_never_got_a_process_has_failed_after_a_while(ws: Workspace) -> None:
-    young = VectorImport("words", "local", "incoming", "x")
-    for now, state in ((young, "running"), (replace(young, asked=time.time() - 60), "failed")):
-        write_atomic(ws.models / "importing" / "words.json", to_json(now))
-        assert status(ws, "words").state == state
-
-
 def test_cancelling_ends_the_process_and_removes_everything(ws: Workspace) -> None:
     uploaded(ws, "upload7", **{"a.txt": b"1"})
     with sleeper() as process:
-        now = VectorImport("words", "local", "upload", "upload7", process=process_id(process.pid))
-        write_atomic(ws.models / "importing" / "words.json", to_json(now))
+        who = process_id(process.pid)
+        left_job(folder_of(ws, "words"), Brought("words", "local", "upload", "upload7"), who)
         (ws.models / "words.tokenizer.json").write_bytes(b"unfinished")
         cancel(ws, "words")
-        assert now.process and not alive(now.process)
+        assert not alive(who)
     assert status(ws, "words") is None and left(ws) == [] and not (ws.upload("upload7") / "files").exists()
     cancel(ws, "words")
 
@@ -194,8 +181,7 @@ def test_a_full_disk_or_memory_is_said_so(ws: Workspace, brought: Path, monkeypa
         stem.with_name(f"{stem.name}.tokenizer.json").write_bytes(b"begun")
         raise fault
     monkeypatch.setattr(vector_import, "convert", full)
-    asked(ws, "words")
-    assert said in str(run(ws, "words").error) and left(ws) == []
+    assert said in str(read(ws, "words").error) and left(ws) == []
 
 
 def test_progress_is_on_disk_while_it_runs(ws: Workspace, brought: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,17 +192,15 @@ def test_progress_is_on_disk_while_it_runs(ws: Workspace, brought: Path, monkeyp
             progress(share)
             seen.append(status(ws, "words").share)
         raise DataError("enough")
-    monkeypatch.setattr(vector_import, "WRITE_EVERY_S", 0.0)
+    monkeypatch.setattr(side_jobs, "WRITE_EVERY_S", 0.0)
     monkeypatch.setattr(vector_import, "convert", slow)
-    asked(ws, "words")
-    run(ws, "words")
+    read(ws, "words")
     assert seen == [0.25, 0.5]
 
 
 def test_who_brought_a_set_deletes_it(ws: Workspace, brought: Path) -> None:
     for key, owner in (("mine", "anna1"), ("theirs", "berta2")):
-        write_atomic(ws.models / "importing" / f"{key}.json", to_json(VectorImport(key, owner, "incoming", "glove.txt")))
-        run(ws, key)
+        read(ws, key, title=key, owner=owner)
     with pytest.raises(NotAllowed):
         delete(ws, "theirs", "anna1")
     delete(ws, "mine", "anna1")
@@ -228,8 +212,7 @@ def test_who_brought_a_set_deletes_it(ws: Workspace, brought: Path) -> None:
 
 
 def test_files_that_describe_no_set_are_passed_over(ws: Workspace, brought: Path) -> None:
-    asked(ws, "words")
-    run(ws, "words")
+    read(ws, "words")
     facts = (ws.models / "words.json").read_text(encoding="utf-8")
     for name, text in (("broken.json", "{"), ("other.json", '{"key": "other"}'), ("moved.json", facts), ("Odd name.json", facts)):
         (ws.models / name).write_text(text, encoding="utf-8")
