@@ -23,13 +23,27 @@ from core.models.hub.checkpoint import (
     weights_among,
 )
 from core.models.hub.configs import folder_of
-from core.models.hub.local import MAIN, check_id, endpoint, hub_folder, near_ids, offline, ready_ids, repo_folder, snapshot, snapshots
+from core.models.hub.local import (
+    MAIN,
+    check_id,
+    endpoint,
+    hub_folder,
+    located,
+    near_ids,
+    offline,
+    ready_ids,
+    repo_folder,
+    snapshot,
+    snapshots,
+)
 from core.models.hub.network import reachable
 from core.models.rows import ModelRow
 from core.workspace import write_atomic
 
 Progress = Callable[[int, int], None]
 """Called with (done_bytes, total_bytes) over all files; may raise to give up."""
+Check = Callable[[Path, str], None]
+"""Called with a model's config.json and its id; raises `ModelError` when it is of no use."""
 
 CHUNK_BYTES = 1 << 18
 SPARE_BYTES = 50 << 20
@@ -45,23 +59,21 @@ class RemoteFile:
     sha: str
 
 
-def fetch(repo: str, progress: Progress | None = None, known: Iterable[str] = (),
-          check: Callable[[Path, str], None] | None = None) -> Path:
+def fetch(repo: str, progress: Progress | None = None, known: Iterable[str] = (), check: Check | None = None) -> Path:
     """The folder of a model on this machine, fetched when it is not in the cache. Raises `ModelError` as `download` does."""
     repo = check_id(repo, known)
     return snapshot(repo) or download(repo, progress or (lambda done, total: None), known, check)
 
 
-def download(repo: str, progress: Progress, known: Iterable[str] = (),
-             check: Callable[[Path, str], None] | None = None) -> Path:
+def download(repo: str, progress: Progress, known: Iterable[str] = (), check: Check | None = None) -> Path:
     """Fetch the newest version of a model into the cache and return its folder. What is there already is not fetched again.
 
     `progress` may raise to give up; whatever ends a download, the cache holds whole files only. `known`: ids to suggest when this one
-    does not exist. `check(config.json, repo)` may raise before anything large is fetched. Raises `ModelError` when there is no network
+    does not exist. `check` is asked before anything large is fetched. Raises `ModelError` when there is no network
     (known after at most 3 s), no such model, no permission, nothing that Graft can use, no room on the disk, or when a file arrives damaged.
     """
     if offline() or not reachable(endpoint(), all_proxy=True):
-        raise _no_network(repo)
+        raise _no_network(repo, check)
     library, meter = _library(), Meter(progress)
     try:
         commit, files = _listing(library, repo)
@@ -195,9 +207,10 @@ def _check_room(needed: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def _no_network(repo: str) -> ModelError:
-    """Says what to put where. A copy in the cache that is no use with a network either is explained instead."""
-    copies, known = snapshots(repo), ready_ids()
+def _no_network(repo: str, check: Check | None) -> ModelError:
+    """Says what to put where, and which models that `check` accepts are here. A copy in the cache that is no use with a network either is
+    explained instead."""
+    copies, known = snapshots(repo), [other for other in ready_ids() if check is None or _passes(check, other)]
     if copies and (copies[0] / CONFIG).is_file():
         check_config(copies[0] / CONFIG, repo)
     return ModelError(
@@ -205,11 +218,21 @@ def _no_network(repo: str) -> ModelError:
         "It is not on this machine, or not complete, and HF_HUB_OFFLINE forbids Graft to look for it." if offline() else
         "Its copy on this machine is not complete, and {host} does not answer." if copies else
         "It is not on this machine, and {host} does not answer.",
-        "Put config.json, the weights (model.safetensors, else pytorch_model.bin) and the tokenizer (tokenizer.json, else vocab.txt, "
-        "spm.model and the like) from its page into {dir}, or choose a folder that holds them, or a ready model: {ready}." if known else
-        "Put config.json, the weights (model.safetensors, else pytorch_model.bin) and the tokenizer (tokenizer.json, else vocab.txt, "
-        "spm.model and the like) from its page into {dir}, or choose a folder that holds them.",
+        "Put config.json, the weights (model.safetensors, else pytorch_model.bin) and what goes with them (for texts tokenizer.json, else "
+        "vocab.txt, spm.model and the like; for pictures preprocessor_config.json) from its page into {dir}, or choose a folder that holds "
+        "them, or a ready model: {ready}." if known else
+        "Put config.json, the weights (model.safetensors, else pytorch_model.bin) and what goes with them (for texts tokenizer.json, else "
+        "vocab.txt, spm.model and the like; for pictures preprocessor_config.json) from its page into {dir}, or choose a folder that holds "
+        "them.",
         model=repo, host=_host(), ready=", ".join(known), dir=str(copies[0] if copies else repo_folder(repo) / "snapshots" / MAIN))
+
+
+def _passes(check: Check, repo: str) -> bool:
+    try:
+        check(located(repo).config, repo)
+    except ModelError:
+        return False
+    return True
 
 
 def _explained(library: ModuleType, repo: str, error: Exception, known: Iterable[str]) -> ModelError:
