@@ -40,7 +40,7 @@ def serve(serve_app: Callable[..., str], home: Path) -> App:
     return App(serve_app(APP, env={"GRAFT_HOME": str(home)}), Workspace.open(home))
 
 
-def button(page: Page, name: str) -> Locator:
+def button(page: Page | Locator, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
