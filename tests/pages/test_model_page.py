@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Fault
-from core.jobs import downloads
+from core.jobs import downloads, side_jobs
 from core.jobs.side_jobs import Job
 from core.models.catalog import DEFAULT, find, weights_folder
 from core.owners import LOCAL_OWNER
@@ -17,6 +17,7 @@ from core.workspace import Workspace, write_atomic
 from pages.ui.components import freeze_map
 from pages.ui.state import Draft
 from pages.ui.text import md
+from tests.core.jobs.queued import sleeper
 from tests.pages.conftest import Visit
 from tests.pages.prepared import PETS, add_dataset
 from tests.pages.seen import said, trouble
@@ -127,6 +128,16 @@ def test_a_download_shows_its_progress_and_a_failed_one_its_reason(ws: Workspace
     page.run()
     assert "No network" in page.error[0].value and md(str(no_weights)) in page.error[0].value
     assert page.button(key="model.download.resnet18")
+
+
+def test_a_download_can_be_given_up(ws: Workspace, visit: Visit, no_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sleeper() as process:
+        monkeypatch.setattr(side_jobs, "start_module", lambda *args, **options: process)
+        page = visit("model.py").button(key="model.choose.resnet18").click().run()
+        page.button(key="model.download.resnet18").click().run()
+        page.button(key="model.download.cancel.resnet18").click().run()
+        assert process.wait(10) is not None and downloads.status(ws, "resnet18") is None and trouble(page) == []
+        assert page.button(key="model.download.resnet18")
 
 
 def test_a_plan_in_which_nothing_would_learn_leads_nowhere(ws: Workspace, visit: Visit) -> None:

@@ -217,6 +217,17 @@ def test_without_a_network_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch,
     assert fetch(REPO) == Path(error.value.params["dir"])
 
 
+def test_only_ready_models_that_are_of_use_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def for_pictures(config: Path, repo: str) -> None:
+        if repo == "here/texts":
+            raise ModelError("{model} reads texts.", model=repo)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for repo in ("here/texts", "here/pictures"):
+        put(repo_folder(repo) / "snapshots" / "abc", tiny_files())
+    with pytest.raises(ModelError, match="or a ready model: here/pictures.$"):
+        fetch(REPO, check=for_pictures)
+
+
 def test_an_incomplete_copy_is_said_when_there_is_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE") as error:

@@ -43,6 +43,15 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Answer:
+    """`cut`: the connection breaks after so many bytes of the body."""
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    cut: int | None = None
+
+
 @dataclass
 class Hub:
     """`models`: id -> files. `broken`: file -> what is sent in its place. `cuts`: file -> how often the connection breaks after 1000 bytes.
@@ -62,9 +71,54 @@ class Hub:
         """Names of the files that were fetched."""
         return [path.rpartition("/")[2] for method, path in self.asked if method == "GET" and ("/resolve/" in path or "/cdn/" in path)]
 
+    def answer(self, method: str, path: str) -> Answer:
+        if self.down:
+            return Answer(503)
+        if path.startswith("/api/models/"):
+            return self._info(path.removeprefix("/api/models/"))
+        if path.startswith("/cdn/"):
+            repo, _, name = path.removeprefix("/cdn/").rpartition("/")
+            return self._content(method, repo, name, {})
+        repo, _, rest = path.removeprefix("/").partition("/resolve/")
+        return self._file(method, repo, rest.partition("/")[2])
+
+    def _info(self, repo: str) -> Answer:
+        """What the hub says of a model: its files, with their sizes and sums."""
+        if repo in self.refused:
+            return Answer(401, {"X-Error-Message": "Invalid credentials in Authorization header"})
+        if repo not in self.models:
+            return Answer(404, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+        rows = [{"rfilename": name, "size": len(content), "blobId": git_id(content),
+                 **({"lfs": {"sha256": sha256(content), "size": len(content), "pointerSize": 134}} if is_large(name) else {})}
+                for name, content in self.models[repo].items()]
+        said = {"id": repo, "modelId": repo, "sha": COMMIT, "siblings": rows, "tags": [], "downloads": 1}
+        return Answer(200, {"Content-Type": "application/json"}, json.dumps(said).encode())
+
+    def _file(self, method: str, repo: str, name: str) -> Answer:
+        """A small file itself; of a large one where it lies: on another host, as theirs is."""
+        if repo in self.gated:
+            return Answer(401, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to this model is restricted."})
+        content = self.models[repo][name]
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{git_id(content)}"'}
+        if not is_large(name):
+            return self._content(method, repo, name, headers)
+        elsewhere = f"{self.url}/cdn/{repo}/{name}".replace("127.0.0.1", "localhost")
+        return Answer(302, headers | {"X-Linked-Etag": f'"{sha256(content)}"', "X-Linked-Size": str(len(content)), "Location": elsewhere})
+
+    def _content(self, method: str, repo: str, name: str, headers: dict[str, str]) -> Answer:
+        content = self.broken.get(name, self.models[repo][name])
+        if method == "GET" and self.cuts.get(name, 0):
+            self.cuts[name] -= 1
+            return Answer(200, headers, content, cut=1000)
+        return Answer(200, headers, content)
+
 
 def is_large(name: str) -> bool:
     return name.endswith((".safetensors", ".bin", ".model", ".onnx", ".h5", ".gguf"))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def git_id(content: bytes) -> str:
@@ -84,76 +138,9 @@ def online(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None: ...
-
-        def do_HEAD(self) -> None:
-            self.answer()
-
-        def do_GET(self) -> None:
-            self.answer()
-
-        def answer(self) -> None:
-            path = unquote(urlsplit(self.path).path)
-            hub.asked.append((self.command, path))
-            if hub.silent and hub.silent in path:
-                closing.wait(60)
-                return None
-            if hub.down:
-                return self.say(503, {})
-            if path.startswith("/api/models/"):
-                return self.info(path.removeprefix("/api/models/"))
-            if path.startswith("/cdn/"):
-                repo, _, name = path.removeprefix("/cdn/").rpartition("/")
-                return self.content(repo, name, {})
-            repo, _, rest = path.removeprefix("/").partition("/resolve/")
-            self.file(repo, rest.partition("/")[2])
-
-        def info(self, repo: str) -> None:
-            if repo in hub.refused:
-                return self.say(401, {"X-Error-Message": "Invalid credentials in Authorization header"})
-            if repo not in hub.models:
-                return self.say(404, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
-            rows = []
-            for name, content in hub.models[repo].items():
-                row: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": git_id(content)}
-                if is_large(name):
-                    row["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
-                rows.append(row)
-            body = json.dumps({"id": repo, "modelId": repo, "sha": COMMIT, "siblings": rows, "tags": [], "downloads": 1}).encode()
-            self.say(200, {"Content-Type": "application/json"}, body)
-
-        def file(self, repo: str, name: str) -> None:
-            if repo in hub.gated:
-                return self.say(401, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to this model is restricted."})
-            content = hub.models[repo][name]
-            headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{git_id(content)}"'}
-            if is_large(name):
-                headers |= {"X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Linked-Size": str(len(content)),
-                            "Location": f"{hub.url}/cdn/{repo}/{name}".replace("127.0.0.1", "localhost")}  # another host, as theirs is
-                return self.say(302, headers)
-            self.content(repo, name, headers)
-
-        def content(self, repo: str, name: str, headers: dict[str, str]) -> None:
-            content = hub.broken.get(name, hub.models[repo][name])
-            if self.command == "GET" and hub.cuts.get(name, 0):
-                hub.cuts[name] -= 1
-                self.close_connection = True
-                return self.say(200, headers, content[:1000], len(content))
-            self.say(200, headers, content)
-
-        def say(self, status: int, headers: dict[str, str], body: bytes = b"", promised: int | None = None) -> None:
-            self.send_response(status)
-            for key, value in {**headers, "Content-Length": str(len(body) if promised is None else promised)}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
+    """At `hub.url`, until the context ends."""
     closing = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub, closing))
     server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # a client that gives up is no news
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -164,3 +151,28 @@ def serving(hub: Hub) -> Iterator[Hub]:
         closing.set()
         server.shutdown()
         server.server_close()
+
+
+def _handler(hub: Hub, closing: threading.Event) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None: ...
+
+        def do_GET(self) -> None:
+            path = unquote(urlsplit(self.path).path)
+            hub.asked.append((self.command, path))
+            if hub.silent and hub.silent in path:
+                closing.wait(60)
+                return
+            answer = hub.answer(self.command, path)
+            self.send_response(answer.status)
+            for key, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(answer.body[:answer.cut])
+                self.close_connection |= answer.cut is not None
+
+        do_HEAD = do_GET
+    return Handler
