@@ -17,10 +17,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.models.adaptable import unit
-from core.models.blocks import Network
+from core.models.blocks import Block, Network
 from core.models.build import architecture
 from core.models.catalog import FACTS
 from core.models.pictures.architecture import rebuild
+from core.models.pictures.describe import HEAD_PATH
 from core.models.pictures.family import blocks_of
 from core.models.rows import ROWS, BlockFacts, ModelRow
 from core.models.texts.facts import facts_of as text_facts_of
@@ -43,8 +44,14 @@ def facts_of(row: ModelRow) -> list[BlockFacts]:
             x = network(x, i, i + 1)
         parameters = sum(p.numel() for p in network.parameters_of(block).values())
         facts.append(BlockFacts(block.name, block.group, parameters, counter.get_total_flops() // 2, note(block.group, groups),
-                                lora_unit=unit(network, block)))
+                                lora_unit=unit(network, block), modules=_modules(row, block)))
     return facts
+
+
+def _modules(row: ModelRow, block: Block) -> tuple[str, ...]:
+    """How many layers a head has depends on what is chosen: it is one module."""
+    path = HEAD_PATH[row.family]
+    return (path,) if all(inner.startswith(f"{path}.") for inner in block.modules) and block.name == "head" else (*block.modules, *block.tensors)
 
 
 def main() -> None:

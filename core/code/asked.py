@@ -1,45 +1,90 @@
 """What a script is asked to show, and how values become source text. Torch-free."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.models.answers import Answers
 from core.models.rows import ModelRow
 from core.objectives import Objective
-from core.specs import FreezePlan, TrainConfig
+from core.specs import FreezePlan, SplitName, TrainConfig
 
 WIDTH = 99
-ITEMS, WEIGHTS, TOKENIZER, PICTURES = "items.csv", "weights.safetensors", "tokenizer.json", "pictures"
+ITEMS, WEIGHTS, TOKENIZER, PICTURES = "items.jsonl", "weights.safetensors", "tokenizer.json", "pictures"
 """What lies beside a script (`core.code.kit`)."""
+
+
+def files_beside(row: ModelRow) -> bool:
+    """Whether its weights are a file of this machine alone, and nothing that a library could fetch."""
+    return bool(row.own_file) or row.built_in or row.adapter == "words"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`modules`: by block, the paths of its modules. `sides`: which sides of the split hold items."""
+    """`modules`: by block, the paths of its modules. `sizes`: items on each side of the split that has some."""
     row: ModelRow
     plan: FreezePlan
     config: TrainConfig
     answers: Answers
     labels: tuple[str, ...]
     objective: Objective
-    sides: frozenset[str]
+    sizes: Mapping[SplitName, int]
     preprocess: Any
-    modules: dict[str, tuple[str, ...]]
+    modules: Mapping[str, tuple[str, ...]]
     pretrained: bool = True
 
     @property
-    def keeps_weights(self) -> bool:
-        """Whether its weights are a file beside the script, and not somewhere to fetch."""
-        return self.pretrained and bool(self.row.own_file or self.row.built_in)
+    def loads_file(self) -> bool:
+        """Whether its weights are read from the file beside the script."""
+        return self.pretrained and files_beside(self.row)
+
+    @property
+    def in_pairs(self) -> bool:
+        """Whether items are compared in pairs first."""
+        return self.config.method == "contrastive"
+
+    @property
+    def smoothing(self) -> float:
+        return self.config.label_smoothing if self.objective.smoothing else 0.0
+
+    @property
+    def weighs(self) -> bool:
+        """Whether rare labels count more."""
+        return self.objective.weights and self.config.class_weights
+
+    @property
+    def augments(self) -> bool:
+        return self.row.task == "image" and self.config.augmentation.active
+
+    @property
+    def pulls(self) -> bool:
+        """Whether weights are pulled to their source (`core.training.anchor`). In the first half of SetFit none are."""
+        return not self.in_pairs and any(block.anchor and block.state == "trained" for block in self.plan.blocks)
+
+    @property
+    def learning(self) -> tuple[str, ...]:
+        """Paths of all modules that learn at any time."""
+        return tuple(path for name in self.plan.trained() for path in self.modules[name])
+
+    @property
+    def adapted(self) -> tuple[str, ...]:
+        """Paths of the modules beside whose layers thin adapters learn."""
+        return tuple(path for name in self.plan.adapted() for path in self.modules[name])
+
+    @property
+    def adds_to_batches(self) -> bool:
+        """Whether the last batch would hold a single item, and joins the one before it."""
+        n, size = self.sizes["train"], self.config.batch_size
+        return n > size and (n % size or size) == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Lines of a script and the imports that they need, which are keys of `core.code.script.IMPORTS`."""
+    """Lines of a script and the imports that they need, which are keys of `core.code.script.IMPORTS`. `installs`: what pip installs besides."""
     text: str
     imports: frozenset[str] = frozenset()
+    installs: frozenset[str] = frozenset()
 
 
 def part(text: str, *imports: str) -> Part:
@@ -62,7 +107,22 @@ def packed(words: Iterable[str], indent: str = "    ") -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def listed(paths: Sequence[str], indent: str) -> str:
-    """A list of paths, over several lines where it is long."""
-    line = repr(list(paths))
-    return line if len(indent) + len(line) <= 70 else f"[\n{packed(map(repr, paths), indent + '    ')}\n{indent}]"
+def prefixes(paths: Sequence[str]) -> tuple[str, ...]:
+    """What the names in these modules begin with."""
+    return tuple(f"{path}." for path in paths)
+
+
+def named_prefixes(name: str, paths: Sequence[str], comment: str) -> str:
+    """The same with a name, and a comment on its first line."""
+    line = f"{name} = {prefixes(paths)!r}  # {comment}"
+    return line if len(line) <= WIDTH else f"{name} = (  # {comment}\n{packed(map(repr, prefixes(paths)))}\n)"
+
+
+def scaled(asked: Asked, said: str) -> str:
+    """What the network says, numbers in the unit of the labels."""
+    return said if asked.answers.std is None else f"{said} * SCALE + SHIFT"
+
+
+def scale(asked: Asked) -> str:
+    """The line of settings that this needs."""
+    return "" if asked.answers.std is None else f"SHIFT, SCALE = {asked.answers.mean!r}, {asked.answers.std!r}  # of the numbers to be learned\n"

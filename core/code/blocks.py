@@ -1,22 +1,22 @@
 """Which modules of a network a block of the freeze map stands for. Torch-free."""
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
+from core.errors import ModelError
 from core.models.answers import Answers
+from core.models.catalog import CATALOG
 from core.models.heads import is_plain, replaced
 from core.models.pictures.describe import architecture
 from core.models.rows import Adapter, ModelRow, TextInput
 from core.models.texts.configs import config_of
 
-TABLE = Path(__file__).with_name("modules.json")
-"""Of networks of pictures, by the key of a row: written by `tools/make_block_modules.py`."""
 LAYER = re.compile(r"(en|de)coder layer \d+|layers \d+–\d+")
+WRAPPED = "trunk.timm_model."
+"""Where a network of timm hangs in the app; in a script it is the trunk itself."""
+WORDS = {"word vectors": ("words",), "characters": ("characters",), "BiLSTM": ("reader",), "pool": (), "head": ("head",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,27 @@ TEXTS: dict[str, Paths] = {
 
 
 def modules_of(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
-    """By block, in the order of the network: paths of modules, or of parameters that hang on none; empty for what only computes."""
+    """By block, in the order of the network: paths of modules, or of parameters that hang on none; empty for what only computes.
+
+    Raises `ModelError` where they are not known."""
     return MODULES[row.adapter](row, answers)
 
 
-def of_pictures(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
-    found = {name: tuple(paths) for name, paths in _table()[row.network].items()}
+def of_torchvision(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
     gone = replaced(row, answers.head)
     head = {"head": (architecture(row, answers)["head"]["path"],)} if gone else {}
-    return found | dict.fromkeys(gone, ()) | head
+    return _written_down(row) | dict.fromkeys(gone, ()) | head
 
 
-def of_texts(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
+def of_vision(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(path.replace(WRAPPED, "trunk.") for path in paths) for name, paths in _written_down(row).items()}
+
+
+def of_words(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
+    return {block.name: WORDS[block.name] for block in row.blocks}
+
+
+def of_transformers(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
     known, native = TEXTS[kind_of(row)], is_native(row, answers)
     base = known.base if native else "encoder"
     layers = [block.name for block in row.blocks if LAYER.fullmatch(block.name)]
@@ -73,7 +82,17 @@ def of_texts(row: ModelRow, answers: Answers) -> dict[str, tuple[str, ...]]:
     return {block.name: named[block.name] for block in row.blocks}
 
 
-MODULES: dict[Adapter, Callable[[ModelRow, Answers], dict[str, tuple[str, ...]]]] = {"torchvision": of_pictures, "transformers": of_texts}
+MODULES: dict[Adapter, Callable[[ModelRow, Answers], dict[str, tuple[str, ...]]]] = {
+    "torchvision": of_torchvision, "transformers": of_transformers, "words": of_words, "vision": of_vision}
+
+
+def _written_down(row: ModelRow) -> dict[str, tuple[str, ...]]:
+    """What was found out when the network was measured. Raises `ModelError` for a model that was added before that was kept."""
+    blocks = CATALOG[row.network].blocks if row.network in CATALOG else row.blocks
+    if not blocks[-1].modules:
+        raise ModelError("There is no script for {model}.", "It was added by an earlier version of Graft, which kept less of its network.",
+                         "Add it again on the Model page.", model=row.title)
+    return {block.name: block.modules for block in blocks}
 
 
 def kind_of(row: ModelRow) -> str:
@@ -85,8 +104,3 @@ def is_native(row: ModelRow, answers: Answers) -> bool:
     """Whether transformers' own class for labels is used, or its trunk with a head of ours."""
     assert isinstance(row.input, TextInput)
     return row.input.pipeline and is_plain(answers.head)
-
-
-@cache
-def _table() -> dict[str, dict[str, list[str]]]:
-    return json.loads(TABLE.read_text(encoding="utf-8"))

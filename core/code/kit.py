@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from core.code.asked import ITEMS, PICTURES, TOKENIZER, WEIGHTS
-from core.data.export import items_csv
+from core.code.asked import ITEMS, PICTURES, TOKENIZER, WEIGHTS, files_beside
 from core.data.texts import load_texts
 from core.data.versions import Item, Version
 from core.models.catalog import weights_path
@@ -47,7 +47,7 @@ def kit(ws: Workspace, data: DataSpec, version: Version, row: ModelRow) -> Itera
 
 def _files(ws: Workspace, version: Version, row: ModelRow) -> dict[str, Path]:
     """What is copied into it, by names that are ours alone."""
-    weights = {WEIGHTS: weights_path(row)} if row.own_file or row.built_in else {}
+    weights = {WEIGHTS: weights_path(row)} if files_beside(row) else {}
     return weights | OF_TASK[version.task].files(ws, version, row)
 
 
@@ -55,8 +55,10 @@ def _zipped(ws: Workspace, data: DataSpec, version: Version, files: dict[str, Pa
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # pictures and weights don't get smaller
         with archive.open(ITEMS, "w", force_zip64=True) as target:
-            for line in items_csv(version, load_texts(ws, data.dataset), OF_TASK[version.task].file_of):
-                target.write(line)
+            texts = load_texts(ws, data.dataset)
+            for item in version.items:
+                said = {"name": item.name, "label": _label(version, item), "split": item.split, **OF_TASK[version.task].content(item, texts)}
+                target.write(f"{json.dumps(said, ensure_ascii=False)}\n".encode())
                 yield sink.taken()
         for name, path in files.items():
             with path.open("rb") as source, archive.open(name, "w", force_zip64=True) as target:
@@ -64,6 +66,14 @@ def _zipped(ws: Workspace, data: DataSpec, version: Version, files: dict[str, Pa
                     target.write(chunk)
                     yield sink.taken()
     yield sink.taken()
+
+
+def _label(version: Version, item: Item) -> str | list[str] | float:
+    """The name of its label, those of all its labels where it may bear several, or its number."""
+    if item.value is not None:
+        return item.value
+    names = [version.labels[label] for label in item.borne]
+    return names if item.labels is not None else names[0]
 
 
 def picture_name(item: Item) -> str:
@@ -74,12 +84,13 @@ def picture_name(item: Item) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What lies in the zip for items of a kind: files by name, and which of them is an item's."""
+    """What lies in the zip for items of a kind: files by name, and what the list says of an item's content."""
     files: Callable[[Workspace, Version, ModelRow], dict[str, Path]]
-    file_of: Callable[[Item], str] | None = None
+    content: Callable[[Item, Mapping[str, str]], dict[str, str]]
 
 
 OF_TASK: dict[str, _Kind] = {
-    "image": _Kind(lambda ws, version, row: {picture_name(item): ws.blob(item.sha) for item in version.items}, picture_name),
-    "text": _Kind(lambda ws, version, row: {TOKENIZER: tokenizer_file(ws, row)}),
+    "image": _Kind(lambda ws, version, row: {picture_name(item): ws.blob(item.sha) for item in version.items},
+                   lambda item, texts: {"file": picture_name(item)}),
+    "text": _Kind(lambda ws, version, row: {TOKENIZER: tokenizer_file(ws, row)}, lambda item, texts: {"text": texts[item.sha]}),
 }

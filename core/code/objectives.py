@@ -1,83 +1,75 @@
 """Targets, loss and score of a script, a row an objective, as `core.tasks.targets` and `core.training.losses` have them. Torch-free."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.code.asked import Asked, Part, part
-
-SMOOTHED = "{y} * (1 - SMOOTHING) + SMOOTHING / 2"
+from core.code.asked import Asked
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """`targets`: an expression of the rows `own`. `loss`: of `logits` and `y`; `training`: the same with smoothing and weights, where asked for.
-    `weights`: an expression of all targets `y` of the training side. `score`: a function's lines; `better`: the score so that more is better."""
+    """`targets`: an expression of the rows `own`. `loss(smoothing, weighs)`: one of `logits` and `y`. `score`: lines that find it of these two;
+    `better`: the score so that more is better. `weights`: an expression of the `targets` of the training side."""
     targets: str
-    loss: str
-    score: str
-    training: str = ""
+    loss: Callable[[float, bool], str]
+    score: tuple[str, ...]
     weights: str = ""
     better: str = "score"
 
 
+def _cross_entropy(smoothing: float, weighs: bool) -> str:
+    weight = ", weight=CLASS_WEIGHTS" if weighs else ""
+    return f"F.cross_entropy(logits, y{weight}{f', label_smoothing={smoothing!r}' if smoothing else ''})"
+
+
+def _yes_entropy(smoothing: float, weighs: bool) -> str:
+    y = _smoothed(smoothing) if smoothing else "y.float()"
+    if not weighs:
+        return f"F.binary_cross_entropy_with_logits(logits[:, 0], {y})"
+    return ("F.binary_cross_entropy_with_logits(\n"
+            f'            logits[:, 0], {y}, CLASS_WEIGHTS[y],\n            reduction="sum") / CLASS_WEIGHTS[y].sum()')
+
+
+def _marks_entropy(smoothing: float, weighs: bool) -> str:
+    weight = ", pos_weight=CLASS_WEIGHTS" if weighs else ""
+    return f"F.binary_cross_entropy_with_logits(logits, {_smoothed(smoothing) if smoothing else 'y'}{weight})"
+
+
+def _smoothed(smoothing: float) -> str:
+    return f"y * {round(1 - smoothing, 9)!r} + {round(smoothing / 2, 9)!r}"
+
+
+LABEL = 'torch.tensor([LABELS.index(row["label"]) for row in own])'
 LINES: dict[str, Lines] = {
     "single_label": Lines(
-        'torch.tensor([LABELS.index(row["label"]) for row in own])',
-        "F.cross_entropy(logits, y)",
-        "return (logits.argmax(1) == y).float().mean().item()",
-        "F.cross_entropy(logits, y, weight=CLASS_WEIGHTS, label_smoothing=SMOOTHING)",
-        "len(y) / (len(LABELS) * torch.bincount(y, minlength=len(LABELS)).clamp(min=1))"),
+        LABEL, _cross_entropy, ("score = (logits.argmax(1) == y).float().mean()",),
+        "len(targets) / (len(LABELS) * targets.bincount(minlength=len(LABELS)).clamp(min=1))"),
     "binary": Lines(
-        'torch.tensor([LABELS.index(row["label"]) for row in own])',
-        "F.binary_cross_entropy_with_logits(logits[:, 0], y.float())",
-        "right = ((logits[:, 0] > 0) == (y == 1)).float()\n"
-        "    return torch.stack([right[y == label].mean() for label in y.unique()]).mean().item()",
-        f"F.binary_cross_entropy_with_logits(\n        logits[:, 0], {SMOOTHED.format(y='y.float()')}, reduction=\"none\")",
-        "len(y) / (2 * torch.bincount(y, minlength=2).clamp(min=1))"),
+        LABEL, _yes_entropy, (
+            "right = ((logits[:, 0] > 0) == (y == 1)).float()",
+            "score = torch.stack([right[y == label].mean() for label in y.unique()]).mean()"),
+        "len(targets) / (2 * targets.bincount(minlength=2).clamp(min=1))"),
     "multi_label": Lines(
-        'torch.tensor([[float(label in row["label"].split("; ")) for label in LABELS] for row in own])',
-        "F.binary_cross_entropy_with_logits(logits, y)",
-        "given = (logits >= 0).float()\n"
-        "    return (2 * (given * y).sum() / (given.sum() + y.sum()).clamp(min=1)).item()",
-        f"F.binary_cross_entropy_with_logits(\n        logits, {SMOOTHED.format(y='y')}, pos_weight=CLASS_WEIGHTS)",
-        "((len(y) - y.sum(0)) / y.sum(0).clamp(min=1)).clamp(1, 100)"),
+        'torch.tensor([[float(label in row["label"]) for label in LABELS] for row in own])', _marks_entropy, (
+            "given = (logits >= 0).float()",
+            "score = 2 * (given * y).sum() / (given.sum() + y.sum()).clamp(min=1)"),
+        "((len(targets) - targets.sum(0)) / targets.sum(0).clamp(min=1)).clamp(1, 100)"),
     "regression": Lines(
-        'torch.tensor([float(row["label"]) for row in own])',
-        "F.huber_loss(logits[:, 0] / SCALE, y / SCALE)",
-        "return (logits[:, 0] - y).abs().mean().item()",
-        better="-score"),
+        'torch.tensor([row["label"] for row in own])', lambda smoothing, weighs: "F.huber_loss(logits[:, 0] / SCALE, y / SCALE)",
+        ("score = (logits[:, 0] - y).abs().mean()",), better="-score"),
 }
 
 
-def learned_by(asked: Asked) -> Part:
-    """The functions `loss_of`, `score_of` and, where errors count differently in training, `training_loss`."""
-    lines, config = LINES[asked.objective.key], asked.config
-    smoothed, weighed = (asked.objective.smoothing and config.label_smoothing > 0), (asked.objective.weights and config.class_weights)
-    text = f'''
-def loss_of(logits, y):
-    """What is minimised: the mean over the items."""
-    return {lines.loss}
+def lines_of(asked: Asked) -> Lines:
+    return LINES[asked.objective.key]
 
 
-def score_of(logits, y):
-    """{asked.objective.metric_label}: what epochs are ranked by."""
-    {lines.score}
-'''
-    if not (smoothed or weighed):
-        return part(text, "F")
-    weights = (f"y = sides[\"train\"][1]\nCLASS_WEIGHTS = {lines.weights}  # so that rare labels matter" if weighed else "CLASS_WEIGHTS = None")
-    mean = "each.mean()"
-    if weighed:
-        mean = "(each * CLASS_WEIGHTS[y]).sum() / CLASS_WEIGHTS[y].sum()"
-    body = f"return {lines.training}" if asked.objective.key != "binary" else f"each = {lines.training}\n    return {mean}"
-    return part(f'''{weights}
-SMOOTHING = {config.label_smoothing if smoothed else 0.0!r}  # of the labels, in training only
-
-
-{text.strip()}
-
-
-def training_loss(logits, y):
+def training_loss(asked: Asked) -> str:
     """The loss as training sees it."""
-    {body}
-''', "F")
+    return lines_of(asked).loss(asked.smoothing, asked.weighs)
+
+
+def plain_loss(asked: Asked) -> str:
+    """The loss by which what was learned is judged."""
+    return lines_of(asked).loss(0.0, False)

@@ -5,14 +5,14 @@ What people named (labels, models, folders) gets into the script through `repr` 
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
+from typing import Protocol
 
-from core.code import learning
-from core.code.asked import WEIGHTS, Asked, Part, assigned
+from core.code.asked import Asked, Part, assigned
 from core.code.blocks import modules_of
-from core.code.objectives import learned_by
+from core.code.learning import how_fast, what_trains
+from core.code.loop import judging, loop
+from core.code.pairs import pairs
 from core.data.versions import Version
-from core.errors import ModelError
 from core.models.answers import answers_of
 from core.models.rows import Adapter, ModelRow
 from core.objectives import objective
@@ -20,85 +20,84 @@ from core.specs import FreezePlan, TrainConfig
 from core.tasks.registry import TASKS
 from core.workspace import Workspace
 
-PARTS: dict[Adapter, str] = {"torchvision": "core.code.pictures", "transformers": "core.code.texts"}
-"""By adapter: a module with `INSTALLS`, `about_data`, `settings`, `data` and `network`."""
-IMPORTS: dict[str, str] = {
-    "copy": "import copy", "csv": "import csv", "math": "import math", "re": "import re", "Path": "from pathlib import Path", "": "",
-    "np": "import numpy as np", "torch": "import torch", "F": "import torch.nn.functional as F",
-    "Image": "from PIL import Image, ImageOps", "load_file": "from safetensors.torch import load_file",
-    "Tokenizer": "from tokenizers import Tokenizer",
-    "nn": "from torch import nn", "parametrize": "from torch.nn.utils import parametrize", "models": "from torchvision import models",
-    "resnet": "from torchvision.models import resnet", "v2": "from torchvision.transforms import v2",
-    "AutoConfig": "from transformers import AutoConfig", "AutoModel": "from transformers import AutoModel",
-    "AutoModelForSequenceClassification": "from transformers import AutoModelForSequenceClassification",
-    "Conv1D": "from transformers.pytorch_utils import Conv1D",
+PARTS: dict[Adapter, str] = {"torchvision": "core.code.of_torchvision", "transformers": "core.code.of_transformers",
+                             "words": "core.code.of_words", "vision": "core.code.of_vision"}
+"""By adapter: a module that answers `Own`."""
+
+
+class Own(Protocol):
+    """What is told of networks of one kind, and of what they are shown."""
+
+    def settings(self, asked: Asked) -> str:
+        """Lines of constants."""
+
+    def data(self, asked: Asked) -> Part:
+        """Lines that read the items: `sides`, and of the training side `items` and `targets`; the function `batches(epoch)`."""
+
+    def network(self, asked: Asked) -> Part:
+        """Lines that make the `model`; the function `logits_of(items, some)`."""
+
+
+IMPORTS: dict[str, tuple[str, str]] = {
+    "copy": ("import copy", ""), "json": ("import json", ""), "math": ("import math", ""), "re": ("import re", ""),
+    "unicodedata": ("import unicodedata", ""), "zlib": ("import zlib", ""), "": ("", ""),
+    "np": ("import numpy as np", "numpy"), "timm": ("import timm", "timm"), "torch": ("import torch", "torch"),
+    "F": ("import torch.nn.functional as F", "torch"), "Image": ("from PIL import Image, ImageOps", "pillow"),
+    "load_file": ("from safetensors.torch import load_file", "safetensors"), "Tokenizer": ("from tokenizers import Tokenizer", "tokenizers"),
+    "nn": ("from torch import nn", "torch"), "parametrize": ("from torch.nn.utils import parametrize", "torch"),
+    "models": ("from torchvision import models", "torchvision"), "resnet": ("from torchvision.models import resnet", "torchvision"),
+    "v2": ("from torchvision.transforms import v2", "torchvision"), "AutoConfig": ("from transformers import AutoConfig", "transformers"),
+    "AutoModel": ("from transformers import AutoModel", "transformers"),
+    "AutoModelForSequenceClassification": ("from transformers import AutoModelForSequenceClassification", "transformers"),
+    "Conv1D": ("from transformers.pytorch_utils import Conv1D", "transformers"),
 }
-"""In the order in which they stand; the empty one separates Python's own library."""
+"""In the order in which they stand, with what pip installs for each; the empty one separates Python's own library."""
 ABOUT = '''
 """Fine-tune a pretrained network: the plan and the settings of Graft, with PyTorch alone.
 
-Unpack beside this file what Graft offers with it (items.csv and what belongs to it). Then:
+Unpack beside this file what Graft offers with it: your data and the files of the model. Then:
 
     pip install {installs}
     python {name}
 
-It begins with the same numbers as the app and shows the same items in the same order. The app is
+It begins with the same loss as the app and shows the same items in the same order. The app is
 quicker: it computes what is frozen once and keeps it, and may calculate in bfloat16.
 """
 '''
 FILE = "train.py"
-ROWS = '''
-# Where a cell begins like a formula, an apostrophe keeps spreadsheets from running it.
-guard = re.compile(r"^'(?=\\s*[=+@＝＋－＠-]|[\\t\\r\\n])")
-csv.field_size_limit(2**31 - 1)
-with open(DATA, encoding="utf-8-sig", newline="") as file:
-    rows = [{key: guard.sub("", cell) for key, cell in row.items()} for row in csv.DictReader(file)]
-'''
-
-
-def can_show(row: ModelRow) -> bool:
-    """Whether there is a script for networks of this kind."""
-    return row.adapter in PARTS
 
 
 def asked_of(ws: Workspace, row: ModelRow, plan: FreezePlan, config: TrainConfig, version: Version, pretrained: bool = True) -> Asked:
     """What a script for the row and the data has to say. Raises `ModelError` where the model's files are needed for it and are not there."""
-    if not can_show(row):
-        raise ModelError("There is no script for {model}.", "Graft knows how to write one for torchvision's networks of pictures and for transformers that read texts.",
-                         "Train it here and take it home: what you get works without Graft, and its code is readable.", model=row.title)
     answers = answers_of(version, plan.head, config.input_size)
-    return Asked(row, plan, config, answers, version.labels, objective(version.objective), frozenset(version.sizes()),
+    return Asked(row, plan, config, answers, version.labels, objective(version.objective), version.sizes(),
                  TASKS[row.task].facts().preprocess(ws, row, config), modules_of(row, answers), pretrained)
 
 
 def script(asked: Asked) -> str:
     """The source text. It only depends on what is asked."""
-    own: ModuleType = import_module(PARTS[asked.row.adapter])
+    own: Own = import_module(PARTS[asked.row.adapter])  # type: ignore[assignment]
     parts = [
-        Part(f"{_settings(asked, own)}\n\n{ROWS.strip()}", frozenset({"torch", "csv", "re"})),
+        Part(_settings(asked, own), frozenset({"torch"})),
         own.data(asked),
-        learned_by(asked),
         own.network(asked),
-        learning.what_trains(asked),
-        learning.optimizer(asked),
-        *((learning.pairs(asked),) if asked.config.method == "contrastive" else ()),
-        learning.loop(asked),
+        what_trains(asked),
+        how_fast(asked),
+        *((judging(asked), pairs(asked), loop(asked)) if asked.in_pairs else (_behind(judging(asked), loop(asked)),)),
     ]
     needed = frozenset().union(*(one.imports for one in parts)) | {""}
-    imports = "\n".join(line for key, line in IMPORTS.items() if key in needed)
-    about = ABOUT.format(installs=own.INSTALLS, name=FILE).strip()
-    return "\n".join((about, imports, "", _joined([one.text for one in parts]))) + "\n"
+    imports = [row for key, row in IMPORTS.items() if key in needed]
+    installs = dict.fromkeys((*(package for _, package in imports if package), *(package for one in parts for package in one.installs)))
+    about = ABOUT.format(installs=" ".join(installs), name=FILE).strip()
+    return "\n".join((about, *(line for line, _ in imports), "", "\n\n\n".join(one.text.strip("\n") for one in parts))) + "\n"
 
 
-def _settings(asked: Asked, own: ModuleType) -> str:
+def _behind(first: Part, second: Part) -> Part:
+    return Part(f"{first.text}\n{second.text}", first.imports | second.imports)
+
+
+def _settings(asked: Asked, own: Own) -> str:
     config = asked.config
-    weights = f'WEIGHTS = "{WEIGHTS}"  # what the network knows already\n' if asked.keeps_weights else ""
-    decay = f", WEIGHT_DECAY = {config.learning_rate!r}, {config.weight_decay!r}"
     labels = "" if asked.objective.numeric else assigned("LABELS", asked.labels) + "\n"
-    return (f"{own.about_data(asked)}\n{weights}{labels}SEED, EPOCHS, BATCH = {config.seed}, {config.epochs}, {config.batch_size}\n"
-            f"LEARNING_RATE{decay}\n{own.settings(asked)}")
-
-
-def _joined(texts: list[str]) -> str:
-    """Two empty lines before a section that begins with a function, and after one; one elsewhere."""
-    return "\n\n\n".join(text.strip("\n") for text in texts)
+    return (f"{labels}SEED, EPOCHS, BATCH = {config.seed}, {config.epochs}, {config.batch_size}\n"
+            f"LEARNING_RATE, WEIGHT_DECAY = {config.learning_rate!r}, {config.weight_decay!r}\n{own.settings(asked)}")

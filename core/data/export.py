@@ -4,7 +4,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from core.data.versions import Item, Version
 
@@ -14,15 +14,12 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII)
 """A plain number begins like a formula when it is negative, and is none."""
 
 
-def items_csv(version: Version, texts: Mapping[str, str], file_of: Callable[[Item], str] | None = None) -> Iterator[bytes]:
-    """Name, label, side and group of every item, and its text where it is one; UTF-8 with a mark, which spreadsheets need.
-    `file_of`: where an item's file lies beside the list; None: there are no files beside it."""
+def items_csv(version: Version, texts: Mapping[str, str]) -> Iterator[bytes]:
+    """Name, label, side and group of every item, and its text where it is one; UTF-8 with a mark, which spreadsheets need."""
     with_text = version.task == "text"
-    yield b"\xef\xbb\xbf" + _line(["name", "label", "split", "group"] + ["text"] * with_text + ["file"] * (file_of is not None))
+    yield b"\xef\xbb\xbf" + _line(["name", "label", "split", "group"] + ["text"] * with_text)
     for item in version.items:
-        cells = [item.name, _said(version, item), item.split, item.group]
-        beside = [file_of(item)] if file_of else []
-        yield _line(cells + [texts.get(item.sha, "")] * with_text + beside)
+        yield _line([item.name, _said(version, item), item.split, item.group] + [texts.get(item.sha, "")] * with_text)
 
 
 def _said(version: Version, item: Item) -> str:

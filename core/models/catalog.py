@@ -44,7 +44,7 @@ def registry(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
 def block_facts() -> dict[str, tuple[BlockFacts, ...]]:
     """The measured blocks by model key, as `tools/make_block_facts.py` wrote them."""
     table = json.loads(FACTS.read_text(encoding="utf-8"))
-    return {key: tuple(BlockFacts(**block) for block in blocks) for key, blocks in table.items()}
+    return {key: tuple(BlockFacts(**{**block, "modules": tuple(block["modules"])}) for block in blocks) for key, blocks in table.items()}
 
 
 _facts = block_facts()

@@ -16,6 +16,9 @@ from core.specs import HeadPlan, PoolingKey
 
 Layers = list[list[Any]]
 """As `core.models.pictures.architecture` describes layers."""
+HEAD_STD = 0.001
+"""Of the last layer's weights. Small, so that the first predictions are nearly even, also where features are large (SqueezeNet has no
+normalisation), and the first gradients into trained blocks are gentle; not zero, or those blocks would not learn in the first step."""
 
 
 def _halved_up(side: int, times: int = 5) -> int:

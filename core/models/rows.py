@@ -69,6 +69,8 @@ class BlockFacts:
     """It has not been pretrained and knows nothing yet: it always trains."""
     lora_unit: int = 0
     """Numbers of its thin adapters at rank 1 (`core.models.adaptable.unit`); 0: no layer of it can be adapted."""
+    modules: tuple[str, ...] = ()
+    """Of networks of pictures: the paths of its modules, and of parameters that hang on none."""
 
 
 NOTES_BY_DEPTH = ("edges and colours", "corners and stripes", "patterns, textures", "parts of things", "whole things")

@@ -5,7 +5,7 @@ import html
 
 import streamlit as st
 
-from core.code.script import FILE, asked_of, can_show, script
+from core.code.script import FILE, asked_of, script
 from core.errors import UserError
 from core.models.catalog import find, on_this_machine
 from core.models.rows import ModelRow
@@ -39,9 +39,6 @@ def of_run(here: str, run: RunSpec) -> None:
 
 def _section(here: str, row: ModelRow, plan: FreezePlan, config: TrainConfig, data: DataSpec, pretrained: bool) -> None:
     if not _wanted(here):
-        return
-    if not can_show(row):
-        st.caption(_("There is no script for networks of this kind. What you take home works without Graft, and its code is readable."))
         return
     if row.task == "text" and not on_this_machine(row):
         st.caption(_("Download the model first: the script needs its tokenizer."))

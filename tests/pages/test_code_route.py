@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 
@@ -34,8 +35,9 @@ def test_the_zip_holds_the_items_and_the_files_of_the_model(server: Served, ws: 
     assert answer.status == 200, answer.body[:500]
     item = load_version(ws, data).items[0]
     with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
-        assert archive.testzip() is None and {"items.csv", "weights.safetensors", picture_name(item)} <= set(archive.namelist())
+        assert archive.testzip() is None and {"items.jsonl", "weights.safetensors", picture_name(item)} <= set(archive.namelist())
         assert archive.read(picture_name(item)) == ws.blob(item.sha).read_bytes()
-        assert picture_name(item) in archive.read("items.csv").decode("utf-8-sig")
+        listed = json.loads(archive.read("items.jsonl").splitlines()[0])
+        assert (listed["file"], listed["split"], listed["name"]) == (picture_name(item), item.split, item.name)
     assert ask("data1", dataset="data2", version=data.version, model="graft-resnet10").status == 403
     assert ask("data2", dataset="data2", version=theirs.version, model="graft-resnet10").status == 403

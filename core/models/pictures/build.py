@@ -9,16 +9,13 @@ from torch import nn
 
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
+from core.models.heads import HEAD_STD
 from core.models.pictures.architecture import put_parts, source_module
 from core.models.pictures.describe import architecture
 from core.models.pictures.family import blocks_of
 from core.models.pictures.weights import Progress, fetch, load_into
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow
-
-HEAD_STD = 0.001
-"""Of the last layer. Small, so that the first predictions are nearly even, also where features are large (SqueezeNet has no normalisation), and the
-first gradients into trained blocks are gentle; not zero, or those blocks would not learn in the first step."""
 
 
 def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel
 from core.errors import ModelError
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
-from core.models.heads import is_plain, layers, replaced
+from core.models.heads import HEAD_STD, is_plain, layers, replaced
 from core.models.hub.checkpoint import CONFIG
 from core.models.hub.convert import converted
 from core.models.hub.fetch import Progress
@@ -25,8 +25,6 @@ from core.models.texts.architecture import rebuild, tail_of, trunk_of, without_p
 from core.models.texts.configs import config_of
 from core.models.texts.family import FAMILIES, blocks_of
 
-HEAD_STD = 0.001
-"""Of the last layer's weights: the first predictions are nearly even, and the first gradients into trained blocks gentle."""
 LEFT_OUT = ("_name_or_path", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version", "id2label", "label2id", "problem_type",
             "_attn_implementation", "attn_implementation", "gradient_checkpointing", "finetuning_task", "task_specific_params")
 """What a published config says of itself, its task and its files, and not of the network."""

@@ -16,7 +16,7 @@ from transformers import AutoModel
 from core.errors import ModelError
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Network
-from core.models.heads import features, layers
+from core.models.heads import HEAD_STD, features, layers
 from core.models.hub.checkpoint import CONFIG
 from core.models.hub.convert import converted
 from core.models.hub.fetch import Progress
@@ -28,8 +28,6 @@ from core.models.vision.architecture import prepared_trunk, rebuild_seeing, trun
 from core.models.vision.configs import TIMM, config_of, model_type
 from core.models.vision.family import TRUNKS, blocks_of
 
-HEAD_STD = 0.001
-"""Of the last layer's weights: the first predictions are nearly even, and the first gradients into trained blocks gentle."""
 LEFT_OUT = ("_name_or_path", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version", "id2label", "label2id", "label_names",
             "num_classes", "num_labels", "problem_type", "_attn_implementation", "attn_implementation", "gradient_checkpointing",
             "finetuning_task", "task_specific_params", "out_features", "out_indices", "stage_names")

@@ -37,7 +37,7 @@ def measured(plan: dict[str, Any], side: int) -> list[BlockFacts]:
             x = network(x, i, i + 1)
         parameters = sum(p.numel() for p in network.parameters_of(block).values())
         facts.append(BlockFacts(block.name, block.group, parameters, counter.get_total_flops() // 2, note(block.group, groups),
-                                lora_unit=unit(network, block)))
+                                lora_unit=unit(network, block), modules=(*block.modules, *block.tensors)))
     return facts
 
 

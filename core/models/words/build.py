@@ -9,15 +9,13 @@ import torch
 
 from core.models.answers import Answers, as_answers
 from core.models.blocks import Block, Network, State
+from core.models.heads import HEAD_STD
 from core.models.pictures.weights import Progress
 from core.models.randomness import own_randomness
 from core.models.rows import ModelRow
 from core.models.words.architecture import WordNetwork, rebuild_words
-from core.models.words.rows import CHARACTER_WIDTH, HEAD_DROPOUT, UNSPELLED, shape_of_row
+from core.models.words.rows import CHARACTER_STD, CHARACTER_WIDTH, HEAD_DROPOUT, UNSPELLED, shape_of_row
 from core.models.words.vectors import load_vectors, stem_of
-
-HEAD_STD = 0.001
-CHARACTER_STD = 0.05
 
 
 def build(row: ModelRow, answers: Answers | int, seed: int, pretrained: bool, progress: Progress | None, store: Path | None) -> Network:

@@ -12,6 +12,8 @@ from core.workspace import Workspace
 
 BUCKETS = 1 << 17
 CHARACTER_WIDTH = 32
+CHARACTER_STD = 0.05
+"""Of the characters' vectors, before they learn."""
 HIDDEN = 128
 """Width of the LSTM, each way."""
 HEAD_DROPOUT = 0.3

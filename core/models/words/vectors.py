@@ -24,7 +24,7 @@ from core.workspace import write_atomic
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["BUILT_IN", "Precision", "load_tokenizer", "load_vectors", "read_metadata", "shape_of", "stem_of", "tokenizer_path", "vectors_path",
+__all__ = ["BUILT_IN", "Precision", "load_tokenizer", "is_scaled", "load_vectors", "read_metadata", "shape_of", "stem_of", "tokenizer_path", "vectors_path",
            "write_vectors"]
 
 BUILT_IN = ASSETS / "graft-words"
@@ -51,6 +51,11 @@ def tokenizer_path(stem: Path) -> Path:
 def shape_of(stem: Path) -> tuple[int, int]:
     """(V, D), read from the header alone. Raises `ModelError` when the file is missing or damaged."""
     return _read(stem, _shape)
+
+
+def is_scaled(stem: Path) -> bool:
+    """Whether a vector's numbers are to be multiplied by a scale of its own. Raises `ModelError` when the file is missing or damaged."""
+    return _read(stem, lambda file: "scales" in file.keys())
 
 
 def read_metadata(stem: Path) -> dict[str, JsonValue]:
