@@ -26,11 +26,11 @@ st.subheader(_("How much may change?"), anchor=False)
 with st.container(border=True):
     st.markdown(f"**{md(row.title)}**")
     plan, config = draft.actual_plan(), draft.actual_config()
-    known = conditions(predictions.costs(row, plan, config), config, version) if version else None
+    known = conditions(row, plan, predictions.costs(row, plan, config), config, version) if version else None
     bricks = map_rows(row, plan, n_labels, version.objective if version else "single_label", config.input_size)
     blocks = freeze_map(bricks, plan.blocks, key=f"model.map.{row.key}", rev=state.rev("settings") + state.rev("plan"), conditions=known,
                         epochs=config.epochs, gentle=shares(row), rank=config.lora_rank,
-                        stores=config.store_activations and not config.augmentation.active, probes=advice_sections.probes(row))
+                        stores=config.store_activations, probes=advice_sections.probes(row))
     if blocks != plan.blocks:
         plan = replace(plan, blocks=blocks)
         state.update(plan=plan, preset="custom", config=replace(config, preset="custom"))

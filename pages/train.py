@@ -9,6 +9,7 @@ from core.jobs.usage import note_prediction
 from core.models.catalog import find, on_this_machine
 from core.objectives import objective
 from core.specs import ModelSpec
+from core.training.presets import fitted_at_once
 from core.workspace import new_id
 from pages.ui import code, data_view, live, model_cards, predictions, presets, recipe, settings_form, state
 from pages.ui.empty import empty
@@ -36,8 +37,13 @@ def prepare() -> None:
     presets.cards(row, draft, version, alike)
     config = settings_form.advanced(row, draft)
     expected = predictions.expected(row, draft.actual_plan(), config, version)
-    text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", t=about(expected.total),
-             once=duration(expected.once), epoch=duration(expected.epoch), n=config.epochs)
+    told = dict(t=about(expected.total), once=duration(expected.once), epoch=duration(expected.epoch), n=expected.epochs)
+    if fitted_at_once(row, draft.actual_plan(), config):
+        text = _("Time on this machine: {t} ({once} once, then {n} fits of the head of {epoch} each).", **told)
+    else:
+        text = _("Time on this machine: {t} ({once} once, then {epoch} for each of up to {n} epochs).", **told)
+    if expected.views:
+        text += " " + _("Of each item {n} variants are made, which take turns.", n=expected.views)
     if expected.peak_bytes is not None:
         text += " " + _("Memory: about {a}.", a=size(expected.peak_bytes))
     st.markdown(f":material/timer: {text}", help=_("One epoch is one pass over your items."))

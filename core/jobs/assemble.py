@@ -19,8 +19,10 @@ from core.models.blocks import Network
 from core.models.build import architecture, build
 from core.models.catalog import find
 from core.models.shares import SHARE
+from core.shelf import Shelf
 from core.specs import Precision, RunSpec, SplitName
 from core.tasks.registry import TASKS, Preprocess
+from core.training.activations import behind
 from core.training.change import Source, changes, source_of, write_changes
 from core.training.machine import load_machine, record_precision, record_speed
 from core.training.precision import faster_precision, forward_items_per_s
@@ -94,7 +96,7 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
 
         merge(parts.network)
     write_changes(folder, changes(parts.network, parts.source))
-    row, report = find(run.model.key, ws), _judge(run, parts)
+    row, report = find(run.model.key, ws), _judge(ws, run, parts)
     write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, _answers(parts.version, run)),
                  labels=parts.version.labels, unit=parts.version.unit, preprocess=parts.preprocess, objective=run.data.objective, run=run,
                  scores=report.scores() if report else {}, source=row)
@@ -116,13 +118,17 @@ def _learn_speed(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Non
     record_speed(ws, row.key, macs * (stored[-1].done - stored[0].done) / (stored[-1].t - stored[0].t))
 
 
-def _judge(run: RunSpec, parts: Parts) -> Report | None:
-    """On the test items, without any on the validation items."""
+def _judge(ws: Workspace, run: RunSpec, parts: Parts) -> Report | None:
+    """On the test items, without any on the validation items. What never trained gives the same for the next run, and is kept for it."""
     name: SplitName = "test" if len(parts.splits["test"]) else "val"
-    side, items = parts.splits[name], parts.version.split(name)
+    side, items, network = parts.splits[name], parts.version.split(name), parts.network
     if not items:
         return None
-    answers = probabilities(parts.network, side, run.data.objective)
+    network.freeze(run.plan.trained())
+    rests = network.frozen_prefix() if run.config.store_activations else 0
+    network.freeze(())
+    given = behind(network, rests, name, side, Shelf(ws.activations))
+    answers = probabilities(network, given, run.data.objective, 0 if given is side else rests)
     return evaluate(answers, side.targets.tolist(), parts.version.labels, split=name,
                     shas=side.shas, names=[item.name for item in items], objective_key=run.data.objective,
                     overruled=parts.version.overruled, unit=parts.version.unit)

@@ -20,6 +20,7 @@ from core.specs import RunSpec, from_json, to_json
 from core.tasks.registry import TASKS
 from core.training.estimate import Estimate, ItemCost, epoch_costs, estimate
 from core.training.measured import BOUNDS, costs_for, fitting, record
+from core.training.presets import fitted_at_once
 from core.workspace import Workspace, write_atomic
 
 ENOUGH_S = 2.0
@@ -70,8 +71,9 @@ def forecast(ws: Workspace, run: RunSpec) -> Predicted:
     item = item_of(ws, run)
     costs = costs_for(ws, row, run.plan, run.config, item, objective(version.objective).outputs(len(version.labels)))
     n_train, n_val = len(version.split("train")), len(version.split("val"))
-    expected = estimate(costs, run.plan, run.config, n_train, n_val, item)
-    return Predicted(expected, tuple(epoch_costs(costs, run.plan, run.config, n_train, n_val)), expected.once - item.read_s * (n_train + n_val))
+    at_once = fitted_at_once(row, run.plan, run.config)
+    expected = estimate(costs, run.plan, run.config, n_train, n_val, item, at_once)
+    return Predicted(expected, tuple(epoch_costs(costs, run.plan, run.config, n_train, n_val, at_once)), expected.once - item.read_s * (n_train + n_val))
 
 
 def item_of(ws: Workspace, run: RunSpec) -> ItemCost:

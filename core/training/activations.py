@@ -77,20 +77,23 @@ class Layout:
         return int(side.lengths.sum()) if self.ragged and side.lengths is not None else len(side)
 
     def bytes(self, sides: Mapping[SplitName, Split]) -> int:
-        rows = self.rows(sides["train"]) * self.views + self.rows(sides["val"])
+        rows = sum(self.rows(side) * (self.views if name == "train" else 1) for name, side in sides.items())
         return rows * math.prod(self.item) * self.dtype.itemsize
 
 
-def layout(network: Network, side: Split, boundary: int, epochs: int) -> Layout | None:
-    """How to store what the first `boundary` blocks give in so many epochs, found out with one item. None where nothing would be saved:
-    changed items are stored in fewer views than there are epochs, or not at all."""
-    views = views_of(epochs, bool(side.changes))
-    if not boundary or (side.changes and views >= epochs):
+def layout(network: Network, side: Split, boundary: int, views: int = 1) -> Layout | None:
+    """How to store what the first `boundary` blocks give, found out with one item; None where there is nothing to store."""
+    if not (boundary and views):
         return None
     first = outputs(network, side.inputs(torch.tensor([0])), boundary)
     ragged = first.lengths is not None
     item = tuple(first.x.shape[2 if ragged else 1:])
-    return Layout(boundary, item, ragged, first.window, _dtype(network.precision, item), views)
+    return Layout(boundary, item, ragged, first.window, stored_dtype(network.precision, first), views)
+
+
+def views_for(side: Split, epochs: int) -> int:
+    """In how many views its items are stored for so many epochs; 0 where that would save nothing."""
+    return views_of(epochs, bool(side.changes))
 
 
 def has_room(layouts: Sequence[Layout], sides: Mapping[SplitName, Split], shelf: Shelf) -> bool:
@@ -98,9 +101,21 @@ def has_room(layouts: Sequence[Layout], sides: Mapping[SplitName, Split], shelf:
     return needed <= BUDGET_BYTES and shelf.has_room(needed)
 
 
-def _dtype(precision: Precision, item: tuple[int, ...]) -> torch.dtype:
-    """What was calculated in bfloat16 loses nothing worth its space by being stored in it."""
-    return torch.bfloat16 if precision == "bf16" and 4 * math.prod(item) > SMALL_BYTES else torch.float32
+def behind(network: Network, boundary: int, name: SplitName, side: Split, shelf: Shelf) -> Split:
+    """One side as the first `boundary` blocks give it, stored now if it was not before; itself where nothing is to be stored, or no room."""
+    one = layout(network, side, boundary) if len(side) else None
+    if one is None or not has_room([one], {name: side}, shelf):
+        return side
+    filling = storing(network, {name: side}, [one], shelf, (name,))
+    for _ in filling.run(network):
+        pass
+    return filling.sides[boundary][name]
+
+
+def stored_dtype(precision: Precision, given: State) -> torch.dtype:
+    """Of what blocks give: what was calculated in bfloat16 loses nothing worth its space by being stored in it."""
+    large = given.lengths is not None or 4 * given.x[0].numel() > SMALL_BYTES
+    return torch.bfloat16 if precision == "bf16" and large else torch.float32
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from core.specs import BlockState
 
@@ -19,6 +20,8 @@ EPOCH_S = 0.01
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 
+FITS, FIT_S = 12, 2.7e-8
+"""A linear head that learns alone is fitted to all items at once, about so many times; seconds of a fit for each byte of what it is fitted to."""
 LEAST_VIEWS, EPOCHS_A_VIEW = 4, 4
 """Of items that are changed at random, so many variants are stored at least, and one more for every so many epochs."""
 
@@ -69,11 +72,6 @@ class Costs:
     item_s: float = 0.0
 
 
-def views_of(epochs: int, changed: bool) -> int:
-    """How many variants of each training item are stored, which then take turns, in a run of so many epochs."""
-    return max(LEAST_VIEWS, epochs // EPOCHS_A_VIEW) if changed else 1
-
-
 def learned(block: BlockCost, state: BlockState) -> float:
     """The numbers of a block that learn, as a fraction of its weights."""
     return {"frozen": 0.0, "trained": 1.0, "lora": block.share}[state]
@@ -84,12 +82,32 @@ def first_learning(costs: Costs, states: Sequence[BlockState]) -> int:
     return next((i for i, (block, state) in enumerate(zip(costs.blocks, states)) if state != "frozen" and not block.bare), len(states))
 
 
-def boundary(costs: Costs, states: Sequence[BlockState], n_items: int, stores: bool) -> int:
-    """How many leading blocks are stored, of so many items; 0: nothing is."""
-    first = first_learning(costs, states)
-    if not stores or all(block.lookup for block in costs.blocks[:first]) or costs.blocks[first - 1].kept_bytes * n_items > BUDGET_BYTES:
-        return 0
-    return first
+def views_of(epochs: int, changed: bool) -> int:
+    """How many variants of each training item are stored for so many epochs, which then take turns; 0 where that would save nothing."""
+    views = max(LEAST_VIEWS, epochs // EPOCHS_A_VIEW) if changed else 1
+    return 0 if changed and views >= epochs else views
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is stored for some epochs: what the first `blocks` give of so many items, variants counted. No blocks: nothing."""
+    blocks: int = 0
+    items: int = 0
+    views: int = 1
+
+
+def kept(costs: Costs, states: Sequence[Sequence[BlockState]], n_train: int, n_val: int, changed: bool) -> list[Kept]:
+    """By epoch, what is stored where that is wished; `states` of all blocks in each."""
+    found, room = list[Kept](), float(BUDGET_BYTES)
+    for now, epochs in groupby(states, key=tuple):
+        n, first = len(list(epochs)), first_learning(costs, now)
+        views = views_of(n, changed)
+        items = n_train * views + n_val
+        needed = costs.blocks[first - 1].kept_bytes * items if first else 0.0
+        stored = views and not all(block.lookup for block in costs.blocks[:first]) and needed <= room
+        room -= needed if stored else 0.0
+        found += [Kept(first, items, views) if stored else Kept()] * n
+    return found
 
 
 def epoch_seconds(costs: Costs, states: Sequence[BlockState], n_train: int, n_val: int, batch_size: int, stored: int) -> float:
@@ -111,11 +129,20 @@ def _step_seconds(block: BlockCost, state: BlockState, behind: int) -> float:
     return passed + {"frozen": 0.0, "trained": block.weights_s, "lora": block.adapter_s}[state]
 
 
-def once_seconds(costs: Costs, stored: int, n_items: int) -> float:
-    """Seconds to compute and store the first blocks."""
-    if not stored:
-        return 0.0
-    return n_items * (costs.item_s + sum(block.forward_s for block in costs.blocks[:stored]) + costs.blocks[stored - 1].kept_bytes * STORE_S)
+def fit_seconds(costs: Costs, n_train: int) -> float:
+    """Seconds to fit the head to all items at once, validation included."""
+    return EPOCH_S + n_train * costs.blocks[-2].kept_bytes * FIT_S
+
+
+def once_seconds(costs: Costs, stored: Sequence[Kept]) -> float:
+    """Seconds to compute and store what is kept, all in one pass over the items and each variant of them."""
+    passed = max((each.items for each in stored), default=0) * (costs.item_s + sum(
+        block.forward_s for block in costs.blocks[:max((each.blocks for each in stored), default=0)]))
+    return passed + kept_bytes(costs, stored) * STORE_S
+
+
+def kept_bytes(costs: Costs, stored: Sequence[Kept]) -> float:
+    return sum(each.items * costs.blocks[each.blocks - 1].kept_bytes for each in stored if each.blocks)
 
 
 def peak_bytes(costs: Costs, states: Sequence[BlockState], batch_size: int) -> float:

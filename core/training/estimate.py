@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.models.rows import ModelRow
 from core.specs import BlockState, FreezePlan, TrainConfig
 from core.training import costs as counted
-from core.training.costs import BlockCost, Costs
+from core.training.costs import BlockCost, Costs, Kept
 from core.training.pairs import PAIRS_A_STEP, head_alone, n_pairs
 
 STEP_S = 0.002
@@ -32,41 +32,46 @@ class ItemCost:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds. `once`: reading the items and computing the frozen part; `epoch`: the mean of one epoch, validation included.
-    `peak_bytes`: memory of the process; None until this model was measured here. `kept_bytes`: on the disk while it learns."""
+    """Seconds. `once`: reading the items and computing the frozen part; `epoch`: the mean of one epoch (or fit, where the head is fitted to
+    all items at once), validation included, of which there are `epochs`. `peak_bytes`: memory of the process; None until this model was
+    measured here. `kept_bytes`: on the disk while it learns. `views`: so many variants are stored of items that are changed at random;
+    0: none are."""
     once: float
     epoch: float
     total: float
     measured: bool
     peak_bytes: float | None = None
     kept_bytes: float = 0.0
+    epochs: int = 1
+    views: int = 0
 
 
-def estimate(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, item: ItemCost) -> Estimate:
-    """What a run will take; `costs` are for its settings (`core.training.measured.costs_for`), `item` is what its task says of the data.
+def estimate(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, item: ItemCost, at_once: bool = False) -> Estimate:
+    """What a run will take; `costs` are for its settings (`core.training.measured.costs_for`), `item` is what its task says of the data,
+    `at_once`: whether the head is fitted to all items at once (`core.training.presets.fitted_at_once`).
 
-    What lies before the first block that learns is paid for once, unless augmentation changes the items in every epoch."""
-    n_items, pairs_s, pairs_bytes = n_train + n_val, 0.0, 0.0
+    What lies before the first block that learns is paid for once; where augmentation changes the items, in a few variants."""
+    pairs_s, pairs_bytes = 0.0, 0.0
     if config.method == "contrastive":  # each pair is two items, forward and backward; the head alone follows
         states = [*states_at(plan, config.epochs)[:-1], "frozen"]
         pairs_s = counted.epoch_seconds(costs, states, 2 * n_pairs(n_train), 0, 2 * PAIRS_A_STEP, 0)
         pairs_bytes = counted.peak_bytes(costs, states, 2 * PAIRS_A_STEP)
         plan = head_alone(plan)
-    boundaries = _boundaries(costs, plan, config, n_items)
-    stored = [now for before, now in zip([0, *boundaries], boundaries) if now != before]
-    once = pairs_s + item.read_s * n_items + sum(counted.once_seconds(costs, now, n_items) for now in stored)
-    epochs = sum(epoch_costs(costs, plan, config, n_train, n_val))
-    at_once = min(config.batch_size, n_train)
-    peak = max(pairs_bytes, max(counted.peak_bytes(costs, states_at(plan, epoch), at_once) for epoch in range(config.epochs)))
-    kept = max((costs.blocks[now - 1].kept_bytes * n_items for now in stored), default=0.0)
-    return Estimate(once, epochs / config.epochs, once + epochs, costs.measured, peak if costs.measured else None, kept)
+    stored = list(dict.fromkeys(each for each in _kept(costs, plan, config, n_train, n_val) if each.blocks))
+    once = pairs_s + item.read_s * (n_train + n_val) + counted.once_seconds(costs, stored)
+    epochs = epoch_costs(costs, plan, config, n_train, n_val, at_once)
+    least = min(config.batch_size, n_train)
+    peak = max(pairs_bytes, max(counted.peak_bytes(costs, states_at(plan, epoch), least) for epoch in range(config.epochs)))
+    return Estimate(once, sum(epochs) / len(epochs), once + sum(epochs), costs.measured, peak if costs.measured else None,
+                    counted.kept_bytes(costs, stored), len(epochs), max((each.views for each in stored), default=0) if config.augmentation.active else 0)
 
 
-def epoch_costs(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int) -> list[float]:
+def epoch_costs(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int, at_once: bool = False) -> list[float]:
     """Seconds of each epoch, what is paid for once left out."""
-    boundaries = _boundaries(costs, plan, config, n_train + n_val)
-    return [counted.epoch_seconds(costs, states_at(plan, epoch), n_train, n_val, config.batch_size, stored)
-            for epoch, stored in enumerate(boundaries)]
+    stored = _kept(costs, plan, config, n_train, n_val)
+    if at_once:
+        return [counted.fit_seconds(costs, n_train * stored[0].views)] * counted.FITS
+    return [counted.epoch_seconds(costs, states_at(plan, epoch), n_train, n_val, config.batch_size, now.blocks) for epoch, now in enumerate(stored)]
 
 
 def everything_seconds(costs: Costs, n_train: int, n_val: int, batch_size: int) -> float:
@@ -79,10 +84,11 @@ def states_at(plan: FreezePlan, epoch: int) -> list[BlockState]:
     return [block.state if block.trains_at(epoch) else "frozen" for block in plan.blocks]
 
 
-def _boundaries(costs: Costs, plan: FreezePlan, config: TrainConfig, n_items: int) -> list[int]:
-    """How many leading blocks are stored in each epoch."""
-    stores = config.store_activations and not config.augmentation.active
-    return [counted.boundary(costs, states_at(plan, epoch), n_items, stores) for epoch in range(config.epochs)]
+def _kept(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, n_val: int) -> list[Kept]:
+    """What is stored in each epoch."""
+    if not config.store_activations:
+        return [Kept()] * config.epochs
+    return counted.kept(costs, [states_at(plan, epoch) for epoch in range(config.epochs)], n_train, n_val, config.augmentation.active)
 
 
 def guessed(row: ModelRow, macs_per_s: float, work: float) -> Costs:

@@ -21,7 +21,7 @@ from core.objectives import objective
 from core.shelf import Shelf
 from core.specs import FreezePlan, Precision, RunSpec, SplitName, TrainConfig
 from core.training import contrastive, full_batch
-from core.training.activations import Layout, Stored, has_room, layout, storing
+from core.training.activations import SIDES, Layout, Stored, has_room, layout, storing, views_for
 from core.training.anchor import Anchored, anchors, pull
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
 from core.training.losses import LOSSES, Loss, Terms
@@ -157,8 +157,8 @@ def _store(network: Network, splits: dict[SplitName, Split], plan: FreezePlan, c
     computed in one pass. Sets `at.stop` when asked to discard the run."""
     layouts = list[Layout]()
     for prefix, epochs in _prefixes(network, plan, config.epochs) if config.store_activations else ():
-        if one := layout(network, splits["train"], prefix, epochs):
-            if not has_room([*layouts, one], splits, shelf):
+        if one := layout(network, splits["train"], prefix, views_for(splits["train"], epochs)):
+            if not has_room([*layouts, one], {name: splits[name] for name in SIDES}, shelf):
                 yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
                 break
             layouts.append(one)

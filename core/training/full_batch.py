@@ -23,7 +23,7 @@ from core.models.blocks import Network, State
 from core.objectives import objective
 from core.shelf import Shelf
 from core.specs import FreezePlan, RunSpec, SplitName
-from core.training.activations import Filling, Stored, has_room, layout, storing
+from core.training.activations import SIDES, Filling, Stored, has_room, layout, storing, views_for
 from core.training.checkpoint import copy_trained, save_trained
 from core.training.losses import LOSSES, Terms
 
@@ -59,8 +59,8 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
     began = time.monotonic()
     network.freeze(())
     network.eval()
-    stored = layout(network, splits["train"], len(network.blocks) - 1, run.config.epochs)
-    if stored is None or not has_room([stored], splits, shelf):
+    stored = layout(network, splits["train"], len(network.blocks) - 1, views_for(splits["train"], run.config.epochs))
+    if stored is None or not has_room([stored], {name: splits[name] for name in SIDES}, shelf):
         return None
     filling = storing(network, splits, [stored], shelf)
     first = [n for share in SHARES if (n := int(share * started.n_train)) >= LEAST_ITEMS] if filling.missing else []

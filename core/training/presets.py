@@ -6,6 +6,7 @@ from typing import Literal
 
 from core.errors import ModelError
 from core.models.catalog import ModelRow
+from core.models.heads import replaced
 from core.models.rows import BlockFacts
 from core.specs import Augmentation, BlockPlan, BlockState, FreezePlan, PresetKey, TrainConfig
 from core.training.pairs import MOST_PER_LABEL
@@ -24,19 +25,19 @@ class Recipe:
 
 
 PICTURES: dict[PresetKey, Recipe] = {
-    "instant": Recipe("head", TrainConfig("instant", epochs=40)),
+    "instant": Recipe("head", TrainConfig("instant", epochs=40, optimizer="lbfgs")),
     "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=12, learning_rate=3e-3, patience=5), head_first_epochs=4, lr_scale=0.1),
     "thorough": Recipe("all", TrainConfig("thorough", epochs=20, learning_rate=2e-3, patience=6, label_smoothing=0.05, augmentation=Augmentation(
         flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour=0.3)), lr_scale=0.1),
 }
 TRANSFORMERS: dict[PresetKey, Recipe] = {
-    "instant": Recipe("head", TrainConfig("instant", epochs=40)),
+    "instant": Recipe("head", TrainConfig("instant", epochs=40, optimizer="lbfgs")),
     "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=8, learning_rate=1e-3, patience=3), head_first_epochs=2, lr_scale=0.1),
     "thorough": Recipe("all", TrainConfig("thorough", epochs=5, learning_rate=5e-4, patience=2), lr_scale=0.1),
 }
 """Few epochs with small steps, as published for such networks (Devlin et al. 2019, arXiv:1810.04805)."""
 VISION: dict[PresetKey, Recipe] = {
-    "instant": Recipe("head", TrainConfig("instant", epochs=40)),
+    "instant": Recipe("head", TrainConfig("instant", epochs=40, optimizer="lbfgs")),
     "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=10, learning_rate=1e-3, patience=4), head_first_epochs=3, lr_scale=0.1),
     "thorough": Recipe("all", TrainConfig("thorough", epochs=12, learning_rate=1e-3, patience=4, label_smoothing=0.05, augmentation=Augmentation(
         flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour=0.3)), lr_scale=0.03),
@@ -79,6 +80,14 @@ def groups(row: ModelRow) -> tuple[str, ...]:
 def is_new(row: ModelRow, block: BlockFacts) -> bool:
     """Whether a block knows nothing yet: it always trains, at the whole rate."""
     return block.new or block.group == groups(row)[-1]
+
+
+def fitted_at_once(row: ModelRow, plan: FreezePlan, config: TrainConfig) -> bool:
+    """Whether a linear head learns alone and is fitted to all items at once (`core.training.full_batch`)."""
+    (*trunk, head), gone = row.blocks, replaced(row, plan.head)
+    alone = all(block.state == "frozen" or block.name in gone or not facts.parameters for block, facts in zip(plan.blocks, trunk))
+    linear = plan.head.kind == "linear" and (plan.head.pooling != "own" or head.parameters == row.source_classes * (row.feature_width + 1))
+    return alone and linear and config.optimizer == "lbfgs" and config.store_activations and config.method == "plain"
 
 
 def pulled(row: ModelRow, plan: FreezePlan) -> frozenset[str]:

@@ -19,6 +19,7 @@ from core.models.adaptable import layers
 from core.models.blocks import Block, Network, State
 from core.models.shares import RAGGED_SHARE, SHARE, cores, outputs
 from core.specs import BlockPlan, FreezePlan, Precision, TrainConfig
+from core.training.activations import stored_dtype
 from core.training.costs import BlockCost, Costs
 from core.training.losses import LOSSES
 from core.training.memory import own_bytes, watched
@@ -94,7 +95,7 @@ def _forward(network: Network, items: Split) -> _Forward:
 
     def seen(k: int, seconds: float, state: State) -> State:
         spent[k] += seconds
-        kept[k] = 4 * state.x.numel() / len(state)
+        kept[k] = stored_dtype(network.precision, state).itemsize * state.x.numel() / len(state)
         return state
     with watched(0.002) as peak, _watched_blocks(network, seen):
         before = own_bytes()

@@ -13,6 +13,7 @@ from core.models.catalog import find
 from core.objectives import objective
 from core.specs import RunSpec
 from core.training.estimate import epoch_costs
+from core.training.presets import fitted_at_once
 from pages.routes.live import live_url
 from pages.ui import predictions, recipe, run_cards, state
 from pages.ui.components.live_curves import RunStatus, live_curves
@@ -61,7 +62,8 @@ def _costs(run: RunSpec) -> list[float]:
     version = state.read_version(run.data)
     row = find(run.model.key, state.workspace())
     costs = predictions.costs(row, run.plan, run.config, run.data)
-    return epoch_costs(costs, run.plan, run.config, len(version.split("train")), len(version.split("val")))
+    return epoch_costs(costs, run.plan, run.config, len(version.split("train")), len(version.split("val")),
+                       fitted_at_once(row, run.plan, run.config))
 
 
 def _leads_on(run_id: str) -> bool:

@@ -1,6 +1,8 @@
 """Between a model's blocks and the freeze map's rows."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.data.versions import Version
 from core.models import heads
 from core.models.catalog import ModelRow, phrase
@@ -9,7 +11,7 @@ from core.objectives import objective
 from core.specs import BlockState, FreezePlan, TrainConfig
 from core.training.costs import Costs
 from core.training.pairs import PAIRS_A_STEP, n_pairs
-from core.training.presets import gentle, groups, is_new
+from core.training.presets import fitted_at_once, gentle, groups, is_new, plan_for
 from pages.ui.components.freeze_map import Conditions, Part, Row
 from pages.ui.i18n import _
 
@@ -50,11 +52,12 @@ def states(row: ModelRow, plan: FreezePlan) -> list[BlockState]:
     return ["trained" if "trained" in found else "lora" if "lora" in found else "frozen" for found in now]
 
 
-def conditions(costs: Costs, config: TrainConfig, version: Version) -> Conditions:
-    """What the map's figures are computed from, for a run with these settings on this data."""
+def conditions(row: ModelRow, plan: FreezePlan, costs: Costs, config: TrainConfig, version: Version) -> Conditions:
+    """What the map's figures are computed from, for a run with these settings on this data; of the plan its head counts alone."""
     n_train, n_val = len(version.split("train")), len(version.split("val"))
     pairs = n_pairs(n_train) if config.method == "contrastive" else 0
-    return Conditions(costs, n_train, n_val, config.batch_size, pairs, 2 * PAIRS_A_STEP)
+    at_once = fitted_at_once(row, replace(plan_for(row, "head"), head=plan.head), config)
+    return Conditions(costs, n_train, n_val, config.batch_size, pairs, 2 * PAIRS_A_STEP, config.augmentation.active, at_once)
 
 
 def partly(row: ModelRow, plan: FreezePlan) -> frozenset[str]:

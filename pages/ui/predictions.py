@@ -13,6 +13,7 @@ from core.specs import DataSpec, FreezePlan, RunSpec, TrainConfig
 from core.training.costs import Costs
 from core.training.estimate import Estimate, estimate
 from core.training.measured import costs_for
+from core.training.presets import fitted_at_once
 from pages.ui import state
 from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
@@ -34,7 +35,7 @@ def costs(row: ModelRow, plan: FreezePlan, config: TrainConfig, data: DataSpec |
 def expected(row: ModelRow, plan: FreezePlan, config: TrainConfig, version: Version) -> Estimate:
     """Of a run on the draft's data."""
     n_train, n_val = len(version.split("train")), len(version.split("val"))
-    return estimate(costs(row, plan, config), plan, config, n_train, n_val, state.item_cost(row, config))
+    return estimate(costs(row, plan, config), plan, config, n_train, n_val, state.item_cost(row, config), fitted_at_once(row, plan, config))
 
 
 def measure(page: str, row: ModelRow, config: TrainConfig) -> None:

@@ -27,8 +27,8 @@ def show(run: RunSpec) -> None:
     version, config = state.read_version(run.data), run.config
     with st.container(border=True):
         freeze_map(map_rows(row, run.plan, len(version.labels), run.data.objective, config.input_size), run.plan.blocks, key=f"results.map.{run.id}",
-                   rev=0, conditions=conditions(predictions.costs(row, run.plan, config, run.data), config, version),
-                   epochs=config.epochs, rank=config.lora_rank, stores=config.store_activations and not config.augmentation.active,
+                   rev=0, conditions=conditions(row, run.plan, predictions.costs(row, run.plan, config, run.data), config, version),
+                   epochs=config.epochs, rank=config.lora_rank, stores=config.store_activations,
                    disabled=True, change=[change.moved for change in changes], actual=took(ws.run(run.id)))
 
 

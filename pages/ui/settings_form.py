@@ -8,7 +8,8 @@ import streamlit as st
 from core.errors import SettingsError
 from core.models.catalog import ModelRow
 from core.objectives import Objective, objective
-from core.specs import TrainConfig
+from core.specs import OptimizerKey, TrainConfig
+from core.training.presets import fitted_at_once
 from pages.ui import advice_rate, settings_pictures, settings_texts, state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
@@ -16,6 +17,7 @@ from pages.ui.state import Draft
 
 KINDS = {"image": settings_pictures, "text": settings_texts}
 """By task: the settings that only its items have."""
+OPTIMIZERS: dict[OptimizerKey, str] = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "lbfgs": "L-BFGS"}
 
 
 def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
@@ -23,7 +25,7 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
     given = draft.actual_config()
     with st.expander(_("Advanced settings"), icon=":material/tune:", key="train.advanced"):
         try:
-            edited = _fields(given, row, objective(draft.data.objective if draft.data else "single_label"))
+            edited = _fields(given, row, objective(draft.data.objective if draft.data else "single_label"), fitted_at_once(row, draft.actual_plan(), given))
         except SettingsError as error:
             show_error(error)
             return given
@@ -34,7 +36,7 @@ def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
     return edited
 
 
-def _fields(given: TrainConfig, row: ModelRow, asked: Objective) -> TrainConfig:
+def _fields(given: TrainConfig, row: ModelRow, asked: Objective, at_once: bool) -> TrainConfig:
     rev, kind = str(state.rev("settings")), KINDS[row.task]
     grid = st.grid(3, min_column_width=220)
     one, two, three = grid.container(), grid.container(), grid.container()
@@ -44,9 +46,12 @@ def _fields(given: TrainConfig, row: ModelRow, asked: Objective) -> TrainConfig:
         rate = st.number_input(_("Learning rate"), 1e-8, 10.0, given.learning_rate, format="%.5f", step=given.learning_rate / 4, key=f"train.rate.{rev}",
                                help=_("The size of each step. Too large: the loss blows up. Too small: it hardly learns."))
         advice_rate.section(row)
-        optimizer = st.selectbox(_("Optimizer"), ["adamw", "adam", "sgd", "rmsprop"], ["adamw", "adam", "sgd", "rmsprop"].index(given.optimizer),
-                                 format_func={"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}.get,
-                                 key=f"train.optimizer.{rev}", help=_("The rule that turns errors into steps. AdamW is a safe choice."))
+        optimizer = st.selectbox(_("Optimizer"), list(OPTIMIZERS), list(OPTIMIZERS).index(given.optimizer), format_func=OPTIMIZERS.get,
+                                 key=f"train.optimizer.{rev}", help=_("The rule that turns errors into steps. AdamW is a safe choice. L-BFGS fits a head that "
+                                                                      "learns alone to all items at once; with anything else AdamW takes its place."))
+        if at_once:
+            st.caption(_("The head learns alone: L-BFGS fits it to all items at once, several times, and the validation items choose. Epochs, learning "
+                         "rate, schedule, batch size and weight decay count once more than the head learns."))
         momentum = given.momentum
         if optimizer in ("sgd", "rmsprop"):
             momentum = st.number_input(_("Momentum"), 0.0, 0.999, given.momentum, step=0.05, key=f"train.momentum.{rev}",

@@ -45,7 +45,7 @@ def warn(config: TrainConfig, row: ModelRow, data: DataSpec) -> None:
 def _augmentation(given: Augmentation, rev: str) -> Augmentation:
     st.markdown(f"**{_('Augmentation')}**")
     st.caption(_("Shows each picture a little changed every time, so that the network learns what does not matter. "
-                 "The frozen part then has to be computed in every epoch."))
+                 "Where a part is frozen, it is computed for a few variants of each, which take turns."))
     grid = st.grid(4, min_column_width=190)
     one, two, three, four = grid.container(), grid.container(), grid.container(), grid.container()
     with one:

@@ -88,12 +88,16 @@ def test_the_width_of_adapters_is_asked_for_where_there_are_some(ws: Workspace, 
     assert draft.actual_plan() == browser.plan and trouble(page) == []
 
 
-def test_the_map_stores_nothing_while_pictures_change_in_every_epoch(ws: Workspace, visit: Visit, browser: Browser) -> None:
+def test_the_map_knows_that_pictures_change_and_that_a_head_alone_is_fitted_at_once(ws: Workspace, visit: Visit, browser: Browser) -> None:
+    data = add_dataset(ws, PETS, ("cat", "dog"), {"train": 4, "val": 2, "test": 1})
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(data=data)))
     visit("model.py")
-    assert browser.data["stores"] is True
-    write_atomic(ws.draft(LOCAL_OWNER), to_json(Draft(preset="thorough")))
+    given = browser.data["conditions"]
+    assert browser.data["stores"] is True and given["at_once"] is True and given["changed"] is False
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(replace(stored(ws), preset="thorough")))
     visit("model.py")
-    assert browser.data["stores"] is False
+    given = browser.data["conditions"]
+    assert browser.data["stores"] is True and given["at_once"] is False and given["changed"] is True
 
 
 def test_the_map_counts_the_head_of_the_labels_at_hand(ws: Workspace, visit: Visit, browser: Browser) -> None:

@@ -60,7 +60,9 @@ def test_a_preset_sets_freezing_and_all_settings(ws: Workspace, pets: DataSpec, 
 def test_each_preset_says_what_it_costs_and_the_estimate_follows_the_settings(ws: Workspace, pets: DataSpec, visit: Visit) -> None:
     page = visit("train.py")
     assert len([text for text in page.markdown if ":material/timer:" in text.value]) == len(presets_for(ROW, 1)) + 1
-    assert "each of up to 40 epochs" in markdown(page) and "A first guess" in said(page)
+    assert "then 12 fits of the head" in markdown(page) and "A first guess" in said(page) and "L-BFGS fits it to all items" in said(page)
+    page.selectbox(key="train.optimizer.0").select("adamw").run()
+    assert "each of up to 40 epochs" in markdown(page) and "L-BFGS fits it to all items" not in said(page)
     page.number_input(key="train.epochs.0").set_value(3).run()
     assert "each of up to 3 epochs" in markdown(page)
 

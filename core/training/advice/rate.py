@@ -89,8 +89,8 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | RateCurv
         version = sampled(version, n)
         splits = sides(ws, row, ask.data, version, ask.config)
     shelf, stored = Shelf(ws.activations), None
-    one = layout(network, splits["train"], prefix, 1)
-    if one and has_room([one], splits, shelf):
+    one = layout(network, splits["train"], prefix)
+    if one and has_room([one], {"train": splits["train"]}, shelf):
         filling = storing(network, splits, [one], shelf, ("train",))
         for step in filling.run(network):
             yield Looking(step.done * STEPS // step.total, 2 * STEPS)

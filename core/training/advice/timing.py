@@ -79,8 +79,3 @@ def at_pace(costs: Costs, forward_s: float) -> Costs:
     return replace(costs, item_s=costs.item_s * k, blocks=tuple(replace(
         block, forward_s=k * block.forward_s, learn_s=k * block.learn_s, inputs_s=k * block.inputs_s, weights_s=k * block.weights_s,
         adapter_s=k * block.adapter_s) for block in costs.blocks))
-
-
-def views_of(epochs: int, changed: bool) -> int:
-    """How many variants of each training item are stored, which then take turns, in a run of so many epochs."""
-    return max(LEAST_VIEWS, epochs // EPOCHS_A_VIEW) if changed else 1

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from core.models.catalog import CATALOG, find
-from core.specs import Augmentation, TrainConfig
+from core.specs import Augmentation, HeadPlan, TrainConfig
 from core.tasks.picture_facts import DECODE_S, preprocess, relative
 from core.training import costs as counted
 from core.training.costs import BlockCost, Costs
@@ -14,7 +14,7 @@ from core.training.estimate import Estimate, ItemCost, epoch_costs, estimate, ev
 from core.training.machine import record_precision, record_speed
 from core.training.measured import speed
 from core.training.pairs import head_alone
-from core.training.presets import plan_for, preset_config, preset_plan
+from core.training.presets import fitted_at_once, plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
 ROW = find("graft-resnet10")
@@ -62,9 +62,25 @@ def test_adapters_cost_more_than_the_head_and_less_than_everything() -> None:
     assert first.name == ROW.blocks[0].name and of("lora").once == of("all").once, "nothing lies before the first adapter"
 
 
-def test_augmentation_makes_a_frozen_run_longer_and_its_preparation_shorter() -> None:
-    plain, augmented = of(), of(augmentation=Augmentation(flip=True))
-    assert plain.total < augmented.total and plain.epoch < augmented.epoch and plain.once > augmented.once
+def test_of_augmented_items_some_variants_are_stored_where_that_saves_something() -> None:
+    plain, some, all_of = (of(config=TrainConfig(epochs=20), augmentation=Augmentation(flip=flip), store_activations=stores)
+                           for flip, stores in ((False, True), (True, True), (True, False)))
+    assert plain.total < some.total < all_of.total and plain.epoch == pytest.approx(some.epoch) and plain.once < some.once
+    assert (plain.views, some.views, all_of.views) == (0, 5, 0) and some.kept_bytes > 4 * plain.kept_bytes
+    few = [of(config=TrainConfig(epochs=4), augmentation=Augmentation(flip=True), store_activations=stores) for stores in (True, False)]
+    assert few[0] == few[1]
+
+
+def test_a_head_that_is_fitted_at_once_takes_a_number_of_fits() -> None:
+    row, plan, config = find("minilm"), plan_for(find("minilm"), "head"), TrainConfig(epochs=40, optimizer="lbfgs")
+    assert fitted_at_once(row, plan, config) and fitted_at_once(ROW, plan_for(ROW, "head"), config)
+    assert not fitted_at_once(ROW, plan_for(ROW, "last-stage"), config) and not fitted_at_once(find("graft-words"), plan_for(find("graft-words"), "head"), config)
+    assert not fitted_at_once(ROW, replace(plan_for(ROW, "head"), head=HeadPlan("mlp")), config)
+    assert not any(fitted_at_once(ROW, plan_for(ROW, "head"), replace(config, **other)) for other in (
+        {"optimizer": "adamw"}, {"store_activations": False}, {"method": "contrastive"}))
+    told = estimate(priced(config), plan_for(ROW, "head"), config, 100, 20, ItemCost(), at_once=True)
+    assert told.epochs == counted.FITS and told.total == pytest.approx(told.once + counted.FITS * told.epoch)
+    assert not fitted_at_once(find("roberta-base"), plan_for(find("roberta-base"), "head"), config), "its head has two layers"
 
 
 def test_storing_pays_from_the_second_epoch_on() -> None:
@@ -83,7 +99,7 @@ def test_larger_pictures_take_longer() -> None:
 def test_a_stage_that_joins_later_costs_less_than_one_that_trains_all_along() -> None:
     config = TrainConfig(epochs=10)
     later, always = (estimate(priced(config), plan_for(ROW, "last-stage", head_first_epochs=n), config, 200, 40, ItemCost()) for n in (5, 0))
-    assert later.epoch < always.epoch and later.once > always.once
+    assert later.epoch < always.epoch and later.once > always.once and later.kept_bytes == 2 * always.kept_bytes
 
 
 def test_a_faster_machine_is_sooner_done() -> None:
@@ -95,8 +111,9 @@ def test_a_faster_machine_is_sooner_done() -> None:
 @pytest.mark.parametrize("preset", ["instant", "balanced", "thorough"])
 def test_every_model_and_preset_has_one(key: str, preset) -> None:
     row, config = CATALOG[key], preset_config(CATALOG[key], preset)
-    told = estimate(guessed(row, SPEED, 1.0), preset_plan(row, preset), config, 100, 20, ItemCost(read_s=0.01))
-    assert 0 < told.once and 0 < told.epoch and told.total == pytest.approx(told.once + config.epochs * told.epoch)
+    plan = preset_plan(row, preset)
+    told = estimate(guessed(row, SPEED, 1.0), plan, config, 100, 20, ItemCost(read_s=0.01), fitted_at_once(row, plan, config))
+    assert 0 < told.once and 0 < told.epoch and told.total == pytest.approx(told.once + told.epochs * told.epoch)
 
 
 def test_the_first_run_of_a_model_turns_a_guess_into_a_measurement(ws: Workspace) -> None:
@@ -157,18 +174,28 @@ def test_memory_is_what_learns_and_what_is_remembered_behind_the_first_block_tha
     assert counted.peak_bytes(replace(THREE, pass_bytes=9e5), states, 4) > 1.9e6
 
 
+def stored(costs: Costs, states: list, n_train: int = 100, changed: bool = False, epochs: int = 1) -> int:
+    found = counted.kept(costs, [states] * epochs, n_train, 0, changed)
+    assert len(found) == epochs and len(set(found)) == 1
+    return found[0].blocks
+
+
 def test_what_only_looks_up_is_not_stored_nor_what_is_too_large() -> None:
     head = ["frozen", "frozen", "trained"]
-    assert counted.boundary(THREE, head, 100, True) == 2 and counted.boundary(THREE, head, 100, False) == 0
-    assert counted.boundary(THREE, head, counted.BUDGET_BYTES // 999, True) == 0
+    assert stored(THREE, head) == 2 and stored(THREE, head, counted.BUDGET_BYTES // 999) == 0
     looked = replace(THREE, blocks=(replace(A, lookup=True), replace(B, lookup=True), C))
-    assert counted.boundary(looked, head, 100, True) == 0 and counted.boundary(looked, ["trained"] * 3, 100, True) == 0
+    assert stored(looked, head) == 0 and stored(looked, ["trained"] * 3) == 0
+
+
+def test_variants_take_room_too() -> None:
+    head, n = ["frozen", "frozen", "trained"], counted.BUDGET_BYTES // 1000 // 6
+    assert stored(THREE, head, n, True, 20) == 2 and stored(THREE, head, n, True, 28) == 0
 
 
 def test_a_block_without_weights_is_part_of_what_is_stored_though_the_plan_trains_it() -> None:
     pooled = replace(THREE, blocks=(A, replace(B, bare=True), C))
-    assert counted.boundary(pooled, ["frozen", "trained", "trained"], 10, True) == 2
-    assert counted.boundary(THREE, ["frozen", "trained", "trained"], 10, True) == 1
+    assert stored(pooled, ["frozen", "trained", "trained"]) == 2
+    assert stored(THREE, ["frozen", "trained", "trained"]) == 1
 
 
 def test_epochs_before_a_block_joins_are_cheaper_than_those_behind() -> None:

@@ -60,6 +60,10 @@ class Conditions:
     """Pairs that are compared before the head alone learns; 0: all learn from labels, as the plan says."""
     pairs_at_once: int = 32
     """Items in a step of pairs."""
+    changed: bool = False
+    """Items are changed at random: what is stored of them is stored in a few variants."""
+    at_once: bool = False
+    """A head that learns alone is fitted to all items at once."""
 
 
 @dataclass(frozen=True, slots=True)

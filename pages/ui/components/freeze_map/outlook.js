@@ -1,5 +1,6 @@
 // What a plan costs: the arithmetic of core/training/costs.py, function by function. Nothing here knows of the page.
 const WITHIN = 0.5, STORE_S = 1.5e-9, READ_S = 4e-10, EPOCH_S = 0.01, BUDGET_BYTES = 8 * 2 ** 30;
+const FITS = 12, FIT_S = 2.7e-8, LEAST_VIEWS = 4, EPOCHS_A_VIEW = 4;
 
 const sum = (rows, of) => rows.reduce((total, row, i) => total + of(row, i), 0);
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -10,10 +11,27 @@ function firstLearning(costs, states) {
   return i < 0 ? states.length : i;
 }
 
-function storedBlocks(costs, states, nItems, stores) {
-  const first = firstLearning(costs, states);
-  if (!stores || costs.blocks.slice(0, first).every(block => block.lookup)) return 0;
-  return costs.blocks[first - 1].kept_bytes * nItems > BUDGET_BYTES ? 0 : first;
+function viewsOf(epochs, changed) {
+  const views = changed ? Math.max(LEAST_VIEWS, Math.floor(epochs / EPOCHS_A_VIEW)) : 1;
+  return changed && views >= epochs ? 0 : views;
+}
+
+function keptBytes(costs, stored) {
+  return sum(stored, each => each.blocks ? each.items * costs.blocks[each.blocks - 1].kept_bytes : 0);
+}
+
+// By epoch, what is stored for it; those with the same part at rest share one.
+function kept(costs, during, { n_train, n_val, changed }, stores) {
+  const found = [], nothing = { blocks: 0, items: 0, views: 1 };
+  let room = BUDGET_BYTES;
+  for (let e = 0, end; e < during.length; e = end) {
+    for (end = e + 1; end < during.length && during[e].every((state, i) => state === during[end][i]);) end++;
+    const blocks = firstLearning(costs, during[e]), views = viewsOf(end - e, changed), one = { blocks, items: n_train * views + n_val, views };
+    const stored = stores && views && !costs.blocks.slice(0, blocks).every(block => block.lookup) && keptBytes(costs, [one]) <= room;
+    room -= stored ? keptBytes(costs, [one]) : 0;
+    for (let i = e; i < end; i++) found.push(stored ? one : nothing);
+  }
+  return found;
 }
 
 function stepSeconds(block, state, behind) {
@@ -30,9 +48,14 @@ function epochSeconds(costs, states, { n_train, n_val, batch_size }, stored) {
   return EPOCH_S + n_train * (step + feed) + n_val * (forward + feed) + Math.ceil(n_train / batch_size) * (costs.step_s + update);
 }
 
-function onceSeconds(costs, stored, nItems) {
-  if (!stored) return 0;
-  return nItems * (costs.item_s + sum(costs.blocks.slice(0, stored), block => block.forward_s) + costs.blocks[stored - 1].kept_bytes * STORE_S);
+function onceSeconds(costs, stored) {
+  const most = of => Math.max(0, ...stored.map(of));
+  return most(each => each.items) * (costs.item_s + sum(costs.blocks.slice(0, most(each => each.blocks)), block => block.forward_s))
+    + keptBytes(costs, stored) * STORE_S;
+}
+
+function fitSeconds(costs, nTrain) {
+  return EPOCH_S + nTrain * costs.blocks.at(-2).kept_bytes * FIT_S;
 }
 
 function peakBytes(costs, states, batchSize) {
@@ -41,11 +64,11 @@ function peakBytes(costs, states, batchSize) {
   return costs.base_bytes + sum(costs.blocks, (block, i) => learned(block, states[i]) * block.state_bytes) + Math.max(learns, costs.pass_bytes);
 }
 
-// Seconds and bytes of a whole run with this plan; null where nothing is known of the conditions, memory until it was measured. What is
-// stored is stored anew wherever the frozen part becomes another one. Pairs are compared first, the head alone learns behind them.
+// Seconds and bytes of a whole run with this plan; null where nothing is known of the conditions, memory until it was measured. All that
+// is stored is computed in one pass. Pairs are compared first, the head alone learns behind them.
 function outlook({ conditions, stores, epochs }, plan) {
   if (!conditions) return null;
-  const { costs, n_train, n_val, pairs, pairs_at_once } = conditions, nItems = n_train + n_val, head = plan.length - 1;
+  const { costs, n_train, pairs, pairs_at_once } = conditions, head = plan.length - 1;
   const atOnce = Math.min(conditions.batch_size, n_train), all = plan.map(() => 'trained');
   let pairs_s = 0, pairs_bytes = 0, later = plan;
   if (pairs) {
@@ -55,12 +78,14 @@ function outlook({ conditions, stores, epochs }, plan) {
     later = plan.map((block, i) => ({ ...block, state: i < head ? 'frozen' : block.state, from_epoch: 0 }));
   }
   const during = Array.from({ length: epochs }, (_, e) => later.map(block => block.from_epoch <= e ? block.state : 'frozen'));
-  const stored = during.map(states => storedBlocks(costs, states, nItems, stores)), fresh = stored.filter((k, e) => k && k !== stored[e - 1]);
-  const seconds = during.map((states, e) => epochSeconds(costs, states, conditions, stored[e]));
+  const stored = kept(costs, during, conditions, stores), fresh = [...new Set(stored)].filter(each => each.blocks);
+  const alone = conditions.at_once && later.every((block, i) => i === head || block.state === 'frozen' || costs.blocks[i].bare);
+  const seconds = alone ? Array(FITS).fill(fitSeconds(costs, n_train * stored[0].views))
+    : during.map((states, e) => epochSeconds(costs, states, conditions, stored[e].blocks));
   return {
-    first_s: seconds[0], last_s: seconds.at(-1), mean_s: sum(seconds, s => s) / epochs, everything_s: epochSeconds(costs, all, conditions, 0),
-    once_s: pairs_s + sum(fresh, k => onceSeconds(costs, k, nItems)),
-    kept_bytes: Math.max(0, ...fresh.map(k => costs.blocks[k - 1].kept_bytes * nItems)),
+    first_s: seconds[0], last_s: seconds.at(-1), mean_s: sum(seconds, s => s) / seconds.length, everything_s: epochSeconds(costs, all, conditions, 0),
+    once_s: pairs_s + onceSeconds(costs, fresh), kept_bytes: keptBytes(costs, fresh),
+    views: conditions.changed ? Math.max(0, ...fresh.map(each => each.views)) : 0, fits: alone ? FITS : 0,
     peak_bytes: costs.measured ? Math.max(pairs_bytes, ...during.map(states => peakBytes(costs, states, atOnce))) : null,
     everything_bytes: costs.measured ? peakBytes(costs, all, atOnce) : null,
   };

@@ -46,10 +46,11 @@ def _details() -> dict[str, str]:
 def _figures() -> dict[str, str]:
     return {
         "trains": _("What trains"), "trains_of": _("{a} of {b} parameters"),
-        "epoch": _("Each epoch"), "epoch_of": _("Epoch of {n} items"), "versus": _("{a} if everything trained"),
+        "epoch": _("Each epoch"), "epoch_of": _("Epoch of {n} items"), "fit_of": _("Fit to {n} items"), "versus": _("{a} if everything trained"),
         "unmeasured": _("not yet measured on this machine"), "guessed": _("a guess until it is measured here"),
         "paid": _("Paid for once"), "paid_of": _("{a} of {b} blocks, {p} of the work"), "unpaid": _("no frozen part to store"),
-        "paid_early": _("for the first epochs only"), "unstored": _("not while pictures are changed in every epoch"), "kept": _("{a} on the disk"),
+        "paid_early": _("for the first epochs only"), "unstored": _("computed again in every epoch"),
+        "views": _("{v} variants of each item, which take turns"), "kept": _("{a} on the disk"),
         "paired": _("comparing {n} pairs; then the head alone learns"),
         "memory": _("Peak memory"),
         "epoch_took": _("A mean epoch took"), "paid_took": _("What is done once took"), "memory_took": _("Peak memory was"),

@@ -152,15 +152,15 @@ function drawFacts(root, net, data, plan, view, format) {
   fact.trains.small.title = fill(text.trains_of, { a: format.exact(trainable), b: format.exact(parameters) });
 
   const unmeasured = conditions?.costs.measured ? '' : text.guessed;
-  write(fact.epoch.label, conditions ? fill(text.epoch_of, { n: format.exact(conditions.n_train) }) : text.epoch);
+  write(fact.epoch.label, conditions ? fill(now.fits ? text.fit_of : text.epoch_of, { n: format.exact(conditions.n_train) }) : text.epoch);
   write(fact.epoch.big, now && trainable ? format.times(now.first_s, now.last_s) : '–');
   write(fact.epoch.small, now ? fill(text.versus, { a: format.time(now.everything_s) }) : text.unmeasured);
   write(fact.epoch.also, now ? unmeasured : '');
 
   write(fact.paid.big, now?.once_s ? format.time(now.once_s) : '–');
   const paidOf = { a: count(0, k), b: count(0), p: format.roughly(work(k) / (work(blocks.length) || 1)) };
-  write(fact.paid.small, conditions?.pairs ? fill(text.paired, { n: format.exact(conditions.pairs) }) : !data.stores ? text.unstored
-    : k ? fill(text.paid_of, paidOf) : now?.once_s ? text.paid_early : text.unpaid);
+  write(fact.paid.small, conditions?.pairs ? fill(text.paired, { n: format.exact(conditions.pairs) }) : !data.stores || (k && conditions && !now.once_s) ? text.unstored
+    : now?.views ? fill(text.views, { v: now.views }) : k ? fill(text.paid_of, paidOf) : now?.once_s ? text.paid_early : text.unpaid);
   write(fact.paid.also, now?.kept_bytes ? fill(text.kept, { a: format.bytes(now.kept_bytes) }) : '');
 
   write(fact.memory.big, now?.peak_bytes && trainable ? format.bytes(now.peak_bytes) : '–');
