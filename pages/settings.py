@@ -8,11 +8,13 @@ import streamlit as st
 from core import owners
 from core.errors import UserError
 from core.models.catalog import find, weights_folder
+from core.shelf import LIMIT_BYTES, Shelf
 from pages.routes.owner import local_link
 from pages.ui import state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.import_settings import import_settings
+from pages.ui.text import size
 
 ws, who = state.workspace(), state.me()
 st.title(_("Settings"), anchor=False)
@@ -45,3 +47,11 @@ st.subheader(_("Where things are kept"), anchor=False)
 st.markdown("\n".join("- " + _("{name}: {what}", name=name, what=f"`{folder}`") for name, folder in (
     (_("Data and runs"), ws.root), (_("Downloaded models"), weights_folder(find("resnet18"))))))
 st.caption(_("To keep them elsewhere, set GRAFT_HOME or TORCH_HOME before you start Graft. Nothing is sent to any other service."))
+if who == owners.LOCAL_OWNER:
+    shelf = Shelf(ws.activations)
+    st.markdown(_("What was computed once, of pictures and of frozen parts, is kept so that the next run begins at once: {a} now, {b} at most; the oldest goes first.",
+                  a=size(shelf.size()), b=size(LIMIT_BYTES)))
+    if st.button(_("Clear it"), icon=":material/delete_sweep:", key="settings.clear", disabled=not shelf.size()):
+        shelf.clear()
+        st.toast(_("Cleared. What is needed again is computed again."))
+        st.rerun()

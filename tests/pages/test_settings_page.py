@@ -4,12 +4,14 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import owners
 from core.data.limits import LIMITS, Limits, UploadLimits, load_limits, roots
 from core.owners import LOCAL_OWNER
+from core.shelf import Shelf
 from core.workspace import Workspace
 from pages.ui import state
 from pages.ui.import_settings import ROWS
@@ -110,3 +112,13 @@ def test_others_see_neither_limits_nor_folders(ws: Workspace, visit: Visit, monk
     monkeypatch.setattr(state, "owner", lambda: somebody)
     page = visit("settings.py")
     assert not page.number_input and not page.text_area
+
+
+def test_what_is_kept_for_later_runs_can_be_cleared(ws: Workspace, visit: Visit) -> None:
+    shelf = Shelf(ws.activations)
+    shelf.keep(shelf.begin("outputs-a", (1000, 1000), np.float32))
+    shelf.settle()
+    page = visit("settings.py")
+    assert any("4 MB now" in text.value for text in page.markdown)
+    page.button(key="settings.clear").click().run()
+    assert shelf.size() == 0 and page.button(key="settings.clear").disabled and trouble(page) == []
