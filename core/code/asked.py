@@ -9,6 +9,8 @@ from core.models.answers import Answers
 from core.models.rows import ModelRow
 from core.objectives import Objective
 from core.specs import FreezePlan, SplitName, TrainConfig
+from core.training.costs import views_of
+from core.training.presets import fitted_at_once
 
 WIDTH = 99
 ITEMS, WEIGHTS, TOKENIZER, PICTURES = "items.jsonl", "weights.safetensors", "tokenizer.json", "pictures"
@@ -33,6 +35,8 @@ class Asked:
     preprocess: Any
     modules: Mapping[str, tuple[str, ...]]
     pretrained: bool = True
+    heic: bool = False
+    """Whether there are pictures that Pillow can't open by itself."""
 
     @property
     def loads_file(self) -> bool:
@@ -43,6 +47,16 @@ class Asked:
     def in_pairs(self) -> bool:
         """Whether items are compared in pairs first."""
         return self.config.method == "contrastive"
+
+    @property
+    def views(self) -> int:
+        """In how many variants each training item is looked at, where that is done once and for all; 0: it is looked at in every epoch."""
+        return views_of(self.config.epochs, self.augments)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a linear head learns alone and is fitted to all items at once."""
+        return fitted_at_once(self.row, self.plan, self.config) and self.views > 0
 
     @property
     def smoothing(self) -> float:

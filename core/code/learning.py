@@ -15,6 +15,7 @@ OPTIMIZERS: dict[OptimizerKey, str] = {
     "sgd": "torch.optim.SGD({groups}, lr=LEARNING_RATE, momentum={momentum!r}, nesterov={nesterov!r})",
     "adam": "torch.optim.Adam({groups}, lr=LEARNING_RATE)",
     "adamw": "torch.optim.AdamW({groups}, lr=LEARNING_RATE)",
+    "lbfgs": "torch.optim.AdamW({groups}, lr=LEARNING_RATE)",  # of more than a linear head
     "rmsprop": "torch.optim.RMSprop({groups}, lr=LEARNING_RATE, momentum={momentum!r})",
 }
 WARM = "min(1, (step + 1) / max(1, 0.05 * steps))"

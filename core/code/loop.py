@@ -29,7 +29,6 @@ print(f"initial loss {{evaluate('train')[0]:.6f}}")
 
 
 def loop(asked: Asked) -> Part:
-    judged = _judged(asked)
     return part(f'''
 {_before(asked)}for epoch in range(EPOCHS):
     set_learning({_learns(asked)})
@@ -43,14 +42,20 @@ def loop(asked: Asked) -> Part:
         loss.backward()
 {_stepped(asked)}        step += 1
 {_after(asked)}
-{_restored(asked)}{merged() if asked.adapted else ""}loss, score = evaluate("{judged}")
-print(f"{judged}: loss {{loss:.6f}}, {asked.objective.metric_label.lower()} {{score:.6f}}")
-torch.save(model.state_dict(), "trained.pt")
+{_restored(asked)}{merged() if asked.adapted else ""}{said_at_the_end(asked)}
 ''', "F", *(("copy",) if "val" in asked.sizes else ()))
 
 
-def _judged(asked: Asked) -> SplitName:
-    return next(side for side in ("test", "val", "train") if asked.sizes.get(side))
+def said_at_the_end(asked: Asked) -> str:
+    """Lines that judge what was learned, and keep it."""
+    judged: SplitName = next(side for side in ("test", "val", "train") if asked.sizes.get(side))
+    return f'''loss, score = evaluate("{judged}")
+print(f"{judged}: loss {{loss:.6f}}, {asked.objective.metric_label.lower()} {{score:.6f}}")
+torch.save(model.state_dict(), "trained.pt")'''
+
+
+def weights_of_labels(asked: Asked) -> str:
+    return f"# So that rare labels matter as much as common ones:\nCLASS_WEIGHTS = {lines_of(asked).weights}\n" if asked.weighs else ""
 
 
 def _learns(asked: Asked) -> str:
@@ -58,12 +63,10 @@ def _learns(asked: Asked) -> str:
 
 
 def _before(asked: Asked) -> str:
-    lines = []
+    lines = [weights_of_labels(asked).strip()] if asked.weighs else []
     if asked.in_pairs:
         schedule = f"\nschedule = {scheduled(asked)}" if scheduled(asked) else ""
         lines.append(f"# ---- then the head learns ----\n\n{steps(asked)}optimizer = optimizer_of(TRAINED){schedule}")
-    if asked.weighs:
-        lines.append(f"CLASS_WEIGHTS = {lines_of(asked).weights}  # so that rare labels matter")
     if asked.pulls:
         free = "".join(f" and name != {f'{table}.weight'!r}" for table in tables_that_learn(asked))
         lines.append(f'''sources = [(p, p.detach().clone(), pull)  # where weights began that are pulled back (L2-SP, arXiv:1802.01483)
@@ -98,7 +101,9 @@ def _after(asked: Asked) -> str:
     if "val" not in asked.sizes:
         return '    print(f"epoch {epoch + 1}: training loss {total / len(targets):.4f}")\n'
     better, patience = lines_of(asked).better, asked.config.patience
-    kept = f"    if ({better}, -loss) > best:  # the best epoch is kept\n        best, kept = ({better}, -loss), copy.deepcopy(model.state_dict())\n"
+    kept = f'''    if ({better}, -loss) > best:  # the best epoch is kept
+        best, kept = ({better}, -loss), copy.deepcopy(model.state_dict())
+'''
     waited = f'''        waited = 0
     elif {_counts(asked)}(waited := waited + 1) == {patience}:
         break

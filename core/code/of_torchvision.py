@@ -12,7 +12,7 @@ from core.models.heads import Layers
 from core.models.pictures.describe import architecture
 from core.models.rows import Family
 
-__all__ = ["data", "network", "settings"]
+__all__ = ["data", "last_layer", "network", "settings"]
 
 SEEDED_ALIKE: dict[Family, str] = {"VGG": "", "Inception": ", aux_logits=False, transform_input=True, init_weights=False"}
 """Networks that torchvision lays out in another way when it is asked for their weights, and arguments: a head with a hidden layer would then
@@ -21,7 +21,7 @@ begin with other numbers."""
 
 def network(asked: Asked) -> Part:
     """The pretrained network with its new head, and `logits_of`."""
-    plan = architecture(asked.row, replace(asked.answers, std=None))
+    plan = _plan(asked)
     head: Layers = plan["head"]["layers"]
     pool = f"model.set_submodule({plan['pool']['path']!r}, {made(plan['pool']['layers'])})\n" if "pool" in plan else ""
     loaded, *imports = _loaded(asked, plan)
@@ -40,6 +40,14 @@ torch.manual_seed(SEED)
 ''', "nn", *imports, *said.imports)
 
 
+def last_layer(asked: Asked) -> str:
+    return last_of(_plan(asked)["head"]["layers"])
+
+
+def _plan(asked: Asked) -> dict[str, Any]:
+    return architecture(asked.row, replace(asked.answers, std=None))
+
+
 def _loaded(asked: Asked, plan: dict[str, Any]) -> tuple[str, ...]:
     """The network with what it had learned, and the imports that this takes."""
     row, builder = asked.row, plan["builder"]
@@ -49,7 +57,8 @@ def _loaded(asked: Asked, plan: dict[str, Any]) -> tuple[str, ...]:
         return f"{made}{_from_file(asked, plan)}", "resnet", *(("load_file",) if asked.loads_file else ())
     shape = SEEDED_ALIKE.get(row.family, "")
     if asked.loads_file or not asked.pretrained:
-        return f'model = models.get_model({builder!r}{shape}){_from_file(asked, plan)}', "models", *(("load_file",) if asked.loads_file else ())
+        made = f"model = models.get_model({builder!r}{shape})"
+        return f"{made}{_from_file(asked, plan)}", "models", *(("load_file",) if asked.loads_file else ())
     if row.family not in SEEDED_ALIKE or asked.plan.head.kind == "linear":
         without = ", aux_logits=False" if row.family == "Inception" else ""
         return f"model = models.get_model({builder!r}, weights={row.weights!r}{without})", "models"

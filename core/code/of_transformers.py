@@ -7,11 +7,11 @@ from core.code.heads import last_of, made, started
 from core.code.own_weights import renamed
 from core.code.texts import data
 from core.code.texts import settings as settings_of_texts
-from core.models.heads import layers
+from core.models.heads import Layers, layers
 from core.models.rows import TextInput
 from core.specs import PoolingKey
 
-__all__ = ["data", "network", "settings"]
+__all__ = ["data", "last_layer", "network", "settings"]
 
 POOLED: dict[PoolingKey, str] = {
     "first": "x[:, 0]",
@@ -57,6 +57,12 @@ torch.manual_seed(SEED)
 ''', "nn", *imports, *adapted, *(("load_file",) if asked.loads_file else ()))
 
 
+def last_layer(asked: Asked) -> str:
+    if is_native(asked.row, asked.answers):
+        return LAST.get(kind_of(asked.row), "model.classifier.out_proj")
+    return last_of(_head(asked))
+
+
 def _native(asked: Asked) -> tuple[str, ...]:
     """transformers' own class for labels, around the pretrained trunk; and the imports that this takes."""
     kind = kind_of(asked.row)
@@ -68,12 +74,12 @@ def _native(asked: Asked) -> tuple[str, ...]:
         imports.append("AutoModel")
     return f'''config = AutoConfig.from_pretrained(MODEL, num_labels={asked.answers.n_outputs})
 model = AutoModelForSequenceClassification.from_config(config{FLOAT}){loaded}
-{started(LAST.get(kind, "model.classifier.out_proj"), bias=kind != "gpt2")}''', *imports
+{started(last_layer(asked), bias=kind != "gpt2")}''', *imports
 
 
 def _pooled(asked: Asked) -> tuple[str, ...]:
     """The pretrained trunk with a head of ours; and the imports that this takes."""
-    head, kind = layers(asked.answers.head, asked.row.feature_width, asked.answers.n_outputs), kind_of(asked.row)
+    head, kind = _head(asked), kind_of(asked.row)
     bare = BARE if kind in WITH_POOLER else ""
     laid_out = f"AutoModel.from_config(AutoConfig.from_pretrained(MODEL){FLOAT})"
     fetched = asked.pretrained and not asked.loads_file
@@ -83,6 +89,10 @@ def _pooled(asked: Asked) -> tuple[str, ...]:
 head = {made(head)}
 {started(last_of(head))}
 model = nn.ModuleDict({{"encoder": encoder, "head": head}})''', "AutoModel", *(("AutoConfig",) if drawn or not fetched else ())
+
+
+def _head(asked: Asked) -> Layers:
+    return layers(asked.answers.head, asked.row.feature_width, asked.answers.n_outputs)
 
 
 def _from_file(asked: Asked, trunk: str) -> str:

@@ -12,7 +12,7 @@ from core.models.heads import Layers, features, layers
 from core.models.rows import ModelRow
 from core.models.vision.configs import TIMM, config_of, model_type
 
-__all__ = ["data", "network", "settings"]
+__all__ = ["data", "last_layer", "network", "settings"]
 
 SPECIAL = {"vit": 1, "deit": 2, "dinov2": 1, "dinov2_with_registers": 1}
 """Tokens that stand before those of the patches, by model_type; registers come on top."""
@@ -55,6 +55,10 @@ model = nn.ModuleDict({{"trunk": trunk, "head": head}})
 {said.text}
 ''', "nn", *imports, *said.imports, *(("load_file",) if asked.loads_file else ()))
     return replace(made_of, installs=frozenset({"timm"} if _kind(asked.row) == TIMM else ()))
+
+
+def last_layer(asked: Asked) -> str:
+    return last_of(_head(asked))
 
 
 def _head(asked: Asked) -> Layers:

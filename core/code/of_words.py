@@ -12,7 +12,7 @@ from core.models.words.rows import CHARACTER_STD, CHARACTER_WIDTH, HEAD_DROPOUT,
 from core.models.words.vectors import is_scaled, stem_of
 from core.text_preprocess import TextPreprocess
 
-__all__ = ["data", "network", "settings"]
+__all__ = ["data", "last_layer", "network", "settings"]
 
 LETTERS = f'r"{UNSPACED.pattern}"'
 NGRAMS = f'''
@@ -80,6 +80,10 @@ def logits_of(items, some, training=False):
 {_read_in_order() if hidden else _averaged()}
     return {scaled(asked, 'model["head"](x)')}
 ''', "nn", *(("load_file",) if asked.loads_file else ()), *(() if hidden else ("F",)))
+
+
+def last_layer(asked: Asked) -> str:
+    return 'model["head"][-1]'
 
 
 def _begun(asked: Asked, width: int) -> str:

@@ -9,10 +9,12 @@ from core.models.rows import ModelRow
 def before(row: ModelRow, first: str) -> str:
     """What stands before the names in the row's own file. `first`: how a name of the network begins; of all places where it is found, the
     outermost one counts. Raises `ModelError` when the file is gone or damaged."""
-    return min((f".{name}".partition(f".{first}")[0].removeprefix(".") for name in shapes_in(row) if f".{first}" in f".{name}"), key=len, default="")
+    places = (f".{name}".partition(f".{first}") for name in shapes_in(row))
+    return min((outer.removeprefix(".") for outer, found, _ in places if found), key=len, default="")
 
 
 def renamed(row: ModelRow, first: str) -> str:
     """An expression: the file's tensors by the network's names."""
     outer = before(row, first)
-    return f'{{name.removeprefix({f"{outer}."!r}): x for name, x in load_file("{WEIGHTS}").items()}}' if outer else f'load_file("{WEIGHTS}")'
+    read = f'load_file("{WEIGHTS}")'
+    return f'{{name.removeprefix({f"{outer}."!r}): x for name, x in {read}.items()}}' if outer else read

@@ -18,10 +18,16 @@ def data(asked: Asked) -> Part:
     how: Preprocess = asked.preprocess
     order = "torch.randperm(len(items), generator=generator).split(BATCH)"
     given = f"    order = {order}\n{joined(asked)}    return order" if asked.adds_to_batches else f"    return {order}"
+    batches = f'''
+
+def batches(epoch):
+    """The order in which an epoch shows the items, in batches."""
+    {GENERATOR}
+{given}'''
     return part(f'''
 {HEADING}
 
-def picture(path):
+{"pi_heif.register_heif_opener()  # photos of phones" + chr(10) * 3 if asked.heic else ""}def picture(path):
     """The middle of a picture, upright and on white: (3, RESIZE, RESIZE) bytes."""
     with Image.open(path) as image:
         if image.format in ("JPEG", "MPO"):
@@ -40,13 +46,8 @@ def picture(path):
 
 
 {sides(asked, 'torch.stack([picture(row["file"]) for row in own])', "all its pictures, held in memory")}
-
-
-def batches(epoch):
-    """The order in which an epoch shows the items, in batches."""
-    {GENERATOR}
-{given}
-''', "json", "Image", "np")
+{"" if asked.at_once else batches}
+''', "json", "Image", "np", *(("pi_heif",) if asked.heic else ()))
 
 
 def logits(asked: Asked, said: str) -> Part:

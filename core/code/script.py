@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Protocol
 
 from core.code.asked import Asked, Part, assigned
+from core.code.at_once import features, fits
 from core.code.blocks import modules_of
 from core.code.learning import how_fast, what_trains
 from core.code.loop import judging, loop
@@ -32,16 +33,21 @@ class Own(Protocol):
         """Lines of constants."""
 
     def data(self, asked: Asked) -> Part:
-        """Lines that read the items: `sides`, and of the training side `items` and `targets`; the function `batches(epoch)`."""
+        """Lines that read the items: `sides`, and of the training side `items` and `targets`; the function `batches(epoch)`, unless the head
+        is fitted to all items at once."""
 
     def network(self, asked: Asked) -> Part:
         """Lines that make the `model`; the function `logits_of(items, some)`."""
+
+    def last_layer(self, asked: Asked) -> str:
+        """What these lines call the last layer of the head."""
 
 
 IMPORTS: dict[str, tuple[str, str]] = {
     "copy": ("import copy", ""), "json": ("import json", ""), "math": ("import math", ""), "re": ("import re", ""),
     "unicodedata": ("import unicodedata", ""), "zlib": ("import zlib", ""), "": ("", ""),
-    "np": ("import numpy as np", "numpy"), "timm": ("import timm", "timm"), "torch": ("import torch", "torch"),
+    "np": ("import numpy as np", "numpy"), "pi_heif": ("import pi_heif", "pi-heif"), "timm": ("import timm", "timm"),
+    "torch": ("import torch", "torch"),
     "F": ("import torch.nn.functional as F", "torch"), "Image": ("from PIL import Image, ImageOps", "pillow"),
     "load_file": ("from safetensors.torch import load_file", "safetensors"), "Tokenizer": ("from tokenizers import Tokenizer", "tokenizers"),
     "nn": ("from torch import nn", "torch"), "parametrize": ("from torch.nn.utils import parametrize", "torch"),
@@ -65,31 +71,34 @@ quicker: it computes what is frozen once and keeps it, and may calculate in bflo
 """
 '''
 FILE = "train.py"
+HEIC = (".heic", ".heif")
 
 
 def asked_of(ws: Workspace, row: ModelRow, plan: FreezePlan, config: TrainConfig, version: Version, pretrained: bool = True) -> Asked:
     """What a script for the row and the data has to say. Raises `ModelError` where the model's files are needed for it and are not there."""
     answers = answers_of(version, plan.head, config.input_size)
     return Asked(row, plan, config, answers, version.labels, objective(version.objective), version.sizes(),
-                 TASKS[row.task].facts().preprocess(ws, row, config), modules_of(row, answers), pretrained)
+                 TASKS[row.task].facts().preprocess(ws, row, config), modules_of(row, answers), pretrained,
+                 any(item.name.lower().endswith(HEIC) for item in version.items))
 
 
 def script(asked: Asked) -> str:
     """The source text. It only depends on what is asked."""
     own: Own = import_module(PARTS[asked.row.adapter])  # type: ignore[assignment]
-    parts = [
-        Part(_settings(asked, own), frozenset({"torch"})),
-        own.data(asked),
-        own.network(asked),
-        what_trains(asked),
-        how_fast(asked),
-        *((judging(asked), pairs(asked), loop(asked)) if asked.in_pairs else (_behind(judging(asked), loop(asked)),)),
-    ]
+    parts = [Part(_settings(asked, own), frozenset({"torch"})), own.data(asked), own.network(asked), *_training(asked, own)]
     needed = frozenset().union(*(one.imports for one in parts)) | {""}
     imports = [row for key, row in IMPORTS.items() if key in needed]
     installs = dict.fromkeys((*(package for _, package in imports if package), *(package for one in parts for package in one.installs)))
     about = ABOUT.format(installs=" ".join(installs), name=FILE).strip()
     return "\n".join((about, *(line for line, _ in imports), "", "\n\n\n".join(one.text.strip("\n") for one in parts))) + "\n"
+
+
+def _training(asked: Asked, own: Own) -> tuple[Part, ...]:
+    if asked.at_once:
+        last = own.last_layer(asked)
+        return (_behind(features(asked, last), fits(asked, last)),)
+    learns = what_trains(asked), how_fast(asked)
+    return (*learns, judging(asked), pairs(asked), loop(asked)) if asked.in_pairs else (*learns, _behind(judging(asked), loop(asked)))
 
 
 def _behind(first: Part, second: Part) -> Part:
@@ -99,5 +108,7 @@ def _behind(first: Part, second: Part) -> Part:
 def _settings(asked: Asked, own: Own) -> str:
     config = asked.config
     labels = "" if asked.objective.numeric else assigned("LABELS", asked.labels) + "\n"
-    return (f"{labels}SEED, EPOCHS, BATCH = {config.seed}, {config.epochs}, {config.batch_size}\n"
-            f"LEARNING_RATE, WEIGHT_DECAY = {config.learning_rate!r}, {config.weight_decay!r}\n{own.settings(asked)}")
+    steps = f"SEED = {config.seed}" if asked.at_once else (
+        f"SEED, EPOCHS, BATCH = {config.seed}, {config.epochs}, {config.batch_size}\n"
+        f"LEARNING_RATE, WEIGHT_DECAY = {config.learning_rate!r}, {config.weight_decay!r}")
+    return f"{labels}{steps}\n{own.settings(asked)}"

@@ -11,16 +11,24 @@ POOL = 50
 
 def settings(asked: Asked) -> str:
     how: TextPreprocess = asked.preprocess
-    room = how.max_tokens - len(how.prefix) - len(how.suffix)
-    if not (how.prefix or how.suffix):
-        return f"ROOM = {room}  # tokens that are read at once\n{scale(asked)}"
-    return f"ROOM, PREFIX, SUFFIX = {room}, {list(how.prefix)!r}, {list(how.suffix)!r}  # tokens that are read at once, and marks around them\n{scale(asked)}"
+    room, before, behind = how.max_tokens - len(how.prefix) - len(how.suffix), list(how.prefix), list(how.suffix)
+    marked = f"ROOM, PREFIX, SUFFIX = {room}, {before!r}, {behind!r}  # tokens that are read at once, and marks around them"
+    return f"{marked if before or behind else f'ROOM = {room}  # tokens that are read at once'}\n{scale(asked)}"
 
 
 def data(asked: Asked, before: str = "", read: str = "", imports: tuple[str, ...] = ()) -> Part:
     """From texts to `sides` and `batches`. `before`: what else is needed to read a text; `read`: lines that do it, from the `ids` of its
     tokens to what `read` returns."""
     count = "sum(map(len, text))" if asked.preprocess.window and not read else "len(text)"
+    batches = f'''
+
+def batches(epoch):
+    """The order of an epoch, in batches of texts of like length, so that little is padded."""
+    {GENERATOR}
+    lengths = torch.tensor([{count} for text in items])
+    pools = torch.randperm(len(items), generator=generator).split({POOL} * BATCH)
+    order = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in pools]).split(BATCH)
+{joined(asked)}    return [order[i] for i in torch.randperm(len(order), generator=generator)]'''
     return part(f'''
 {HEADING}
 
@@ -36,15 +44,7 @@ tokenizer.no_padding()
 
 
 {sides(asked, '[read(row["text"]) for row in own]', "what is read of its texts")}
-
-
-def batches(epoch):
-    """The order of an epoch, in batches of texts of like length, so that little is padded."""
-    {GENERATOR}
-    lengths = torch.tensor([{count} for text in items])
-    pools = torch.randperm(len(items), generator=generator).split({POOL} * BATCH)
-    order = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in pools]).split(BATCH)
-{joined(asked)}    return [order[i] for i in torch.randperm(len(order), generator=generator)]
+{"" if asked.at_once else batches}
 ''', "json", "Tokenizer", *imports)
 
 

@@ -44,7 +44,8 @@ class Said:
     score: float
 
 
-def run_of(data: DataSpec, row: ModelRow, plan: FreezePlan | PlanKind, pretrained: bool = True, head: HeadPlan = HeadPlan(), **settings: object) -> RunSpec:
+def run_of(data: DataSpec, row: ModelRow, plan: FreezePlan | PlanKind, pretrained: bool = True, head: HeadPlan = HeadPlan(),
+           **settings: object) -> RunSpec:
     plan = plan_for(row, plan) if isinstance(plan, str) else plan
     return RunSpec(f"coderun{next(_count)}", "run", "local", 0.0, data, ModelSpec(row.key, pretrained), replace(plan, head=head),
                    replace(SETTINGS, **settings))

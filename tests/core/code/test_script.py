@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from core.code import blocks
+from core.code import at_once, blocks
 from core.code.asked import Asked
 from core.code.script import PARTS, script
 from core.errors import ModelError
@@ -19,6 +19,7 @@ from core.objectives import OBJECTIVES, objective
 from core.preprocess import of_input
 from core.specs import Augmentation, FreezePlan, HeadPlan, TrainConfig
 from core.text_preprocess import TextPreprocess
+from core.training import full_batch
 from core.training.presets import PRESETS, anchored, plan_for, preset_config, preset_plan
 from tests.pages.prepared import HOSTILE
 
@@ -66,6 +67,24 @@ def test_every_model_and_plan_has_a_whole_script(row: ModelRow) -> None:
             assert len(lines) <= LONGEST.get(row.adapter, 160)
 
 
+def test_a_head_alone_is_fitted_at_once_as_the_app_does_it() -> None:
+    assert (at_once.STRENGTHS, at_once.USUAL, at_once.MOST_ROUNDS, at_once.GRADIENT, at_once.CHANGE, at_once.WORSE) == (
+        full_batch.STRENGTHS, full_batch.USUAL, full_batch.MOST_ROUNDS, full_batch.GRADIENT, full_batch.CHANGE, full_batch.WORSE)
+    row = find("resnet18")
+    for key in OBJECTIVES:
+        for sides in (("train",), ("train", "val", "test")):
+            for settings in ({}, {"class_weights": True, "label_smoothing": 0.1, "augmentation": Augmentation(flip=True)}):
+                labels, config = ("a",) if key == "regression" else ("a", "b"), TrainConfig(optimizer="lbfgs", **settings)
+                text = script(asked(row, plan_for(row, "head"), config, key, labels, sides))
+                whole(text)
+                assert "LBFGS" in text and "EPOCHS" not in text and max(map(len, text.splitlines())) <= 100
+    changed = TrainConfig(optimizer="lbfgs", augmentation=Augmentation(flip=True), epochs=4)  # fewer epochs than variants that would be stored
+    for plan, config in ((plan_for(row, "all"), TrainConfig(optimizer="lbfgs")), (plan_for(row, "head"), changed)):
+        text = script(asked(row, plan, config))
+        whole(text)
+        assert "AdamW" in text and "LBFGS" not in text
+
+
 @pytest.mark.parametrize("key", OBJECTIVES)
 @pytest.mark.parametrize("sides", [("train",), ("train", "val"), ("train", "val", "test")], ids=len)
 def test_every_objective_and_every_split_has_one(key: str, sides: tuple[str, ...]) -> None:
@@ -103,6 +122,15 @@ def test_what_a_plan_does_not_use_is_left_out(key: str) -> None:
                  "[-2:]", "SCALE", "SetFit", "windows"):
         assert word not in plain, word
     assert "[-2:] = [torch.cat" in script(asked(row, plan_for(row, "head"), TrainConfig(batch_size=16), n_train=33)), "no batch is of one item"
+
+
+def test_photos_of_phones_are_opened_by_their_library() -> None:
+    row = find("resnet18")
+    plain = asked(row, plan_for(row, "head"), TrainConfig())
+    assert "pi_heif" not in script(plain)
+    text = script(replace(plain, heic=True))
+    whole(text)
+    assert "pi_heif.register_heif_opener()" in text and " pi-heif " in text
 
 
 def test_a_model_that_was_added_before_its_modules_were_kept_has_none() -> None:

@@ -16,7 +16,7 @@ from core.models.vision.describe import describe as describe_vision
 from core.models.words.vector_files import convert
 from core.models.words.vector_sets import VectorSet, stem_of
 from core.models.words.vector_sets import describe as list_set
-from core.specs import DataSpec, HeadPlan, RunSpec
+from core.specs import Augmentation, DataSpec, HeadPlan, RunSpec
 from core.training.presets import plan_for
 from core.workspace import Workspace
 from tests.core.code.conftest import Derived
@@ -27,6 +27,7 @@ from tests.core.models.tiny_checkpoints import saved
 from tests.core.models.vector_made import glove, some
 
 ROW = find("graft-resnet10")
+CHANGED = Augmentation(flip=True, rotation_deg=10, shift=0.1, shear_deg=5, zoom=0.2, colour=0.3)
 
 
 def numbers(version: Version) -> Version:
@@ -60,10 +61,16 @@ PICTURES: dict[str, tuple[Callable[[DataSpec, Derived], RunSpec], float]] = {
     "all of it, yes or no": (lambda data, derived: run_of(derived("twolabels", two_labels), ROW, "all", learning_rate=1e-3, input_size=32), 2e-3),
     "several labels, random weights": (lambda data, derived: run_of(derived("several", several), ROW, "head", False, label_smoothing=0.1, input_size=32),
                                        2e-4),
+    "a head alone, fitted at once": (lambda data, derived: run_of(data, ROW, "head", optimizer="lbfgs", label_smoothing=0.1, input_size=32), 1e-3),
+    "the same for numbers, flattened": (lambda data, derived: run_of(
+        derived("numbers", numbers), ROW, "head", head=HeadPlan("linear", "flatten"), optimizer="lbfgs", input_size=32), 1e-3),
+    "changed pictures": (lambda data, derived: run_of(data, ROW, "head", augmentation=CHANGED, input_size=32), 10.0),
+    "changed pictures, fitted at once": (lambda data, derived: run_of(
+        data, ROW, "head", augmentation=replace(CHANGED, fill="white"), optimizer="lbfgs", epochs=8, input_size=32), 10.0),
     "thin adapters": (lambda data, derived: run_of(data, ROW, "lora", lora_rank=2, input_size=32), 10.0),
 }
-"""With how far the losses of epochs may be apart: a network that learns as a whole enlarges the last bits, and adapters begin with other random
-numbers than the app's, so that only the start and the end are compared."""
+"""With how far the losses of epochs may be apart: a network that learns as a whole enlarges the last bits; where pictures are changed, and for
+adapters, other random numbers are drawn than in the app, so that only the start and the end are compared."""
 
 
 @pytest.mark.parametrize("case", PICTURES)
@@ -77,6 +84,7 @@ VISION: dict[str, tuple[str, str, dict[str, object]]] = {
     "DINOv2, class token beside patches": ("dinov2_with_registers", "head", {}),
     "ConvNeXt, flattened": ("convnext", "head", {"head": HeadPlan("linear", "flatten")}),
     "Swin, in pairs": ("swin", "last-stage", {"method": "contrastive", "epochs": 1}),
+    "ResNet, fitted at once": ("resnet", "head", {"optimizer": "lbfgs"}),
     "ResNet, random weights": ("resnet", "all", {"pretrained": False, "learning_rate": 1e-3}),
     "timm's EfficientNet": ("timm efficientnet", "last-stage", {"learning_rate": 1e-3}),
     "timm's ViT, mean of patches, MLP": ("timm vit", "head", {"head": HeadPlan("mlp", "mean", 8, 0.2)}),
@@ -96,6 +104,7 @@ TEXTS: dict[str, tuple[str, str, dict[str, object]]] = {
     "bert, all of it": ("bert", "all", {}),
     "gpt2 decides on the last token": ("gpt2", "head", {}),
     "roberta, the mean of windows, MLP": ("roberta", "last-stage", {"long_texts": "windows", "max_tokens": 4, "head": HeadPlan("mlp", "mean", 8, 0.0)}),
+    "bert, the largest numbers, fitted at once": ("bert", "head", {"head": HeadPlan("linear", "max"), "optimizer": "lbfgs"}),
     "bert by windows": ("bert", "head", {"long_texts": "windows", "max_tokens": 5}),
     "distilbert at both ends, compared in pairs": ("distilbert", "last-stage", {"long_texts": "ends", "max_tokens": 6, "method": "contrastive",
                                                                                   "epochs": 1}),
