@@ -67,10 +67,11 @@ def _look(ws: Workspace, ask: Ask, options: argparse.Namespace) -> Ranking:
     """Watched until it ends; Ctrl+C ends it too. Raises the look's own `UserError` when it failed."""
     advice.start(ws, "rank", ask, LOCAL_OWNER)
     try:
-        with tqdm(total=1.0, desc="looking", bar_format="{l_bar}{bar}| {postfix}", disable=options.json, file=sys.stderr) as bar:
+        with tqdm(total=1.0, desc="looking", bar_format="{l_bar}{bar}|", disable=options.json, file=sys.stderr) as bar:
             while (now := advice.status(ws, "rank", ask)).state == "running":
-                bar.n = now.looking.done / max(1, now.looking.total)
-                bar.set_postfix_str(now.looking.about)
+                if now.looking.about:
+                    bar.set_description(f"looking through {now.looking.about}", refresh=False)
+                bar.update(now.looking.done / max(1, now.looking.total) - bar.n)
                 time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         advice.cancel(ws, "rank", ask)

@@ -126,6 +126,7 @@ def _prepare(ws: Workspace, row: ModelRow, ask: Ask, sides: Sides, offered: Sequ
     def costs(pace: Pace, n: int) -> list[Expected]:
         return [expected(ws, row, choice, pace, n - n // 2, n // 2) for choice in offered]
     few = halves(whole, 2 * enough_to_time(row))
+    _network(ws, row, few, ask, None)  # the first time loads libraries too
     began = time.monotonic()
     network = _network(ws, row, few, ask, None)
     pace = pace_of(network, read(few)["train"], precision, whole.objective, time.monotonic() - began)
