@@ -79,12 +79,17 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
     if not known.precision:
         record_precision(ws, faster_precision())
     precision = load_machine(ws).precision if run.config.precision == "auto" else run.config.precision
-    if run.model.key not in known.macs_per_s:
+    if run.model.key not in known.macs_per_s and not _tells_speed(run):
         row, task = find(run.model.key, ws), TASKS[run.data.task].load()
         items = task.probe(row, preprocess, PROBE_ITEMS)
         macs = sum(block.macs for block in row.blocks) * task.work(row, preprocess, items)
         record_speed(ws, row.key, macs * forward_items_per_s(network, items, precision))
     return precision
+
+
+def _tells_speed(run: RunSpec) -> bool:
+    """Whether the log will say how fast the model is (`_learn_speed`)."""
+    return run.config.store_activations and run.plan.blocks[0].state == "frozen"
 
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from core.data.split import Split
 from core.errors import UserError
-from core.events import Discarded, Done, EpochEnd, Event, Saved, Started, Step
+from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started, Step
 from core.models.blocks import Network, State
 from core.objectives import objective
 from core.shelf import Shelf
@@ -63,14 +63,16 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
     if stored is None or not has_room([stored], {name: splits[name] for name in SIDES}, shelf):
         return None
     filling = storing(network, splits, [stored], shelf)
-    first = [n for share in SHARES if (n := int(share * started.n_train)) >= LEAST_ITEMS] if filling.missing else []
+    on_the_way = [n for share in SHARES if (n := int(share * started.n_train)) >= LEAST_ITEMS] if filling.missing else []
     strengths = STRENGTHS if len(splits["val"]) else (USUAL,)
-    yield replace(started, epochs=len(first) + len(strengths), steps_per_epoch=1, t=time.time())
+    yield replace(started, epochs=len(on_the_way) + len(strengths), steps_per_epoch=1, t=time.time())
+    yield Notice("Each point is one fit of the head to all items that are there, later ones with more freedom; the one with the best validation score is kept."
+                 if len(splits["val"]) else "Each point is one fit of the head to all items that are there.")
     terms = LOSSES[run.data.objective].terms(splits["train"].targets, started.n_classes, smoothing=run.config.label_smoothing,
                                              weighted=run.config.class_weights)
     fits = _Fits(run, network, layer, filling.sides[stored.boundary], terms)
     wish: Wish = ""
-    for event in _on_the_way(filling, network, fits, first):
+    for event in _on_the_way(filling, network, fits, on_the_way):
         yield event
         wish = control()
         if wish == "discard" or (wish == "keep" and fits.best):
@@ -85,7 +87,9 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
     fits.restore()
     save_trained(folder / "best.safetensors", copy_trained(network, run.plan))
     yield Saved(fits.best.epoch)
-    return Done(fits.best.epoch, fits.n, fits.best.val_score, time.monotonic() - began, stopped=control() == "keep")
+    stopped = control() == "keep"
+    return Done(fits.best.epoch, fits.n, fits.best.val_score, time.monotonic() - began, early=fits.n < len(on_the_way) + len(strengths) and not stopped,
+                stopped=stopped)
 
 
 def _on_the_way(filling: Filling, network: Network, fits: _Fits, first: list[int]) -> Iterator[Event]:

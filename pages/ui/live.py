@@ -39,10 +39,10 @@ def watch(run_id: str) -> None:
         if now not in ENDED:
             _controls(run)
     bar = recipe.place()
-    row = objective(run.data.objective)
-    live_curves(live_url(ws, who, run_id, language()), key=f"live.{run_id}", state={
+    row, at_once = objective(run.data.objective), fitted_at_once(find(run.model.key, ws), run.plan, run.config)
+    live_curves(live_url(ws, who, run_id, language()), key=f"live.{run_id}", text=fit_texts() if at_once else None, state={
         "name": run.name, "score": _scored(run), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"),
-        "patience": run.config.patience, "costs": _costs(run)})
+        "patience": 0 if at_once else run.config.patience, "costs": _costs(run)})
     if now in ENDED:
         _aftermath(run, now, bar)
         return

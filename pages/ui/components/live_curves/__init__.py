@@ -78,6 +78,17 @@ def texts() -> dict[str, str]:
     }
 
 
+def fit_texts() -> dict[str, str]:
+    """Instead of those of `texts()`, where each epoch is a fit to all items at once."""
+    return {
+        "epoch": _("Fit"), "epochAt": _("fit {e}"), "best": _("best fit"), "stepOf": "", "leftLater": "", "bestAt": _("{score}, fit {e}"),
+        "bestTrain": _("{score} in training, fit {e}"), "finishing": _("Finishing: the best fit is tested and packed"),
+        "early": _("Done: freer fits brought no gain"), "stopped": _("Stopped, the best fit is kept"), "table": _("Figures of every fit"),
+        "noEpoch": _("No fit is complete yet."), "sumTrain": _("After fit {e}: the training loss went from {a} to {b}."),
+        "sumBest": _("Best {score}: {v}, in fit {e}."),
+    }
+
+
 def _asset(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 

@@ -81,7 +81,7 @@ function header(data) {
     once.hidden = !state.prepared;
     once.dataset.what = state.prepared ?? '';
     set(under, state.prepared === 'storing' ? text.once : '');
-    const now = state.preparing, prep = state.step || !now ? 1 : now.total ? now.done / now.total : 0;
+    const now = state.preparing, prep = !now ? 1 : now.total ? now.done / now.total : 0;
     once.firstChild.style.width = `${100 * prep}%`;
     each.firstChild.style.width = `${100 * share(state)}%`;
     const percent = Math.floor(100 * share(state));
