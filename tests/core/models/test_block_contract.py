@@ -1,49 +1,57 @@
-"""What every model of pictures in the catalog promises, tried on each with random weights."""
+"""What every network of pictures promises as blocks: torchvision's of the catalog, and a tiny one of each kind that the hub has, with random
+weights."""
 from __future__ import annotations
 
 import copy
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 from core.models.blocks import Block, Network
 from core.models.build import architecture, build
-from core.models.catalog import CATALOG, ModelRow
+from core.models.catalog import CATALOG, NAMES, ModelRow, phrase
 from core.models.pictures.architecture import rebuild
 from core.models.pictures.build import build_source
+from core.models.pictures.family import blocks_of
+from core.models.vision.architecture import rebuild_seeing
+from tests.core.models.tiny_networks import N_OUTPUTS, NARROW
+from tests.core.models.tiny_vision import CONFIGS, SIDE, network_of, plan_of
 from tools.make_block_facts import facts_of
 
-N_OUTPUTS = 3
+ROWS = {row.key: row for row in CATALOG.values() if row.adapter == "torchvision"}
+of_torchvision = pytest.mark.parametrize("case", list(ROWS), indirect=True)
+in_full = pytest.mark.parametrize("case", [key for key in (*ROWS, *CONFIGS) if key not in NARROW], indirect=True)
 
 
-@pytest.fixture(scope="module", params=[row.key for row in CATALOG.values() if row.adapter == "torchvision"])
-def row(request: pytest.FixtureRequest) -> ModelRow:
-    return CATALOG[request.param]
-
-
-@pytest.fixture(scope="module")
-def network(row: ModelRow) -> Iterator[Network]:
-    """Shared by the tests of one row, which leave it as it is."""
-    yield build(row, N_OUTPUTS, 7, pretrained=False).eval()
+@pytest.fixture(scope="module", params=[*ROWS, *CONFIGS])
+def case(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def source(row: ModelRow) -> Iterator[Network]:
-    yield build_source(row, 0, False, None).eval()
+def network(case: str) -> Network:
+    """Shared by the tests of one case, which leave it as it is."""
+    if case in NARROW:
+        model = NARROW[case]()
+        return Network(model, blocks_of(ROWS[case], model)).eval()
+    return build(ROWS[case], N_OUTPUTS, 7, pretrained=False).eval() if case in ROWS else network_of(case)
 
 
 @pytest.fixture(scope="module")
-def pictures(row: ModelRow) -> Tensor:
-    """The smallest that the row says it takes; without BatchNorm one is enough."""
-    return torch.rand(1 if row.input.fixed_size else 4, 3, row.input.min_size, row.input.min_size, generator=torch.Generator().manual_seed(1))
+def pictures(case: str) -> Tensor:
+    """The smallest that the network takes."""
+    side = SIDE if case in CONFIGS or case in NARROW else ROWS[case].input.min_size
+    return torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def parameters_by_block(network: Network) -> dict[str, dict[str, nn.Parameter]]:
-    return {block.name: network.parameters_of(block) for block in network.blocks}
+def outline(row: ModelRow) -> Network:
+    """The network of a row in full, without its numbers."""
+    with torch.device("meta"):
+        return build(row, N_OUTPUTS, 7, pretrained=False)
 
 
 def batch_norms(network: Network, block: Block) -> list[nn.BatchNorm2d]:
@@ -51,41 +59,34 @@ def batch_norms(network: Network, block: Block) -> list[nn.BatchNorm2d]:
 
 
 def test_every_parameter_is_in_exactly_one_block(network: Network) -> None:
-    held = Counter(name for block in parameters_by_block(network).values() for name in block)
+    held = Counter(name for block in network.blocks for name in network.parameters_of(block))
     assert held == Counter(dict.fromkeys((name for name, _ in network.model.named_parameters()), 1))
     assert len({block.name for block in network.blocks}) == len(network.blocks)
+    assert all(phrase(name)[0] in NAMES for block in network.blocks for name in (block.name, block.group))
 
 
 def test_everything_that_acts_differently_in_training_is_in_a_block(network: Network) -> None:
     """Else a frozen block's dropout or BatchNorm could not be put to rest."""
     network = copy.deepcopy(network).train()
     network.freeze([])
-    awake = [name for name, m in network.model.named_modules()
-             if m.training and type(m).__name__ in ("BatchNorm2d", "Dropout", "StochasticDepth")]
+    awake = [name for name, m in network.model.named_modules() if m.training and (
+        isinstance(m, nn.BatchNorm2d) or isinstance(m, (nn.Dropout, StochasticDepth)) and m.p > 0)]
     assert awake == []
 
 
-def test_the_head_comes_last_behind_what_has_no_parameters(network: Network) -> None:
-    *_, pool, head = (block.name for block in network.blocks if block.name in ("pool", "head"))
-    assert (pool, head) == ("pool", "head") and network.blocks[-1].name == "head"
-    assert [block.modules for block in network.blocks if block.name == "pool"] == [()]
+def test_groups_are_contiguous_and_few_and_the_head_comes_last(network: Network) -> None:
+    groups = [block.group for block in network.blocks]
+    changes = [group for group, before in zip(groups, [None, *groups]) if group != before]
+    assert len(changes) == len(set(changes)) and 3 <= len(changes) <= 8
+    assert changes[-1] == network.blocks[-1].name == "head"
     network = copy.deepcopy(network)
     network.freeze(["head"])
     assert network.frozen_prefix() == len(network.blocks) - 1
 
 
-def test_groups_are_contiguous_and_few(network: Network) -> None:
-    groups = [block.group for block in network.blocks]
-    changes = [group for group, before in zip(groups, [None, *groups]) if group != before]
-    assert len(changes) == len(set(changes)) and 4 <= len(changes) <= 8
-    assert changes[-1] == "head"
-
-
-def test_running_the_blocks_is_running_the_original(network: Network, source: Network, row: ModelRow, pictures: Tensor) -> None:
+def test_running_the_blocks_is_running_the_original(network: Network, pictures: Tensor) -> None:
     with torch.no_grad():
-        assert torch.equal(network(pictures), network.model(pictures))
-        assert torch.equal(source(pictures), source.model(pictures))
-        assert source(pictures).shape == (len(pictures), row.source_classes)
+        assert torch.equal(network(pictures), network.model(pictures)) and network(pictures).shape == (4, N_OUTPUTS)
     assert torch.equal(network(pictures[:1]), network.model(pictures[:1])), "with gradients"
 
 
@@ -96,8 +97,6 @@ def test_stopping_and_going_on_changes_nothing(network: Network, pictures: Tenso
         for i in range(len(network.blocks)):
             stored.append(network(stored[-1], i, i + 1))
         assert torch.equal(stored[-1], whole)
-        for start in (len(network.blocks) // 2, len(network.blocks) - 1):
-            assert torch.equal(network(stored[start], start), whole)
         training = copy.deepcopy(network).train()
         for i, x in enumerate(stored[:-1]):
             before = x.clone()
@@ -128,33 +127,8 @@ def test_one_step_changes_what_trains_and_nothing_else(network: Network, picture
 
 def _moved_statistics(network: Network, before: dict[str, Tensor]) -> set[str]:
     """Blocks whose buffers are no longer what they were."""
-    moved = [name for name, buffer in network.model.named_buffers() if not torch.equal(buffer, before[name])]
+    moved = [name for name, buffer in network.model.named_buffers() if name in before and not torch.equal(buffer, before[name])]
     return {block.name for block in network.blocks for path in block.modules for name in moved if name.startswith(f"{path}.")}
-
-
-def test_the_facts_are_those_of_the_network(network: Network, row: ModelRow) -> None:
-    built = {name: sum(p.numel() for p in parameters.values()) for name, parameters in parameters_by_block(network).items()}
-    source_head = row.source_classes * (row.feature_width + 1)
-    assert [(b.name, b.group) for b in row.blocks] == [(b.name, b.group) for b in network.blocks]
-    assert {b.name: b.parameters for b in row.blocks} == {**built, "head": source_head}
-    assert built["head"] == N_OUTPUTS * (row.feature_width + 1)
-    assert row.parameters == sum(b.parameters for b in row.blocks)
-    assert list(row.blocks) == facts_of(row), "run tools/make_block_facts.py"
-
-
-def test_the_description_alone_rebuilds_the_trained_network(network: Network, row: ModelRow, pictures: Tensor) -> None:
-    described = json.loads(json.dumps(architecture(row, N_OUTPUTS)))
-    rebuilt = rebuild(described).eval()
-    rebuilt.load_state_dict(network.model.state_dict())
-    with torch.no_grad():
-        assert torch.equal(rebuilt(pictures), network(pictures))
-
-
-def test_names_in_the_state_dict_are_the_sources(network: Network, source: Network, row: ModelRow) -> None:
-    """But for SqueezeNet's head, which is another one."""
-    other = {"classifier.1.weight", "classifier.1.bias", "classifier.3.weight", "classifier.3.bias"}
-    expected = other if row.family == "SqueezeNet" else set()
-    assert set(network.model.state_dict()) ^ set(source.model.state_dict()) == expected
 
 
 def test_a_copy_runs_its_own_weights(network: Network, pictures: Tensor) -> None:
@@ -164,3 +138,58 @@ def test_a_copy_runs_its_own_weights(network: Network, pictures: Tensor) -> None
             parameter.zero_()
         assert not twin(pictures).any()
         assert network(pictures).any()
+
+
+@in_full
+def test_the_description_alone_rebuilds_the_trained_network(case: str, network: Network, pictures: Tensor) -> None:
+    described = json.loads(json.dumps(architecture(ROWS[case], N_OUTPUTS) if case in ROWS else plan_of(case)))
+    rebuilt = (rebuild if case in ROWS else rebuild_seeing)(described).eval()
+    rebuilt.load_state_dict(network.model.state_dict())
+    with torch.no_grad():
+        assert torch.equal(rebuilt(pictures), network(pictures))
+
+
+# ---- torchvision's ----
+
+@of_torchvision
+def test_with_the_head_of_its_source_it_is_the_original_too(case: str, network: Network, pictures: Tensor) -> None:
+    row = ROWS[case]
+    source = Network(network.model, blocks_of(row, network.model, source=True)) if case in NARROW else build_source(row, 0, False, None).eval()
+    with torch.no_grad():
+        assert torch.equal(source(pictures), source.model(pictures))
+        assert source(pictures).shape == (4, N_OUTPUTS if case in NARROW else row.source_classes)
+
+
+@of_torchvision
+def test_pooling_has_nothing_of_its_own(network: Network) -> None:
+    assert [block.modules for block in network.blocks if block.name == "pool"] == [()]
+
+
+@of_torchvision
+def test_the_facts_are_those_of_the_network(case: str) -> None:
+    row, network = ROWS[case], outline(ROWS[case])
+    built = {block.name: sum(p.numel() for p in network.parameters_of(block).values()) for block in network.blocks}
+    source_head = row.source_classes * (row.feature_width + 1)
+    assert [(b.name, b.group) for b in row.blocks] == [(b.name, b.group) for b in network.blocks]
+    assert {b.name: b.parameters for b in row.blocks} == {**built, "head": source_head}
+    assert built["head"] == N_OUTPUTS * (row.feature_width + 1)
+    assert row.parameters == sum(b.parameters for b in row.blocks)
+    assert list(row.blocks) == facts_of(row), "run tools/make_block_facts.py"
+
+
+@of_torchvision
+def test_the_description_is_of_that_very_network(case: str) -> None:
+    network = outline(ROWS[case]).model
+    with torch.device("meta"):
+        rebuilt = rebuild(json.loads(json.dumps(architecture(ROWS[case], N_OUTPUTS))))
+    assert repr(rebuilt) == repr(network)
+    assert [(name, tensor.shape) for name, tensor in rebuilt.state_dict().items()] == [(n, t.shape) for n, t in network.state_dict().items()]
+
+
+@of_torchvision
+def test_names_in_the_state_dict_are_the_sources(case: str) -> None:
+    """But for SqueezeNet's head, which is another one."""
+    with torch.device("meta"):
+        source = build_source(ROWS[case], 0, False, None).model
+    other = {"classifier.1.weight", "classifier.1.bias", "classifier.3.weight", "classifier.3.bias"}
+    assert set(outline(ROWS[case]).model.state_dict()) ^ set(source.state_dict()) == (other if ROWS[case].family == "SqueezeNet" else set())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.resnet import BasicBlock, ResNet
 from torchvision.models.swin_transformer import SwinTransformer
+from torchvision.models.vgg import VGG, make_layers
 from torchvision.models.vision_transformer import VisionTransformer
 from transformers.pytorch_utils import Conv1D
 
@@ -29,9 +30,27 @@ def _resnet() -> Network:
     return Network(model, blocks_of(find("resnet18"), model))
 
 
-def _vit() -> Network:
+def _vit_model() -> nn.Module:
     model = VisionTransformer(image_size=32, patch_size=16, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=N_OUTPUTS)
     nn.init.normal_(model.heads.head.weight)  # torchvision's own begins as zero, which would hide everything before it
+    return model
+
+
+def _vgg_model() -> nn.Module:
+    with torch.device("meta"):  # its classifier alone has a hundred million numbers
+        model = VGG(nn.Identity(), init_weights=False)
+    model.features = make_layers([8, 8, "M", 8, 8, "M", 12, 12, 12, "M", 16, 16, 16, "M", 16, 16, 16, "M"])
+    wide, narrow, last = nn.Linear(16 * 7 * 7, 32), nn.Linear(32, 32), nn.Linear(32, N_OUTPUTS)
+    model.classifier = nn.Sequential(wide, nn.ReLU(), nn.Dropout(), narrow, nn.ReLU(), nn.Dropout(), last)
+    return model
+
+
+NARROW: dict[str, Callable[[], nn.Module]] = {"vgg16": _vgg_model, "vit_b_16": _vit_model}
+"""Of the catalog's largest: networks with the same modules, for pictures of 32 pixels."""
+
+
+def _vit() -> Network:
+    model = _vit_model()
     return Network(model, blocks_of(find("vit_b_16"), model))
 
 
