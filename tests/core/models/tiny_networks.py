@@ -1,8 +1,9 @@
 """Networks of the catalog's families, small enough to train in a moment: random weights, pictures of a few pixels, texts of a few tokens."""
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +94,12 @@ FAMILIES: dict[str, tuple[Callable[[], Network], Callable[[], Tensor]]] = {
 
 def tiny(family: str) -> tuple[Network, Tensor]:
     """A network in `eval()` and items for it, the same every time. BatchNorm keeps what these items gave."""
+    network, items = _made(family)
+    return copy.deepcopy(network), items.clone()
+
+
+@cache
+def _made(family: str) -> tuple[Network, Tensor]:
     make, items = FAMILIES[family]
     with own_randomness(3):
         network = make()
