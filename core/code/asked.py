@@ -1,6 +1,7 @@
 """What a script is asked to show, and how values become source text. Torch-free."""
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,18 @@ from core.training.costs import views_of
 from core.training.presets import fitted_at_once
 
 WIDTH = 99
-ITEMS, WEIGHTS, TOKENIZER, PICTURES = "items.jsonl", "weights.safetensors", "tokenizer.json", "pictures"
+ITEMS, WEIGHTS, TOKENIZER, PICTURES, MODEL = "items.jsonl", "weights.safetensors", "tokenizer.json", "pictures", "model"
 """What lies beside a script (`core.code.kit`)."""
 
 
 def files_beside(row: ModelRow) -> bool:
     """Whether its weights are a file of this machine alone, and nothing that a library could fetch."""
     return bool(row.own_file) or row.built_in or row.adapter == "words"
+
+
+def lies_in_folder(row: ModelRow) -> bool:
+    """Whether it is a model of the hub's kind in a folder of this machine."""
+    return row.adapter != "words" and os.path.isabs(row.repo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,11 @@ class Asked:
     def loads_file(self) -> bool:
         """Whether its weights are read from the file beside the script."""
         return self.pretrained and files_beside(self.row)
+
+    @property
+    def source(self) -> str:
+        """Where the network's config and weights are: an id of the hub, or the folder beside the script."""
+        return MODEL if lies_in_folder(self.row) else self.row.repo
 
     @property
     def in_pairs(self) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from core.code.asked import ITEMS, PICTURES, TOKENIZER, WEIGHTS, files_beside
+from core.code.asked import ITEMS, MODEL, PICTURES, TOKENIZER, WEIGHTS, files_beside, lies_in_folder
 from core.data.texts import load_texts
 from core.data.versions import Item, Version
 from core.models.catalog import weights_path
+from core.models.hub.local import located
 from core.models.rows import ModelRow
 from core.models.texts.tokenizer_files import tokenizer_file
 from core.specs import DataSpec
@@ -48,7 +49,16 @@ def kit(ws: Workspace, data: DataSpec, version: Version, row: ModelRow) -> Itera
 def _files(ws: Workspace, version: Version, row: ModelRow) -> dict[str, Path]:
     """What is copied into it, by names that are ours alone."""
     weights = {WEIGHTS: weights_path(row)} if files_beside(row) else {}
-    return weights | OF_TASK[version.task].files(ws, version, row)
+    return weights | _folder(row) | OF_TASK[version.task].files(ws, version, row)
+
+
+def _folder(row: ModelRow) -> dict[str, Path]:
+    """Of a model in a folder its config, and unless it has weights of its own the folder's, by names as transformers looks for them."""
+    if not lies_in_folder(row):
+        return {}
+    found = located(row.repo)
+    weights = () if row.own_file else (*found.weights, *sorted(found.folder.glob("*.index.json")))
+    return {f"{MODEL}/{path.name}": path for path in (found.config, *weights)}
 
 
 def _zipped(ws: Workspace, data: DataSpec, version: Version, files: dict[str, Path]) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ FLOAT = ", dtype=torch.float32"
 
 
 def settings(asked: Asked) -> str:
-    return f"MODEL = {asked.row.repo!r}\n{settings_of_texts(asked)}"
+    return f"MODEL = {asked.source!r}\n{settings_of_texts(asked)}"
 
 
 def network(asked: Asked) -> Part:

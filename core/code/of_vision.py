@@ -33,7 +33,7 @@ TIMM_POOLS = {"mean": "avg", "max": "max"}
 
 
 def settings(asked: Asked) -> str:
-    source = "" if _is_made_by_name(asked) else f"MODEL = {asked.row.repo!r}\n"
+    source = "" if _is_made_by_name(asked) else f"MODEL = {asked.source!r}\n"
     return f"{source}{settings_of_pictures(asked)}"
 
 

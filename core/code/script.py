@@ -66,10 +66,13 @@ Unpack beside this file what Graft offers with it: your data and the files of th
     pip install {installs}
     python {name}
 
-It begins with the same loss as the app and shows the same items in the same order. The app is
-quicker: it computes what is frozen once and keeps it, and may calculate in bfloat16.
+{like_the_app}
 """
 '''
+STEP_BY_STEP = """It begins with the same loss as the app and shows the same items in the same order. The app is
+quicker: it computes what is frozen once and keeps it, and may calculate in bfloat16."""
+AT_ONCE = """It begins with the same loss as the app and fits the same layer to the same items. The app keeps
+what the frozen part gives for later trainings, and may calculate in bfloat16."""
 FILE = "train.py"
 HEIC = (".heic", ".heif")
 
@@ -89,7 +92,7 @@ def script(asked: Asked) -> str:
     needed = frozenset().union(*(one.imports for one in parts)) | {""}
     imports = [row for key, row in IMPORTS.items() if key in needed]
     installs = dict.fromkeys((*(package for _, package in imports if package), *(package for one in parts for package in one.installs)))
-    about = ABOUT.format(installs=" ".join(installs), name=FILE).strip()
+    about = ABOUT.format(installs=" ".join(installs), name=FILE, like_the_app=AT_ONCE if asked.at_once else STEP_BY_STEP).strip()
     return "\n".join((about, *(line for line, _ in imports), "", "\n\n\n".join(one.text.strip("\n") for one in parts))) + "\n"
 
 

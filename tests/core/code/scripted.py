@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
 import re
 import runpy
 import zipfile
@@ -79,7 +80,9 @@ def by_script(ws: Workspace, run: RunSpec, changed: Callable[[str], str] = lambd
     folder, version, row = ws.run(run.id) / "script", load_version(ws, run.data), find(run.model.key, ws)
     folder.mkdir(parents=True, exist_ok=True)
     zipfile.ZipFile(io.BytesIO(b"".join(kit(ws, run.data, version, row)))).extractall(folder)
-    (folder / FILE).write_text(changed(script(asked_of(ws, row, run.plan, run.config, version, run.model.pretrained))), encoding="utf-8")
+    text = script(asked_of(ws, row, run.plan, run.config, version, run.model.pretrained))
+    assert not (row.repo and os.path.isabs(row.repo) and row.repo in text), "it names a folder of this machine"
+    (folder / FILE).write_text(changed(text), encoding="utf-8")
     out = io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out):
         runpy.run_path(FILE)
