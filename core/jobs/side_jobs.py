@@ -48,10 +48,11 @@ is told."""
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Ask]):
     """`module` is what the process runs: it calls `main`. `ask`: the type of what is wanted. `died`: what is said of a process that has
-    ended without a word."""
+    ended without a word; `no_memory`: of one that found too little."""
     module: str
     ask: type[Ask]
     died: Fault = DIED
+    no_memory: Fault = NO_MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def carry_out(kind: Kind[Ask], ws: Workspace, folder: Path, work: Work[Ask]) -> 
     try:
         result = work(ws, folder, ask, meter.report)
     except BaseException as error:
-        fault = _fault_of(error) or kind.died
+        fault = _fault_of(kind, error)
         meter.write(ended=True, fault=fault)
         if fault == kind.died:
             raise
@@ -186,15 +187,15 @@ def carry_out(kind: Kind[Ask], ws: Workspace, folder: Path, work: Work[Ask]) -> 
     return True
 
 
-def _fault_of(error: BaseException) -> Fault | None:
-    """What the reader is told of an error that has a meaning for them."""
+def _fault_of(kind: Kind[Ask], error: BaseException) -> Fault:
+    """What the reader is told of an error; that the process died where it has no meaning for them."""
     if isinstance(error, UserError):
         return Fault.of(error)
     if out_of_memory(error):
-        return NO_MEMORY
+        return kind.no_memory
     if isinstance(error, OSError):
         return replace(REFUSED, params={"reason": error.strerror or str(error)})
-    return None
+    return kind.died
 
 
 @dataclass(slots=True)

@@ -45,9 +45,6 @@ def section(page: str, task: str) -> None:
     with st.container(border=True):
         ABOUT[task]()
         now = _asked_for(task)
-        if now and now.state == "running":
-            fragment_of(page, lambda: _progress(task), run_every=0.5)()
-            return
         if now and now.state == "done":
             _forget_asked(task)
             state.choose_model(now.result)
@@ -55,6 +52,9 @@ def section(page: str, task: str) -> None:
         for row in added_rows(state.workspace()).values():
             if row.task == task:
                 _added(row)
+        if now and now.state == "running":
+            fragment_of(page, lambda: _progress(task), run_every=0.5)()
+            return
         error = _form(task, now.ask.repo if now else "")
         if error or now and now.error:
             show_error(error or now.error)  # type: ignore[union-attr, arg-type]

@@ -13,10 +13,11 @@ import pytest
 from core.cli import main, rank
 from core.jobs import advice
 from core.jobs.advice import Advice
+from core.jobs.side_jobs import carry_out
 from core.models.catalog import CATALOG
-from core.specs import to_json
 from core.training.advice.findings import TOO_LARGE, AdviceKind, Ask, Fit, Looking, Ranking, Score
-from core.workspace import Workspace, write_atomic
+from core.workspace import Workspace
+from tests.core.jobs.side import left
 from tests.core.training.advice.texts import WORDS
 
 MODELS = ("graft-words-lstm", "graft-words")
@@ -38,10 +39,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[Ask]:
     def start(ws: Workspace, kind: AdviceKind, ask: Ask, owner: str) -> None:
         asks.append(ask)
         folder = advice._folder(ws, kind, ask)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / "ask.json", to_json(ask))
-        write_atomic(folder / "job.json", to_json(advice._Job(0.0)))
-        advice.run(ws, kind, folder)
+        left(folder, ask)
+        carry_out(advice.JOB, ws, folder, advice.look)
     monkeypatch.setattr(advice, "start", start)
     return asks
 
