@@ -68,6 +68,15 @@ class EpochEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstModel:
+    """The head alone has been fitted: a model that can be used while the rest of the plan learns. Meanwhile the network is this model."""
+    val_score: float | None
+    seconds: float
+    type: Literal["first"] = "first"
+    t: float = _now()
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     epoch: int
     type: Literal["saved"] = "saved"
@@ -114,7 +123,7 @@ class Failed:
     t: float = _now()
 
 
-Event = Annotated[Union[Started, Preparing, Step, EpochEnd, Saved, Notice, Done, Discarded, Failed], Field(discriminator="type")]
+Event = Annotated[Union[Started, Preparing, Step, EpochEnd, FirstModel, Saved, Notice, Done, Discarded, Failed], Field(discriminator="type")]
 _event: TypeAdapter[Event] = TypeAdapter(Event)
 
 

@@ -153,6 +153,9 @@ class TrainConfig:
     """Compute the frozen part once instead of in every epoch: same result. Of items that are changed at random a few variants are stored,
     and take turns."""
 
+    first_model: bool = False
+    """Before more than the head learns, fit the head alone, so that there is a model to try at once, and one to compare with."""
+
     def __post_init__(self) -> None:
         _check(self, epochs=(1, 1000), learning_rate=(1e-8, 10), momentum=(0, 0.999), weight_decay=(0, 1), batch_size=(1, 1024),
                input_size=(32, 1024), max_tokens=(4, 8192), lora_rank=(1, 128), lora_alpha=(1, 1024),

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from core.evaluation.judge import evaluate
 from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, write_report
 from core.events import Preparing, Step, read
+from core.jobs.runs import BEST, FIRST, FIRST_REPORT
 from core.jobs.usage import learn
 from core.models.answers import Answers, answers_of
 from core.models.blocks import Network
@@ -25,6 +26,7 @@ from core.tasks.registry import TASKS, Preprocess
 from core.training.activations import behind
 from core.training.change import Source, changes, source_of, write_changes
 from core.training.machine import load_machine, record_precision, record_speed
+from core.training.pairs import head_alone
 from core.training.precision import faster_precision, forward_items_per_s
 from core.workspace import Workspace
 
@@ -101,14 +103,32 @@ def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | 
 
         merge(parts.network)
     write_changes(folder, changes(parts.network, parts.source))
-    row, report = find(run.model.key, ws), _judge(ws, run, parts)
-    write_bundle(folder / "best", module=parts.network.model, architecture=architecture(row, _answers(parts.version, run)),
-                 labels=parts.version.labels, unit=parts.version.unit, preprocess=parts.preprocess, objective=run.data.objective, run=run,
-                 scores=report.scores() if report else {}, source=row)
-    zip_bundle(folder / "best", folder / "bundle.zip")
+    report = _judge(ws, run, parts)
+    _write(ws, run, folder / BEST, parts, report)
+    zip_bundle(folder / BEST, folder / "bundle.zip")
     if report:  # last: pages that find a report offer the model with it
         write_report(folder / "report.json", report)
     return report
+
+
+def publish_first(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> None:
+    """Judge the network as it is while the head alone has been fitted, and write its bundle and report, to try and to compare with."""
+    run, network = replace(run, plan=head_alone(run.plan)), parts.network
+    precision, network.precision = network.precision, "fp32"
+    try:
+        report = _judge(ws, run, parts)
+        _write(ws, run, folder / FIRST, parts, report)
+    finally:
+        network.precision = precision
+    if report:
+        write_report(folder / FIRST_REPORT, report)
+
+
+def _write(ws: Workspace, run: RunSpec, folder: Path, parts: Parts, report: Report | None) -> None:
+    row = find(run.model.key, ws)
+    write_bundle(folder, module=parts.network.model, architecture=architecture(row, _answers(parts.version, run)),
+                 labels=parts.version.labels, unit=parts.version.unit, preprocess=parts.preprocess, objective=run.data.objective, run=run,
+                 scores=report.scores() if report else {}, source=row)
 
 
 def _learn_speed(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> None:

@@ -30,6 +30,8 @@ RunState = Literal["queued", "preparing", "running", "finished", "stopped", "dis
 ENDED: frozenset[RunState] = frozenset({"finished", "stopped", "discarded", "failed", "interrupted"})
 Wish = Literal["keep", "discard"]
 END_BYTES = 1 << 16
+BEST, FIRST, FIRST_REPORT = "best", "first", "first.json"
+"""In a run's folder: the bundle of what it has learned; that of the head alone, while the rest still learns, and its report, which stays."""
 log = logging.getLogger(__name__)
 
 
@@ -161,6 +163,11 @@ def state_of(folder: Path) -> RunState:
     if alive(who):
         return "running" if _has_steps(folder) else "preparing"
     return from_json(Exit, end.read_bytes()).state if end.is_file() else "interrupted"  # it may have ended while we looked
+
+
+def bundle_of(folder: Path) -> Path | None:
+    """What can be tried of a run: the bundle of what it has learned, until then of its first model; None where there is neither."""
+    return next((folder / name for name in (BEST, FIRST) if (folder / name / "bundle.json").is_file()), None)
 
 
 def write_exit(folder: Path, state: RunState) -> None:

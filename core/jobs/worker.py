@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -15,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import UserError, out_of_memory
-from core.events import Discarded, Done, Preparing
+from core.events import Discarded, Done, FirstModel, Preparing
 from core.jobs.processes import this_process
-from core.jobs.runs import RunState, append, failure, wish_of, write_exit
+from core.jobs.runs import FIRST, RunState, append, failure, wish_of, write_exit
 from core.jobs.usage import note_usage
 from core.shelf import Shelf
 from core.specs import RunSpec, from_json, to_json
@@ -47,6 +48,7 @@ def run(folder: Path) -> None:
         append(folder, last)
     else:
         (folder / "best.safetensors").unlink(missing_ok=True)  # it is in the bundle, or was discarded
+        shutil.rmtree(folder / FIRST, ignore_errors=True)  # there is a better one, or none was wanted
     write_exit(folder, state)
 
 
@@ -61,7 +63,7 @@ def _carry_out(folder: Path) -> RunState:
 
 
 def _train(folder: Path) -> RunState:
-    from core.jobs.assemble import assemble, finish
+    from core.jobs.assemble import assemble, finish, publish_first
     from core.training.fit import fit
 
     spec = from_json(RunSpec, (folder / "run.json").read_bytes())
@@ -72,6 +74,8 @@ def _train(folder: Path) -> RunState:
         append(folder, Discarded())
         return "discarded"
     for event in fit(spec, parts.network, parts.splits, len(parts.version.labels), folder, control, parts.precision, Shelf(ws.activations)):
+        if isinstance(event, FirstModel):
+            publish_first(ws, spec, folder, parts)
         if isinstance(event, Discarded):
             state = "discarded"
         if isinstance(event, Done):

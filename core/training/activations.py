@@ -63,6 +63,38 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class AsTheyAre:
+    """A side whose items are never changed at random."""
+    side: Split
+    changes = ""
+
+    @property
+    def targets(self) -> Tensor:
+        return self.side.targets
+
+    @property
+    def shas(self) -> tuple[str, ...]:
+        return self.side.shas
+
+    @property
+    def lengths(self) -> Tensor | None:
+        return self.side.lengths
+
+    @property
+    def content(self) -> str:
+        return self.side.content
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    def inputs(self, idx: Tensor) -> State:
+        return self.side.inputs(idx)
+
+    def augmented(self, idx: Tensor, epoch: int) -> State:
+        return self.side.inputs(idx)
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """What is stored behind `boundary` blocks, of one item: a tensor of `item`, or (`ragged`) one of `item` for each of its tokens, in
     `dtype`. `views`: of each training item."""

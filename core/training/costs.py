@@ -99,8 +99,8 @@ class Kept:
 def kept(costs: Costs, states: Sequence[Sequence[BlockState]], n_train: int, n_val: int, changed: bool) -> list[Kept]:
     """By epoch, what is stored where that is wished; `states` of all blocks in each."""
     found, room = list[Kept](), float(BUDGET_BYTES)
-    for now, epochs in groupby(states, key=tuple):
-        n, first = len(list(epochs)), first_learning(costs, now)
+    for first, epochs in groupby(first_learning(costs, now) for now in states):
+        n = len(list(epochs))
         views = views_of(n, changed)
         items = n_train * views + n_val
         needed = costs.blocks[first - 1].kept_bytes * items if first else 0.0
@@ -127,6 +127,11 @@ def _step_seconds(block: BlockCost, state: BlockState, behind: int) -> float:
         return block.forward_s
     passed = block.learn_s + block.inputs_s * (1.0 if behind else WITHIN)
     return passed + {"frozen": 0.0, "trained": block.weights_s, "lora": block.adapter_s}[state]
+
+
+def has_first_model(costs: Costs, states: Sequence[BlockState]) -> bool:
+    """Whether the head alone can be fitted before these blocks learn: there are others than the head, and none has adapters."""
+    return "lora" not in states and first_learning(costs, states) < len(costs.blocks) - 1
 
 
 def fit_seconds(costs: Costs, n_train: int) -> float:

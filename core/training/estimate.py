@@ -58,7 +58,9 @@ def estimate(costs: Costs, plan: FreezePlan, config: TrainConfig, n_train: int, 
         pairs_bytes = counted.peak_bytes(costs, states, 2 * PAIRS_A_STEP)
         plan = head_alone(plan)
     stored = list(dict.fromkeys(each for each in _kept(costs, plan, config, n_train, n_val) if each.blocks))
-    once = pairs_s + item.read_s * (n_train + n_val) + counted.once_seconds(costs, stored)
+    first = [Kept(len(costs.blocks) - 1, n_train + n_val)] if config.first_model and counted.has_first_model(costs, states_at(plan, config.epochs)) else []
+    passes = [stored, first] if config.augmentation.active else [[*stored, *first]]
+    once = pairs_s + item.read_s * (n_train + n_val) + sum(counted.once_seconds(costs, each) for each in passes)
     epochs = epoch_costs(costs, plan, config, n_train, n_val, at_once)
     least = min(config.batch_size, n_train)
     peak = max(pairs_bytes, max(counted.peak_bytes(costs, states_at(plan, epoch), least) for epoch in range(config.epochs)))

@@ -112,9 +112,16 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
         plan = head_alone(plan)
     loss = LOSSES[run.data.objective]
     terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
-    optimizer, anchored = build_optimizer(network, plan, config), anchors(network, plan)
     at = _Progress(max(block.from_epoch for block in plan.blocks if block.state != "frozen" and block.from_epoch < config.epochs))
-    stored = yield from _store(network, splits, plan, config, shelf, control, at)
+    layouts, stored = (yield from _layouts(network, splits, plan, config, shelf)), dict[int, dict[SplitName, Stored]]()
+    layer = full_batch.linear_head(network, head_alone(plan)) if config.first_model and not plan.adapted() else None
+    if layer and not full_batch.linear_head(network, plan):
+        before = yield from full_batch.first_model(run, network, layer, splits, layouts, terms, shelf, lambda: _asked(control))
+        if before is None:
+            return Discarded()
+        stored |= before
+    stored |= yield from _store(network, splits, [one for one in layouts if one.boundary not in stored], shelf, control, at)
+    optimizer, anchored = build_optimizer(network, plan, config), anchors(network, plan)
     for epoch in range(config.epochs):
         if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
             network.freeze(plan.trained_at(epoch))
@@ -151,17 +158,33 @@ def _check_learns(network: Network, plan: FreezePlan) -> None:
                         "Let one block train from the start: the head is the usual choice.")
 
 
-def _store(network: Network, splits: dict[SplitName, Split], plan: FreezePlan, config: TrainConfig, shelf: Shelf, control: Control,
-           at: _Progress) -> Generator[Event, None, dict[int, dict[SplitName, Stored]]]:
-    """By boundary, the sides as the frozen part gives them, for every one that the run will have and that there is room for: all are
-    computed in one pass. Sets `at.stop` when asked to discard the run."""
-    layouts = list[Layout]()
+def _layouts(network: Network, splits: dict[SplitName, Split], plan: FreezePlan, config: TrainConfig,
+             shelf: Shelf) -> Generator[Event, None, list[Layout]]:
+    """How to store what the frozen part gives, for every one that the run will have and that there is room for."""
+    found = list[Layout]()
     for prefix, epochs in _prefixes(network, plan, config.epochs) if config.store_activations else ():
         if one := layout(network, splits["train"], prefix, views_for(splits["train"], epochs)):
-            if not has_room([*layouts, one], {name: splits[name] for name in SIDES}, shelf):
+            if not has_room([*found, one], {name: splits[name] for name in SIDES}, shelf):
                 yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
                 break
-            layouts.append(one)
+            found.append(one)
+    return found
+
+
+def _prefixes(network: Network, plan: FreezePlan, epochs: int) -> list[tuple[int, int]]:
+    """How many leading blocks rest, and in how many epochs. Leaves all of them at rest."""
+    found = list[int]()
+    for epoch in range(epochs):
+        if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
+            network.freeze(plan.trained_at(epoch))
+        found.append(network.frozen_prefix())
+    network.freeze(())
+    return [(prefix, len(list(some))) for prefix, some in groupby(found)]
+
+
+def _store(network: Network, splits: dict[SplitName, Split], layouts: list[Layout], shelf: Shelf, control: Control,
+           at: _Progress) -> Generator[Event, None, dict[int, dict[SplitName, Stored]]]:
+    """By boundary, the sides as the frozen part gives them, all computed in one pass. Sets `at.stop` when asked to discard the run."""
     if not layouts:
         return {}
     filling = storing(network, splits, layouts, shelf)
@@ -171,16 +194,6 @@ def _store(network: Network, splits: dict[SplitName, Split], plan: FreezePlan, c
             at.stop = "discard"
             break
     return filling.sides
-
-
-def _prefixes(network: Network, plan: FreezePlan, epochs: int) -> list[tuple[int, int]]:
-    """How many leading blocks rest, and in how many epochs; leaves the network as the first epoch needs it."""
-    found = list[tuple[int, int]]()
-    for trained, some in groupby(range(epochs), key=plan.trained_at):
-        network.freeze(trained)
-        found.append((network.frozen_prefix(), len(list(some))))
-    network.freeze(plan.trained_at(0))
-    return found
 
 
 def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: Optimizer, anchored: list[Anchored], loss: Loss,

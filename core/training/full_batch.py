@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from core.data.split import Split
 from core.errors import UserError
-from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started, Step
+from core.events import Discarded, Done, EpochEnd, Event, FirstModel, Notice, Saved, Started, Step
 from core.models.blocks import Network, State
 from core.objectives import objective
 from core.shelf import Shelf
 from core.specs import FreezePlan, RunSpec, SplitName
-from core.training.activations import SIDES, Filling, Stored, has_room, layout, storing, views_for
+from core.training.activations import SIDES, AsTheyAre, Filling, Layout, Stored, has_room, layout, storing, views_for
 from core.training.checkpoint import copy_trained, save_trained
 from core.training.losses import LOSSES, Terms
 
@@ -59,10 +59,10 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
     began = time.monotonic()
     network.freeze(())
     network.eval()
-    stored = layout(network, splits["train"], len(network.blocks) - 1, views_for(splits["train"], run.config.epochs))
-    if stored is None or not has_room([stored], {name: splits[name] for name in SIDES}, shelf):
+    one = head_layout(network, splits, shelf, views_for(splits["train"], run.config.epochs))
+    if one is None:
         return None
-    filling = storing(network, splits, [stored], shelf)
+    filling = storing(network, splits, [one], shelf)
     on_the_way = [n for share in SHARES if (n := int(share * started.n_train)) >= LEAST_ITEMS] if filling.missing else []
     strengths = STRENGTHS if len(splits["val"]) else (USUAL,)
     yield replace(started, epochs=len(on_the_way) + len(strengths), steps_per_epoch=1, t=time.time())
@@ -70,7 +70,7 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
                  if len(splits["val"]) else "Each point is one fit of the head to all items that are there.")
     terms = LOSSES[run.data.objective].terms(splits["train"].targets, started.n_classes, smoothing=run.config.label_smoothing,
                                              weighted=run.config.class_weights)
-    fits = _Fits(run, network, layer, filling.sides[stored.boundary], terms)
+    fits = Fits(run, network, layer, filling.sides[one.boundary], terms)
     wish: Wish = ""
     for event in _on_the_way(filling, network, fits, on_the_way):
         yield event
@@ -92,7 +92,42 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
                 stopped=stopped)
 
 
-def _on_the_way(filling: Filling, network: Network, fits: _Fits, first: list[int]) -> Iterator[Event]:
+def head_layout(network: Network, splits: dict[SplitName, Split], shelf: Shelf, views: int = 1) -> Layout | None:
+    """How to store what enters the head; None without room."""
+    one = layout(network, splits["train"], len(network.blocks) - 1, views)
+    return one if one and has_room([one], {name: splits[name] for name in SIDES}, shelf) else None
+
+
+def first_model(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[SplitName, Split], besides: Sequence[Layout], terms: Terms, shelf: Shelf,
+                control: Callable[[], Wish]) -> Generator[Event, None, dict[int, dict[SplitName, Stored]] | None]:
+    """Fit the head alone, on items as they are, then say so while the network is this model; afterwards it is what it was. `besides`: what the
+    training will need. Returns what of that was stored in the same pass, by boundary; None when the run was discarded meanwhile."""
+    began = time.monotonic()
+    network.freeze(())
+    network.eval()
+    plain: dict[SplitName, Split] = {name: AsTheyAre(side) for name, side in splits.items()}
+    one = head_layout(network, plain, shelf)
+    if one is None:
+        return {}
+    besides = [other for other in besides if other.boundary != one.boundary and not splits["train"].changes]
+    filling = storing(network, plain, [*besides, one], shelf)
+    for event in filling.run(network):
+        yield event
+        if control() == "discard":
+            return None
+    fits, before = Fits(run, network, layer, filling.sides[one.boundary], terms), (layer.weight.detach().clone(), layer.bias.detach().clone())
+    for _ in fits.freer(STRENGTHS if len(splits["val"]) else (USUAL,), control):
+        pass
+    assert fits.best is not None, "at least one fit has been made"
+    fits.restore()
+    yield FirstModel(fits.best.val_score, time.monotonic() - began)
+    with torch.no_grad():
+        layer.weight.copy_(before[0])
+        layer.bias.copy_(before[1])
+    return filling.sides if not splits["train"].changes else {}
+
+
+def _on_the_way(filling: Filling, network: Network, fits: Fits, first: list[int]) -> Iterator[Event]:
     """What the frozen part's computation says, and a fit wherever as many items as `first` says are there."""
     for event in filling.run(network):
         yield event
@@ -103,7 +138,7 @@ def _on_the_way(filling: Filling, network: Network, fits: _Fits, first: list[int
 
 
 @dataclass(slots=True)
-class _Fits:
+class Fits:
     """The fits that were made, and the best one. `weight` (n_outputs, D) and `bias` are those of features with mean 0 and variance 1; every fit
     begins where the last one ended."""
     run: RunSpec

@@ -26,20 +26,20 @@ class Recipe:
 
 PICTURES: dict[PresetKey, Recipe] = {
     "instant": Recipe("head", TrainConfig("instant", epochs=40, optimizer="lbfgs")),
-    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=12, learning_rate=3e-3, patience=5), head_first_epochs=4, lr_scale=0.1),
-    "thorough": Recipe("all", TrainConfig("thorough", epochs=20, learning_rate=2e-3, patience=6, label_smoothing=0.05, augmentation=Augmentation(
+    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=12, first_model=True, learning_rate=3e-3, patience=5), head_first_epochs=4, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=20, learning_rate=2e-3, first_model=True, patience=6, label_smoothing=0.05, augmentation=Augmentation(
         flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour=0.3)), lr_scale=0.1),
 }
 TRANSFORMERS: dict[PresetKey, Recipe] = {
     "instant": Recipe("head", TrainConfig("instant", epochs=40, optimizer="lbfgs")),
-    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=8, learning_rate=1e-3, patience=3), head_first_epochs=2, lr_scale=0.1),
-    "thorough": Recipe("all", TrainConfig("thorough", epochs=5, learning_rate=5e-4, patience=2), lr_scale=0.1),
+    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=8, first_model=True, learning_rate=1e-3, patience=3), head_first_epochs=2, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=5, first_model=True, learning_rate=5e-4, patience=2), lr_scale=0.1),
 }
 """Few epochs with small steps, as published for such networks (Devlin et al. 2019, arXiv:1810.04805)."""
 VISION: dict[PresetKey, Recipe] = {
     "instant": Recipe("head", TrainConfig("instant", epochs=40, optimizer="lbfgs")),
-    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=10, learning_rate=1e-3, patience=4), head_first_epochs=3, lr_scale=0.1),
-    "thorough": Recipe("all", TrainConfig("thorough", epochs=12, learning_rate=1e-3, patience=4, label_smoothing=0.05, augmentation=Augmentation(
+    "balanced": Recipe("last-stage", TrainConfig("balanced", epochs=10, first_model=True, learning_rate=1e-3, patience=4), head_first_epochs=3, lr_scale=0.1),
+    "thorough": Recipe("all", TrainConfig("thorough", epochs=12, first_model=True, learning_rate=1e-3, patience=4, label_smoothing=0.05, augmentation=Augmentation(
         flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour=0.3)), lr_scale=0.03),
 }
 """Networks of pictures without BatchNorm are moved as gently as those of texts (Steiner et al. 2021, arXiv:2106.10270)."""

@@ -15,8 +15,8 @@ from core.specs import RunSpec
 from core.training.estimate import epoch_costs
 from core.training.presets import fitted_at_once
 from pages.routes.live import live_url
-from pages.ui import predictions, recipe, run_cards, state
-from pages.ui.components.live_curves import RunStatus, live_curves
+from pages.ui import first_model, predictions, recipe, run_cards, state
+from pages.ui.components.live_curves import RunStatus, fit_texts, live_curves
 from pages.ui.errors import show_error
 from pages.ui.i18n import _, language
 from pages.ui.text import md
@@ -47,7 +47,10 @@ def watch(run_id: str) -> None:
         _aftermath(run, now, bar)
         return
     state.put("watching", run_id)
-    _wait_for_end(run_id, now)
+    first = first_model.ready(run)
+    if first:
+        first_model.offer(run)
+    _wait_for_end(run, now, first)
     recipe.fill_run(bar, run, button=_("Results"), icon=":material/insights:")
     st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
 
@@ -88,9 +91,9 @@ def _controls(run: RunSpec) -> None:
 
 
 @st.fragment(run_every=0.5)
-def _wait_for_end(run_id: str, shown: RunState) -> None:
+def _wait_for_end(run: RunSpec, shown: RunState, first: bool) -> None:
     """The socket tells the curves; this tells the page, also when a proxy blocks the socket."""
-    if state_of(state.workspace().run(run_id)) != shown:
+    if state_of(state.workspace().run(run.id)) != shown or first_model.ready(run) != first:
         st.rerun()
 
 

@@ -57,7 +57,7 @@ def conditions(row: ModelRow, plan: FreezePlan, costs: Costs, config: TrainConfi
     n_train, n_val = len(version.split("train")), len(version.split("val"))
     pairs = n_pairs(n_train) if config.method == "contrastive" else 0
     at_once = fitted_at_once(row, replace(plan_for(row, "head"), head=plan.head), config)
-    return Conditions(costs, n_train, n_val, config.batch_size, pairs, 2 * PAIRS_A_STEP, config.augmentation.active, at_once)
+    return Conditions(costs, n_train, n_val, config.batch_size, pairs, 2 * PAIRS_A_STEP, config.augmentation.active, at_once, config.first_model)
 
 
 def partly(row: ModelRow, plan: FreezePlan) -> frozenset[str]:

@@ -1,10 +1,13 @@
 """What the pages of one run share: find it, or say in place why there is nothing to show."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
+from core.errors import NotFound
 from core.evaluation.report import Report, read_report
-from core.jobs.runs import list_runs, load_run, state_of
+from core.jobs.runs import FIRST_REPORT, bundle_of, list_runs, load_run, state_of
 from core.specs import RunSpec
 from pages.ui import state
 from pages.ui.empty import empty
@@ -12,8 +15,9 @@ from pages.ui.i18n import _
 from pages.ui.text import md
 
 
-def ended_run(title: str) -> tuple[RunSpec, Report]:
-    """The run in the address (else the newest that has a result) and its report; stops the page when there is none."""
+def ended_run(title: str, or_first: bool = False) -> tuple[RunSpec, Report]:
+    """The run in the address (else the newest that has a result) and its report; stops the page when there is none. `or_first`: while it
+    still learns, its first model's report does."""
     ws = state.workspace()
     key = state.run_id() or next((run.id for run in list_runs(ws, state.me()) if (ws.run(run.id) / "report.json").is_file()), None)
     if key is None:
@@ -26,10 +30,21 @@ def ended_run(title: str) -> tuple[RunSpec, Report]:
     state.look_at(run.id)
     st.query_params["run"] = run.id
     st.markdown(f"# {title}  :gray[{md(run.name)}]")
-    if not (ws.run(run.id) / "report.json").is_file():
-        ended = state_of(ws.run(run.id)) in ("failed", "discarded", "interrupted")
+    folder = ws.run(run.id)
+    if or_first and not (folder / "report.json").is_file() and (folder / FIRST_REPORT).is_file() and bundle_of(folder):
+        return run, read_report(folder / FIRST_REPORT)
+    if not (folder / "report.json").is_file():
+        ended = state_of(folder) in ("failed", "discarded", "interrupted")
         empty(_("This run has no result: it failed, was interrupted or was discarded.") if ended else _("This run is still learning."))
         if st.button(_("Look at the run"), type="primary", icon=":material/show_chart:", key="run.watch"):
             st.switch_page("train.py", query_params={"run": run.id})
         st.stop()
-    return run, read_report(ws.run(run.id) / "report.json")
+    return run, read_report(folder / "report.json")
+
+
+def tried(run: RunSpec) -> Path:
+    """The bundle that the run's page to try it asks. Raises `NotFound` where there is none (any more)."""
+    bundle = bundle_of(state.workspace().run(run.id))
+    if bundle is None:
+        raise NotFound("There is nothing to try yet.", "The training has not come that far.", "Wait until it has ended.")
+    return bundle

@@ -15,6 +15,7 @@ from pages.ui import state
 from pages.ui.components.picture_input import SamplePicture, picture_input
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
+from pages.ui.run_pages import tried
 from pages.ui.thumbs import thumbs_url
 from pages.ui.try_panel import answer, samples
 
@@ -60,7 +61,7 @@ def _choose(run: RunSpec, version: Version) -> Picture | None:
 
 def _ask(run: RunSpec, report: Report, picture: Picture) -> None:
     try:
-        said = client().predict(state.workspace().run(run.id) / "best", [picture.data])
+        said = client().predict(tried(run), [picture.data])
     except UserError as error:
         show_error(error)
         return

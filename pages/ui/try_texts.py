@@ -19,6 +19,7 @@ from pages.ui import state
 from pages.ui.data_view import texts
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
+from pages.ui.run_pages import tried
 from pages.ui.text import md
 from pages.ui.try_panel import Row, answer, columns, samples
 
@@ -103,11 +104,12 @@ def _bringer(key: str, sample: Sample) -> Callable[[], None]:
 
 def _asked(run: RunSpec, lines: tuple[str, ...]) -> Prediction:
     """The answers, kept until other texts are asked about: a download asks nothing anew."""
-    key = f"try.{run.id}.answer"
+    bundle = tried(run)
+    key = f"try.{run.id}.{bundle.name}.answer"
     kept: tuple[tuple[str, ...], Prediction] | None = state.get(key)
     if kept and kept[0] == lines:
         return kept[1]
-    bundle, parts = state.workspace().run(run.id) / "best", [lines[i:i + AT_ONCE] for i in range(0, len(lines), AT_ONCE)]
+    parts = [lines[i:i + AT_ONCE] for i in range(0, len(lines), AT_ONCE)]
     bar = st.progress(0.0, text=_("Reading")) if len(parts) > 1 else None
     said: list[Prediction] = []
     for part in parts:

@@ -10,15 +10,15 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from core.events import Discarded, Done, EpochEnd, Event, Preparing, Started, Step
-from core.models.blocks import Network
+from core.events import Discarded, Done, EpochEnd, Event, FirstModel, Preparing, Started, Step
+from core.models.blocks import Network, State
 from core.models.shares import outputs
 from core.shelf import Shelf
 from core.specs import Augmentation, BlockPlan, DataSpec, FreezePlan
 from core.training import fit as training
 from core.training import full_batch
 from core.training.full_batch import STRENGTHS, linear_head
-from tests.core.training.learners import Given, network, of, sides, spec, state, train
+from tests.core.training.learners import Given, losses, network, of, report_every_step, sides, spec, state, train
 
 
 def features(net: Network, side: Given) -> Tensor:
@@ -101,6 +101,14 @@ def test_without_validation_items_the_usual_freedom_is_taken(tmp_path: Path) -> 
     assert of(log, Done)[0].val_score is None and of(log, EpochEnd)[-1].best
 
 
+class Changed(Given):
+    """Another picture in every epoch."""
+    changes = "noise"
+
+    def augmented(self, idx: Tensor, epoch: int) -> State:
+        return State(self.x[idx] + 0.1 * torch.randn(self.x.shape, generator=torch.Generator().manual_seed(epoch))[idx])
+
+
 @pytest.mark.parametrize("wish, kind", [("keep", Done), ("discard", Discarded)])
 def test_it_can_be_ended_while_the_frozen_part_is_computed(wish: str, kind: type, tmp_path: Path) -> None:
     asked = iter(range(10**6))
@@ -110,13 +118,6 @@ def test_it_can_be_ended_while_the_frozen_part_is_computed(wish: str, kind: type
 
 
 def test_items_that_are_changed_at_random_are_fitted_to_in_several_views(tmp_path: Path) -> None:
-    class Changed(Given):
-        changes = "noise"
-
-        def augmented(self, idx: Tensor, epoch: int) -> object:
-            shown = self.inputs(idx)
-            shown.x = shown.x + 0.1 * torch.randn(shown.x.shape, generator=torch.Generator().manual_seed(epoch))
-            return shown
     plain = sides()
     data = plain | {"train": Changed(plain["train"].x, plain["train"].targets)}
     log, _ = fitted(tmp_path, data, epochs=40, augmentation=Augmentation(flip=True))
@@ -146,3 +147,35 @@ def test_later_blocks_that_join_are_no_head_alone() -> None:
     plan = FreezePlan(tuple(BlockPlan(b.name, "trained" if b.group in ("stage 4", "head") else "frozen",
                                       from_epoch=5 if b.group == "stage 4" else 0) for b in net.blocks))
     assert linear_head(net, plan) is None
+
+
+@pytest.mark.parametrize("plan", ["last-stage", "all"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_first_model_is_there_before_the_rest_learns_and_changes_nothing_of_it(plan: str, changed: bool, tmp_path: Path,
+                                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    report_every_step(monkeypatch)
+    data, logs, first = sides(), [], None
+    if changed:
+        data["train"] = Changed(data["train"].x, data["train"].targets)
+    for wished in (True, False):
+        net, log = network(), []
+        for event in training.fit(spec(plan, epochs=6, first_model=wished), net, data, 3, tmp_path, lambda: "go"):  # type: ignore[arg-type]
+            log.append(event)
+            if isinstance(event, FirstModel):
+                first = outputs(net, data["val"].inputs(torch.arange(12))).x.argmax(1)
+        logs.append(log)
+    told = of(logs[0], FirstModel)[0]
+    assert logs[0].index(told) < logs[0].index(of(logs[0], Step)[0]) and not of(logs[1], FirstModel)
+    assert first is not None and float((first == data["val"].targets).float().mean()) == pytest.approx(told.val_score)
+    assert losses(logs[0]) == losses(logs[1]), "what follows is what it would have been"
+
+
+def test_what_the_training_needs_is_stored_in_the_same_pass_as_the_first_model(tmp_path: Path) -> None:
+    net, sizes = network(), list[int]()
+    net.model.conv1.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    train(spec("last-stage", first_model=True), tmp_path, net=net)
+    assert sum(sizes) == 32 + 16 + 2 * 8, "and one item for each boundary, in a share that is filled up"
+
+
+def test_a_head_alone_needs_no_first_model(tmp_path: Path) -> None:
+    assert not of(fitted(tmp_path, first_model=True)[0], FirstModel)

@@ -64,6 +64,8 @@ class Conditions:
     """Items are changed at random: what is stored of them is stored in a few variants."""
     at_once: bool = False
     """A head that learns alone is fitted to all items at once."""
+    first_model: bool = False
+    """Before more than the head learns, the head alone is fitted."""
 
 
 @dataclass(frozen=True, slots=True)

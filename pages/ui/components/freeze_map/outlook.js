@@ -20,13 +20,14 @@ function keptBytes(costs, stored) {
   return sum(stored, each => each.blocks ? each.items * costs.blocks[each.blocks - 1].kept_bytes : 0);
 }
 
-// By epoch, what is stored for it; those with the same part at rest share one.
+// By epoch, what is stored for it; epochs with the same part at rest share one.
 function kept(costs, during, { n_train, n_val, changed }, stores) {
   const found = [], nothing = { blocks: 0, items: 0, views: 1 };
   let room = BUDGET_BYTES;
   for (let e = 0, end; e < during.length; e = end) {
-    for (end = e + 1; end < during.length && during[e].every((state, i) => state === during[end][i]);) end++;
-    const blocks = firstLearning(costs, during[e]), views = viewsOf(end - e, changed), one = { blocks, items: n_train * views + n_val, views };
+    const blocks = firstLearning(costs, during[e]);
+    for (end = e + 1; end < during.length && firstLearning(costs, during[end]) === blocks;) end++;
+    const views = viewsOf(end - e, changed), one = { blocks, items: n_train * views + n_val, views };
     const stored = stores && views && !costs.blocks.slice(0, blocks).every(block => block.lookup) && keptBytes(costs, [one]) <= room;
     room -= stored ? keptBytes(costs, [one]) : 0;
     for (let i = e; i < end; i++) found.push(stored ? one : nothing);
@@ -82,9 +83,13 @@ function outlook({ conditions, stores, epochs }, plan) {
   const alone = conditions.at_once && later.every((block, i) => i === head || block.state === 'frozen' || costs.blocks[i].bare);
   const seconds = alone ? Array(FITS).fill(fitSeconds(costs, n_train * stored[0].views))
     : during.map((states, e) => epochSeconds(costs, states, conditions, stored[e].blocks));
+  const last = plan.map(block => block.from_epoch <= epochs ? block.state : 'frozen');
+  const has = conditions.first_model && !last.includes('lora') && firstLearning(costs, last) < head;
+  const first = has ? [{ blocks: head, items: n_train + n_val, views: 1 }] : [];
+  const passes = conditions.changed ? [fresh, first] : [[...fresh, ...first]];
   return {
     first_s: seconds[0], last_s: seconds.at(-1), mean_s: sum(seconds, s => s) / seconds.length, everything_s: epochSeconds(costs, all, conditions, 0),
-    once_s: pairs_s + onceSeconds(costs, fresh), kept_bytes: keptBytes(costs, fresh),
+    once_s: pairs_s + sum(passes, each => onceSeconds(costs, each)), kept_bytes: keptBytes(costs, fresh),
     views: conditions.changed ? Math.max(0, ...fresh.map(each => each.views)) : 0, fits: alone ? FITS : 0,
     peak_bytes: costs.measured ? Math.max(pairs_bytes, ...during.map(states => peakBytes(costs, states, atOnce))) : null,
     everything_bytes: costs.measured ? peakBytes(costs, all, atOnce) : null,

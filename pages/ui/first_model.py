@@ -1,0 +1,76 @@
+"""The head alone, fitted before the rest of the plan learns: to be tried meanwhile, and compared with what the rest has brought."""
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.evaluation.report import Report, read_report
+from core.jobs.runs import BEST, FIRST, FIRST_REPORT
+from core.specs import RunSpec
+from core.training.advice.alike import gains, surely_better
+from pages.ui import scores, state
+from pages.ui.i18n import _
+
+
+def ready(run: RunSpec) -> bool:
+    """Whether there is one to try, and nothing better yet."""
+    folder = state.workspace().run(run.id)
+    return (folder / FIRST / "bundle.json").is_file() and (folder / FIRST_REPORT).is_file() and not (folder / BEST).is_dir()
+
+
+def offer(run: RunSpec) -> None:
+    """Beside the curves, while the rest learns."""
+    with st.container(horizontal=True, vertical_alignment="center", border=True):
+        report = read_report(state.workspace().run(run.id) / FIRST_REPORT)
+        st.markdown(f":material/bolt: {_('A first model is ready: the head alone, {score}. The rest goes on learning.', score=scores.score_with_range(report))}")
+        st.space("stretch")
+        if st.button(_("Try it now"), key="first.try", icon=":material/frame_inspect:"):
+            st.switch_page("try_it.py", query_params={"run": run.id})
+
+
+def here(run: RunSpec) -> None:
+    """On the page to try it: that this is only the first model. Once there is a better one, the page takes it by itself."""
+    if ready(run):
+        st.info(_("This is the first model: the head alone. The rest is still learning, and takes its place here when it has ended."), icon=":material/bolt:")
+        _wait(run)
+
+
+@st.fragment(run_every=1.0)
+def _wait(run: RunSpec) -> None:
+    if not ready(run):
+        st.rerun()
+
+
+def compared(run: RunSpec, report: Report) -> None:
+    """With the results: what training more than the head has brought, by the answers of both to the same items."""
+    path = state.workspace().run(run.id) / FIRST_REPORT
+    if not path.is_file():
+        return
+    first = read_report(path)
+    if [item.sha for item in first.predictions] != [item.sha for item in report.predictions]:
+        return
+    before, after = (_gains(one) for one in (first, report))
+    told = dict(first=scores.score_with_range(first), now=scores.score(report))
+    if surely_better(after, before):
+        text = _("The head alone, at the start: {first}. Training more brought {now}: surely better, by their answers to the same items.", **told)
+    elif surely_better(before, after):
+        text = _("The head alone, at the start: {first}. Training more brought {now}: surely worse. The preset Instant serves this data better.", **told)
+    else:
+        text = _("The head alone, at the start: {first}. Training more brought {now}: the difference could be luck.", **told)
+    st.caption(f":material/bolt: {text}")
+
+
+def _gains(report: Report) -> np.ndarray:
+    answers = np.array([item.probabilities for item in report.predictions])
+    return gains(answers, _truths(report), report.objective)
+
+
+def _truths(report: Report) -> np.ndarray:
+    """As `core.evaluation.judge` takes them."""
+    truths = [item.truth for item in report.predictions]
+    if not any(isinstance(truth, (tuple, list)) for truth in truths):
+        return np.array(truths)
+    marks = np.zeros((len(truths), len(report.labels)))
+    for i, borne in enumerate(truths):
+        marks[i, list(borne)] = 1  # type: ignore[arg-type]
+    return marks
