@@ -1,6 +1,7 @@
 """Results, Try it and Take home: what a run's figures mean, and what they don't."""
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from core.errors import UserError
 from core.evaluation.judge import evaluate
-from core.evaluation.report import read_report, write_report
+from core.evaluation.report import Report, read_report, write_report
 from core.jobs.predictor_client import Prediction, PredictorClient
+from core.jobs.runs import FIRST, FIRST_REPORT
 from core.workspace import Workspace
 from pages.ui import try_pictures
 from pages.ui.components.picture_input import Chosen
@@ -69,6 +71,45 @@ def test_the_headline_is_the_reports_with_its_range(lived_in: Workspace, visit: 
     assert "they played no part in any choice" in said(page) and "Only 6 items: a rough score." in said(page) and not page.warning
     table = page.dataframe[0].value
     assert table["Label"].tolist() == ["cat", "dog", "hen"] and table["Items"].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("wrong_before, wrong_after, says", [(6, 0, "surely better"), (0, 6, "surely worse"), (1, 0, "could be luck")])
+def test_what_training_more_has_brought_is_compared_item_by_item(wrong_before: int, wrong_after: int, says: str, lived_in: Workspace,
+                                                                 visit: Visit) -> None:
+    folder = lived_in.run(ENDED)
+    kept = read_report(folder / "report.json")
+    truths = [int(judged.truth) for judged in kept.predictions]  # type: ignore[arg-type]
+
+    def report(wrong: int) -> Report:
+        rows = [[0.9 if i == (truth + (k < wrong)) % 3 else 0.05 for i in range(3)] for k, truth in enumerate(truths)]
+        return evaluate(rows, truths, kept.labels, split="test", shas=[judged.sha for judged in kept.predictions], names=[""] * len(truths))
+    try:
+        write_report(folder / FIRST_REPORT, report(wrong_before))
+        write_report(folder / "report.json", report(wrong_after))
+        page = visit("results.py", run=ENDED)
+        assert "The head alone, at the start" in said(page) and says in said(page) and trouble(page) == []
+    finally:
+        (folder / FIRST_REPORT).unlink()
+        write_report(folder / "report.json", kept)
+    assert "The head alone" not in said(visit("results.py", run=ENDED))
+
+
+def test_a_first_model_is_tried_while_the_rest_learns(lived_in: Workspace, visit: Visit, ask, bring) -> None:
+    ended, folder = lived_in.run(ENDED), lived_in.run(QUEUED)
+    double = ask(("cat", "dog", "hen"), 0.1, 0.8, 0.1)
+    bring(0)
+    try:
+        shutil.copytree(ended / "best", folder / FIRST)
+        shutil.copy(ended / "report.json", folder / FIRST_REPORT)
+        page = visit("try_it.py", run=QUEUED)
+        assert "This is the first model" in page.info[0].value and double.bundles == [folder / FIRST]
+        assert "Download model" not in html(page) and page.button(key="recipe.next").label == "Watch the training"
+        watched = visit("train.py", run=QUEUED)
+        assert "A first model is ready" in markdown(watched) and trouble(watched) == []
+        assert "still learning" in said(visit("results.py", run=QUEUED)), "results are those of the whole run"
+    finally:
+        shutil.rmtree(folder / FIRST)
+        (folder / FIRST_REPORT).unlink()
 
 
 def test_a_score_that_was_used_for_choosing_says_so(lived_in: Workspace, visit: Visit) -> None:

@@ -20,7 +20,7 @@ from core.errors import UserError
 from core.evaluation.report import read_report
 from core.jobs import assemble, worker
 from core.jobs.processes import PROJECT
-from core.jobs.runs import state_of, steer
+from core.jobs.runs import FIRST_REPORT, bundle_of, state_of, steer
 from core.models.catalog import find, weights_folder
 from core.specs import DataSpec, RunSpec
 from core.workspace import Workspace
@@ -79,6 +79,30 @@ def test_the_report_is_what_the_bundle_answers(ws: Workspace, data: DataSpec) ->
     answers = predict.predict(model, [ws.blob(judged.sha) for judged in report.predictions])
     for judged, answer in zip(report.predictions, answers):
         assert judged.probabilities == pytest.approx(answer, abs=1e-5)
+
+
+def test_the_first_model_can_be_used_before_the_rest_has_learned(ws: Workspace, data: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[Path]()
+    publish = assemble.publish_first
+
+    def published(ws: Workspace, run: RunSpec, folder: Path, parts: assemble.Parts) -> None:
+        publish(ws, run, folder, parts)
+        report, model = read_report(folder / FIRST_REPORT), predict.load(bundle_of(folder) or folder)
+        for judged, answer in zip(report.predictions, predict.predict(model, [ws.blob(judged.sha) for judged in report.predictions])):
+            assert judged.probabilities == pytest.approx(answer, abs=1e-5)
+        seen.append(bundle_of(folder) or folder)
+    monkeypatch.setattr(assemble, "publish_first", published)
+    run = put_in_queue(ws, data, kind="last-stage", epochs=1, first_model=True)
+    state, log, left = carried_out(ws, run)
+    assert (state, left) == ("finished", LEFT | {"change.json", "usage.json", "report.json", "best", "bundle.zip", FIRST_REPORT})
+    assert [path.name for path in seen] == ["first"] and bundle_of(ws.run(run.id)) == ws.run(run.id) / "best"
+    kinds = [event.type for event in log]
+    assert kinds.index("first") < kinds.index("step")
+    reports = [read_report(ws.run(run.id) / name) for name in (FIRST_REPORT, "report.json")]
+    assert [[judged.sha for judged in report.predictions] for report in reports][0] == [judged.sha for judged in reports[1].predictions]
+    plain = put_in_queue(ws, data, kind="last-stage", epochs=1)
+    carried_out(ws, plain)
+    assert read_report(ws.run(plain.id) / "report.json").predictions == reports[1].predictions, "and nothing of the rest is another one"
 
 
 def test_a_run_that_was_discarded_before_it_began_reads_nothing_more(ws: Workspace, data: DataSpec) -> None:
