@@ -5,8 +5,8 @@ import hashlib
 import random
 import time
 from dataclasses import replace
+from pathlib import Path
 
-import psutil
 import pytest
 
 from core.data.suspects import Findings, write_findings
@@ -15,10 +15,13 @@ from core.data.versions import Item, Version, add_version, create_dataset
 from core.errors import NotAllowed, NotFound
 from core.evaluation import doctor as examination
 from core.jobs import doctor
-from core.jobs.doctor import DoctorStatus, Job
-from core.jobs.processes import ProcessId, this_process
-from core.specs import DataSpec, to_json
-from core.workspace import Workspace, write_atomic
+from core.jobs.doctor import DoctorStatus
+from core.jobs.processes import ProcessId, alive, process_id, this_process
+from core.jobs.side_jobs import carry_out
+from core.specs import DataSpec
+from core.workspace import Workspace
+from tests.core.jobs.queued import sleeper, wait_until
+from tests.core.jobs.side import left
 
 OWNER, DATASET = "ownera", "textdataset"
 WORDS = {"food": "soup bread salty dinner cook plate fresh taste".split(), "sky": "rain cloud storm sunny wind cold snow warm".split()}
@@ -45,10 +48,15 @@ def ended(ws: Workspace, data: DataSpec) -> DoctorStatus:
     return now
 
 
-def process_of(ws: Workspace, data: DataSpec) -> psutil.Process:
-    job = doctor._read(Job, ws.dataset(DATASET) / f"doctor-{data.version}" / "job.json")
-    assert job is not None and job.process is not None
-    return psutil.Process(job.process.pid)
+def folder_of(ws: Workspace, data: DataSpec) -> Path:
+    return ws.dataset(DATASET) / f"doctor-{data.version}"
+
+
+def examined(ws: Workspace, data: DataSpec) -> DoctorStatus:
+    """How a search has ended that was done here."""
+    left(folder_of(ws, data), data, this_process())
+    carry_out(doctor.KIND, ws, folder_of(ws, data), doctor.examine)
+    return doctor.status(ws, data)
 
 
 def test_a_search_leaves_its_findings_and_nothing_else(ws: Workspace) -> None:
@@ -58,70 +66,49 @@ def test_a_search_leaves_its_findings_and_nothing_else(ws: Workspace) -> None:
     assert ended(ws, data) == DoctorStatus("done")
     found = doctor.latest(ws, data)
     assert found is not None and found[0] == data.version and [suspect.position for suspect in found[1].suspects] == [5]
-    deadline = time.monotonic() + 20
-    while (ws.dataset(DATASET) / f"doctor-{data.version}").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: doctor.status(ws, data) == DoctorStatus("done") and not folder_of(ws, data).exists())
+    doctor.start(ws, data, OWNER)
+    assert doctor.status(ws, data) == DoctorStatus("done") and not folder_of(ws, data).exists(), "once is enough"
 
 
-def test_a_second_tab_starts_no_second_search(ws: Workspace) -> None:
+def test_a_search_under_way_is_watched_and_can_be_cancelled(ws: Workspace) -> None:
     data = texts(ws)
-    doctor.start(ws, data, OWNER)
-    first = process_of(ws, data).pid
-    doctor.start(ws, data, OWNER)
-    assert process_of(ws, data).pid == first
-    doctor.cancel(ws, data)
-
-
-def test_a_cancelled_search_ends_its_process_and_can_be_started_again(ws: Workspace) -> None:
-    data = texts(ws)
-    doctor.start(ws, data, OWNER)
-    process = process_of(ws, data)
-    doctor.cancel(ws, data)
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    with sleeper() as process:
+        who = process_id(process.pid)
+        left(folder_of(ws, data), data, who, done=3, total=9, about="judging")
+        assert doctor.status(ws, data) == DoctorStatus("running", "judging", 3, 9)
+        doctor.cancel(ws, data)
+        assert not alive(who)
     assert doctor.status(ws, data).state == "none" and doctor.latest(ws, data) is None
 
 
 def test_a_killed_search_has_failed_and_says_so(ws: Workspace) -> None:
     data = texts(ws)
-    doctor.start(ws, data, OWNER)
-    process_of(ws, data).kill()
-    now = ended(ws, data)
+    left(folder_of(ws, data), data, ProcessId(this_process().pid, 1.0))
+    now = doctor.status(ws, data)
     assert now.state == "failed" and now.error is not None
     assert now.error.title == "The search for wrong labels stopped unexpectedly."
     doctor.cancel(ws, data)
     assert doctor.status(ws, data).state == "none"
 
 
-def test_cancelling_never_ends_a_stranger(ws: Workspace) -> None:
-    """A pid that the system has given to another process since."""
-    data, me = texts(ws), this_process()
-    write_atomic(ws.dataset(DATASET) / f"doctor-{data.version}" / "job.json", to_json(Job(data, 0.0, ProcessId(me.pid, me.started - 100))))
-    doctor.cancel(ws, data)
-    assert doctor.status(ws, data).state == "none"
-
-
 def test_too_little_data_is_explained(ws: Workspace) -> None:
-    data = texts(ws, n=1, wrong=-1)
-    now = doctor.run(ws, data)
-    assert now.error is not None and now.error.title == "There is too little to find wrong labels in."
-    assert doctor.status(ws, data).state == "failed"
+    now = examined(ws, texts(ws, n=1, wrong=-1))
+    assert now.state == "failed" and now.error is not None and now.error.title == "There is too little to find wrong labels in."
 
 
 def test_want_of_memory_is_explained(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def look(*_: object) -> Findings:
         raise MemoryError
     monkeypatch.setattr(examination, "look", look)
-    now = doctor.run(ws, texts(ws))
+    now = examined(ws, texts(ws))
     assert now.error is not None and now.error.title == "Memory ran out while looking for wrong labels."
 
 
-def test_an_unexpected_fault_is_told_and_raised(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_found_and_is_gone_can_be_looked_for_again(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     data = texts(ws)
-    monkeypatch.setattr(examination, "look", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        doctor.run(ws, data)
-    assert doctor.status(ws, data).error is not None
+    left(folder_of(ws, data), data, None, ended=True, result=data.version)
+    assert doctor.status(ws, data) == DoctorStatus()
 
 
 def test_only_the_owner_can_look_and_only_at_versions_there_are(ws: Workspace) -> None:
