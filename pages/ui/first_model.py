@@ -4,10 +4,12 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core import events
 from core.evaluation.report import Report, read_report
 from core.jobs.runs import BEST, FIRST, FIRST_REPORT
 from core.specs import RunSpec
 from core.training.advice.alike import gains, surely_better
+from core.training.advice.findings import Score
 from pages.ui import scores, state
 from pages.ui.i18n import _
 
@@ -19,13 +21,18 @@ def ready(run: RunSpec) -> bool:
 
 
 def offer(run: RunSpec) -> None:
-    """Beside the curves, while the rest learns."""
+    """Beside the curves, while the rest learns. Its test score waits until the end: nobody should choose by it."""
     with st.container(horizontal=True, vertical_alignment="center", border=True):
-        report = read_report(state.workspace().run(run.id) / FIRST_REPORT)
-        st.markdown(f":material/bolt: {_('A first model is ready: the head alone, {score}. The rest goes on learning.', score=scores.score_with_range(report))}")
+        st.markdown(f":material/bolt: {_('A first model is ready: the head alone{score}. The rest goes on learning.', score=_validated(run))}")
         st.space("stretch")
         if st.button(_("Try it now"), key="first.try", icon=":material/frame_inspect:"):
             st.switch_page("try_it.py", query_params={"run": run.id})
+
+
+def _validated(run: RunSpec) -> str:
+    log = events.read(state.workspace().run(run.id) / "events.jsonl")
+    value = next((event.val_score for event in log if isinstance(event, events.FirstModel)), None)
+    return "" if value is None else _(", {score} in validation", score=scores.said(Score(value, None, None), state.read_version(run.data)))
 
 
 def here(run: RunSpec) -> None:
