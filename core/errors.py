@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 NO_MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|bad_alloc", re.IGNORECASE)
 """How PyTorch, CUDA and the system say that memory ran out."""
@@ -24,6 +25,9 @@ class UserError(Exception):
         return {key: value if isinstance(value, (int, float)) else str(value) for key, value in self.params.items()}
 
 
+E = TypeVar("E", bound=UserError)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A `UserError` as data, for a status that another process writes: `title`, `cause` and `fix` are keys of the translation catalogue."""
@@ -35,6 +39,10 @@ class Fault:
     @classmethod
     def of(cls, error: UserError) -> Fault:
         return cls(error.title, error.cause, error.fix, error.plain_params())
+
+    def error(self, kind: type[E] = UserError) -> E:
+        """As an error again."""
+        return kind(self.title, self.cause, self.fix, **self.params)
 
 
 class DataError(UserError):

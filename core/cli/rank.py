@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from core.cli.given import Command, add_columns, imported
 from core.data.versions import Version, load_version
-from core.errors import Fault, UserError
+from core.errors import Fault
 from core.evaluation.report import score_in_words
 from core.jobs import advice
 from core.jobs.runs import check_kind
@@ -77,7 +77,7 @@ def _look(ws: Workspace, ask: Ask, options: argparse.Namespace) -> Ranking:
         advice.cancel(ws, "rank", ask)
         raise
     if now.error or not isinstance(now.finding, Ranking):
-        raise now.error or UserError(advice.DIED.title, advice.DIED.cause, advice.DIED.fix)
+        raise now.error or advice.DIED.error()
     return now.finding
 
 
@@ -98,7 +98,7 @@ def _title(ws: Workspace, key: str) -> str:
 
 
 def _reason(fault: Fault | None) -> str:
-    return str(UserError(fault.title, fault.cause, fault.fix, **fault.params)) if fault else LATE
+    return str(fault.error()) if fault else LATE
 
 
 def _record(fit: Fit) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Advice:
 
     @property
     def error(self) -> UserError | None:
-        return UserError(self.fault.title, self.fault.cause, self.fault.fix, **self.fault.params) if self.fault else None
+        return self.fault.error() if self.fault else None
 
 
 def start(ws: Workspace, kind: AdviceKind, ask: Ask, owner: str) -> None:

@@ -34,7 +34,7 @@ class DoctorStatus:
 
     @property
     def error(self) -> UserError | None:
-        return UserError(self.fault.title, self.fault.cause, self.fault.fix, **self.fault.params) if self.fault else None
+        return self.fault.error() if self.fault else None
 
 
 DIED = Fault("The search for wrong labels stopped unexpectedly.", "It ended without giving a reason; memory may have run out.",

@@ -85,7 +85,7 @@ class ImportStatus:
 
     @property
     def error(self) -> DataError | None:
-        return DataError(self.fault.title, self.fault.cause, self.fault.fix, **self.fault.params) if self.fault else None
+        return self.fault.error(DataError) if self.fault else None
 
 
 DIED = Fault("The import stopped unexpectedly.", "A file or row was too much to read, or memory ran out.",

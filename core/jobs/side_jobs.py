@@ -69,7 +69,7 @@ class Job(Generic[Ask]):
 
     @property
     def error(self) -> UserError | None:
-        return UserError(self.fault.title, self.fault.cause, self.fault.fix, **self.fault.params) if self.fault else None
+        return self.fault.error() if self.fault else None
 
     @property
     def share(self) -> float:

@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.data.versions import Version
-from core.errors import UserError
 from core.models.catalog import known, on_this_machine
 from core.models.rows import ModelRow
 from core.objectives import objective
@@ -84,7 +83,7 @@ def _left_out(found: Ranking) -> None:
     for key, fault in found.untried:
         if fault:
             st.caption(f"**{md(_title(key))}**")
-            show_error(UserError(fault.title, fault.cause, fault.fix, **fault.params))
+            show_error(fault.error())
 
 
 def _title(key: str) -> str:

@@ -83,8 +83,7 @@ def _explained(child: subprocess.CompletedProcess[str], source: Path) -> UserErr
     """What the child said of itself in its last line, or what its end means."""
     said = (child.stdout.strip().splitlines() or [""])[-1]
     if said.startswith('{"title"'):
-        fault = from_json(Fault, said)
-        return ModelError(fault.title, fault.cause, fault.fix, **fault.params)
+        return from_json(Fault, said).error(ModelError)
     if child.returncode in KILLED:
         return _no_memory(source)
     problem = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]

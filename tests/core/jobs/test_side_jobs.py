@@ -101,7 +101,7 @@ def test_cancelling_ends_the_process_and_forgets(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a process can't be asked to end")
 def test_a_process_that_is_asked_to_end_clears_away_what_is_unfinished(ws: Workspace, folder: Path) -> None:
-    start(COUNTING, ws, folder, 10**9)
+    start(COUNTING, ws, folder, 0)
     wait_until((folder.parent / "unfinished").exists)
     cancel(folder)
     assert not (folder.parent / "unfinished").exists() and look(COUNTING, folder) is None
