@@ -1,7 +1,7 @@
-"""Graft's two commands, with nothing but Python itself: `python tools/start.py app` and `python tools/start.py test`.
+"""Graft's commands, with nothing but Python itself: `python tools/start.py app`, `python tools/start.py test` and `… bench`.
 
-Both make `.venv` beside this folder and install the pinned requirements when that has not been done yet. Words after the
-command go on to Streamlit or to pytest. This file keeps to syntax that old Pythons can read, so that they can say what is missing.
+They make `.venv` beside this folder and install the pinned requirements when that has not been done yet. Words after the
+command go on to Streamlit, to pytest or to the benchmark. This file keeps to syntax that old Pythons can read, so that they can say what is missing.
 """
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
+VENV_BENCH = ROOT / ".venv-bench"  # of those that Graft is measured beside
 NEEDED = (3, 11)
 FIRST_PORT = 8501
 START_TIMEOUT_S = 120
@@ -37,6 +38,7 @@ MAC_BROWSERS = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/
 INSTALLING = {
     "requirements.txt": "Installing the libraries. This happens once and takes some minutes: PyTorch is a large download ...",
     "requirements-test.txt": "Installing what the tests need ...",
+    "requirements-bench.txt": "Installing what Graft is measured beside ...",
 }
 PIP_FAILURES = (
     (("No space left", "Errno 28", "not enough space"),
@@ -114,7 +116,7 @@ def make_venv(venv: Path) -> None:
         raise StartProblem("This Python comes without its `venv` module.\n"
                            f"On Debian and Ubuntu: sudo apt install python{sys.version_info[0]}.{sys.version_info[1]}-venv\n"
                            "Elsewhere: use the Python from https://www.python.org/downloads/. Then start again.")
-    say("Making an environment of its own for Graft in .venv ...")
+    say(f"Making an environment of its own in {venv.name} ...")
     result = subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], capture_output=True, text=True)
     if result.returncode:
         raise StartProblem(f"The environment could not be made in {venv}.\n{(result.stderr or result.stdout).strip()}")
@@ -335,13 +337,23 @@ def run_tests(words: list[str]) -> int:
                    lambda call: result_of(subprocess.Popen([str(python), "-m", "pytest", *call], cwd=ROOT, env=environment)))
 
 
-COMMANDS = {"app": run_app, "test": run_tests}
+# ---- the benchmark
+
+def run_bench(words: list[str]) -> int:
+    install(VENV, ROOT / "requirements.txt")
+    for name in ("requirements.txt", "requirements-bench.txt"):
+        install(VENV_BENCH, ROOT / name)
+    return result_of(subprocess.Popen([str(python_in(VENV)), "-m", "benchmarks.engine", *words], cwd=ROOT))
+
+
+COMMANDS = {"app": run_app, "test": run_tests, "bench": run_bench}
 
 
 def main(words: list[str]) -> int:
     if not words or words[0] not in COMMANDS:
         say("usage: python tools/start.py app [--no-browser] [words for Streamlit ...]\n"
-            "       python tools/start.py test [words for pytest ...]")
+            "       python tools/start.py test [words for pytest ...]\n"
+            "       python tools/start.py bench [--images DIR] [--text FILE] [--quick] [--avx2] [...]")
         return 2
     try:
         other = newer_python() if sys.version_info[:2] < NEEDED else None
