@@ -32,10 +32,12 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """Work that is done once: reading the items, comparing them in pairs, or storing the outputs of the frozen part."""
+    """Work that is done once: reading the items, comparing them in pairs, or storing the outputs of the frozen part. `computing_s`: seconds that
+    the network itself has taken for that so far."""
     what: Literal["reading", "pairing", "storing"]
     done: int
     total: int
+    computing_s: float = 0.0
     type: Literal["preparing"] = "preparing"
     t: float = _now()
 

@@ -163,12 +163,12 @@ def picture_features(ws: Workspace, shas: Sequence[str], progress: Callable[[int
     from core.models.pictures.build import build_source
     from core.models.shares import outputs
     from core.preprocess import of_input
-    from core.tasks.pixels import decoded
+    from core.tasks.pixels import Pixels
 
     preprocess = of_input(find(DEFAULT).input)
     order = sorted(set(shas))
     steps = 2 * len(order)
-    pixels = torch.from_numpy(decoded(ws, order, preprocess, lambda done, _: progress(done, steps)))
+    pixels = torch.from_numpy(Pixels(ws, order, preprocess).read(lambda done, _: progress(done, steps)))
     network = build_source(find(DEFAULT), 0, True, None).eval()
     found = []
     for idx in torch.arange(len(order)).split(BATCH):

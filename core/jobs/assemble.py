@@ -60,7 +60,7 @@ def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     network = build(row, _answers(version, run), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
     info = TASKS[run.data.task]
     preprocess = info.facts().preprocess(ws, row, run.config)
-    splits = info.load().splits(ws, run.data, version, preprocess, run.config, progress.reading)
+    splits = info.load().splits(ws, run.data, version, preprocess, run.config, None if _begins_at_rest(run) else progress.reading)
     precision = _measured(ws, run, network, preprocess)
     source = source_of(network, run.plan)
     if run.plan.adapted():
@@ -81,7 +81,7 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
     if not known.precision:
         record_precision(ws, faster_precision())
     precision = load_machine(ws).precision if run.config.precision == "auto" else run.config.precision
-    if run.model.key not in known.macs_per_s and not _tells_speed(run):
+    if run.model.key not in known.macs_per_s and not _begins_at_rest(run):
         row, task = find(run.model.key, ws), TASKS[run.data.task].load()
         items = task.probe(row, preprocess, PROBE_ITEMS)
         macs = sum(block.macs for block in row.blocks) * task.work(row, preprocess, items)
@@ -89,8 +89,9 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
     return precision
 
 
-def _tells_speed(run: RunSpec) -> bool:
-    """Whether the log will say how fast the model is (`_learn_speed`)."""
+def _begins_at_rest(run: RunSpec) -> bool:
+    """Whether the run begins by storing what a frozen part gives: items are then read while that is computed, so that the first ones are
+    soon there, and the log says how fast the model is (`_learn_speed`)."""
     return run.config.store_activations and run.plan.blocks[0].state == "frozen"
 
 
@@ -135,12 +136,12 @@ def _learn_speed(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Non
     """What the log says of the pace at which the frozen part was computed is worth more than the short probe: it replaces it."""
     log = itertools.takewhile(lambda event: not isinstance(event, Step), read(folder / "events.jsonl"))
     stored = [event for event in log if isinstance(event, Preparing) and event.what == "storing"]
-    if len(stored) < ENOUGH_BATCHES or stored[-1].t <= stored[0].t:
+    if len(stored) < ENOUGH_BATCHES or stored[-1].computing_s <= stored[0].computing_s:
         return
     row = find(run.model.key, ws)
     frozen = itertools.takewhile(lambda pair: not pair[0].trains_at(0), zip(run.plan.blocks, row.blocks))
     macs = sum(block.macs for _, block in frozen) * TASKS[run.data.task].load().work(row, parts.preprocess, parts.splits["train"])
-    record_speed(ws, row.key, macs * (stored[-1].done - stored[0].done) / (stored[-1].t - stored[0].t))
+    record_speed(ws, row.key, macs * (stored[-1].done - stored[0].done) / (stored[-1].computing_s - stored[0].computing_s))
 
 
 def _judge(ws: Workspace, run: RunSpec, parts: Parts) -> Report | None:

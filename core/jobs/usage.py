@@ -101,12 +101,15 @@ def compare(folder: Path) -> Compared | None:
 
 
 def timed(log: Sequence[events.Event]) -> tuple[float, list[float]]:
-    """Seconds of what was done once (comparing in pairs, storing), and of each epoch."""
-    once_s, epochs_s, before = 0.0, list[float](), None
+    """Seconds of what was done once (comparing in pairs, computing the frozen part; reading apart), and of each epoch."""
+    once_s, epochs_s, before, computed_s = 0.0, list[float](), None, 0.0
     for event in log:
         if isinstance(event, events.Step):
             continue
-        if before is not None and isinstance(event, events.Preparing) and event.what != "reading":
+        if isinstance(event, events.Preparing) and event.computing_s:
+            once_s += event.computing_s - (computed_s if event.computing_s > computed_s else 0.0)
+            computed_s = event.computing_s
+        elif before is not None and isinstance(event, events.Preparing) and event.what != "reading":
             once_s += event.t - before
         elif before is not None and isinstance(event, events.EpochEnd):
             epochs_s.append(event.t - before)

@@ -68,8 +68,10 @@ def _train(folder: Path) -> RunState:
 
     spec = from_json(RunSpec, (folder / "run.json").read_bytes())
     ws, control, state = Workspace.open(folder.parent.parent), _control(folder), "finished"
+    progress = _Reporter(folder, control)
     try:
-        parts = assemble(ws, spec, _Reporter(folder, control))
+        progress.go_on()
+        parts = assemble(ws, spec, progress)
     except _Unwanted:
         append(folder, Discarded())
         return "discarded"
@@ -95,15 +97,19 @@ class _Reporter:
     def __init__(self, folder: Path, control: Control) -> None:
         self._folder, self._control, self._last = folder, control, 0.0
 
+    def go_on(self) -> None:
+        """Raises `_Unwanted` when the run is discarded."""
+        if self._control() == "discard":
+            raise _Unwanted
+
     def reading(self, done: int, total: int) -> None:
-        self.fetching(done, total)
+        self.go_on()
         if done == total or time.monotonic() - self._last > PROGRESS_SECONDS:
             self._last = time.monotonic()
             append(self._folder, Preparing("reading", done, total))
 
     def fetching(self, done: int, total: int) -> None:
-        if self._control() == "discard":
-            raise _Unwanted
+        self.go_on()
 
 
 def _control(folder: Path) -> Control:

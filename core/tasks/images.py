@@ -19,16 +19,16 @@ from core.preprocess import Preprocess
 from core.specs import Augmentation, DataSpec, SplitName, TrainConfig
 from core.tasks.augment import AUGMENTER, augment
 from core.tasks.picture_facts import relative
-from core.tasks.pixels import content_of, decoded
+from core.tasks.pixels import Pixels, content_of
 from core.tasks.targets import targets_of
 from core.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """One side of a dataset. `pixels` (n, 3, R, R) uint8 holds the resized squares of all sides, mapped from disk; `rows` says
+    """One side of a dataset. `pixels` (n, 3, R, R) uint8 gives the resized squares of all sides; `rows` says
     which are this side's. Evaluation sees their centre, input_size wide."""
-    pixels: Tensor
+    pixels: Pixels | Tensor
     rows: Tensor
     targets: Tensor
     shas: tuple[str, ...]
@@ -66,10 +66,12 @@ class Pictures:
 
 
 def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: Preprocess, config: TrainConfig,
-           progress: Callable[[int, int], None]) -> dict[SplitName, Pictures]:
+           progress: Callable[[int, int], None] | None) -> dict[SplitName, Pictures]:
     """The three sides, decoded once for each (pictures, size) and kept in the workspace's cache."""
     order = sorted({item.sha for item in version.items})
-    pixels = torch.from_numpy(decoded(ws, order, preprocess, progress))
+    pixels = Pixels(ws, order, preprocess)
+    if progress:
+        pixels.read(progress)
     place = {sha: i for i, sha in enumerate(order)}
 
     def side(items: tuple[Item, ...]) -> Pictures:

@@ -37,8 +37,9 @@ class Task(Protocol):
     """What the worker asks of a task."""
 
     def splits(self, ws: Workspace, data: DataSpec, version: Version, preprocess: Preprocess, config: TrainConfig,
-               progress: Callable[[int, int], None]) -> dict[SplitName, Split]:
-        """The three sides, ready for a network. `progress(done, total)` counts items read. Raises `UserError`."""
+               progress: Callable[[int, int], None] | None) -> dict[SplitName, Split]:
+        """The three sides, ready for a network. `progress(done, total)` counts items read; None: they may be read when they are asked for.
+        Raises `UserError`."""
 
     def probe(self, row: ModelRow, preprocess: Preprocess, n_items: int, size: int = 0, augmentation: Augmentation = Augmentation()) -> Split:
         """Made-up items to time a network with. `size`: tokens of each, where items differ in length; 0: as the row counts them."""

@@ -60,14 +60,15 @@ class Texts:
 
 
 def splits(ws: Workspace, data: DataSpec, version: Version, preprocess: TextPreprocess, config: TrainConfig,
-           progress: Callable[[int, int], None]) -> dict[SplitName, Texts]:
+           progress: Callable[[int, int], None] | None) -> dict[SplitName, Texts]:
     """The three sides; each different text is read once."""
     texts, tokenizer = load_texts(ws, data.dataset), opened(preprocess.tokenizer)
     order, rows = sorted({item.sha for item in version.items}), dict[str, tuple[int, ...]]()
     for start in range(0, len(order), AT_ONCE):
         part = order[start:start + AT_ONCE]
         rows |= dict(zip(part, map(tuple, read(tokenizer, [texts[sha] for sha in part], preprocess))))
-        progress(len(rows), len(order))
+        if progress:
+            progress(len(rows), len(order))
 
     def side(items: tuple[Item, ...]) -> Texts:
         own = tuple(rows[item.sha] for item in items)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -162,18 +163,21 @@ class Filling:
     def run(self, network: Network) -> Iterator[Preparing]:
         """Compute what is missing; the blocks must be frozen (in `eval()`): then it is what the plain loop would compute in every epoch.
         What is left unfinished is removed."""
-        total, done = sum(len(one.side) for one in self.missing), 0
+        total, done, computing_s = sum(len(one.side) for one in self.missing), 0, 0.0
         try:
             for one in self.missing:
                 stops = sorted(one.rows)
                 for idx in one.batches():
                     batch = one.side.inputs(idx) if one.view is None else one.side.augmented(idx, one.view)
-                    for stop, given in zip(stops, outputs_at(network, batch, stops)):
+                    began = time.perf_counter()
+                    found = outputs_at(network, batch, stops)
+                    computing_s += time.perf_counter() - began
+                    for stop, given in zip(stops, found):
                         _put(self.sides[stop][one.name], one.rows[stop], idx, given)
                     if one.name == "train" and not one.view:
                         self.filled.append(idx)
                     done += len(idx)
-                    yield Preparing("storing", done, total)
+                    yield Preparing("storing", done, total, computing_s)
             for one in self.missing:
                 for draft in one.drafts:
                     self.shelf.keep(draft)

@@ -60,9 +60,9 @@ def test_a_run_leaves_its_log_its_report_and_its_bundle(ws: Workspace, data: Dat
     state, log, left = carried_out(ws, run)
     assert (state, left) == ("finished", LEFT | {"change.json", "usage.json", "report.json", "best", "bundle.zip"})
     kinds = [event.type for event in log]
-    reading, storing = ([event for event in log if event.type == "preparing" and event.what == what] for what in ("reading", "storing"))
-    assert kinds[0] == "preparing" and reading[-1].done == reading[-1].total == 24 and storing[-1].done == storing[-1].total
-    assert kinds.index("started") > kinds.index("preparing") and kinds[-1] == "done" and kinds.count("epoch") == 2
+    storing = [event for event in log if event.type == "preparing"]
+    assert {event.what for event in storing} == {"storing"} and storing[-1].done == storing[-1].total and storing[-1].computing_s > 0
+    assert kinds[0] == "started" and kinds[-1] == "done" and kinds.count("epoch") == 2, "pictures are read while the frozen part is computed"
     report = read_report(ws.run(run.id) / "report.json")
     items = load_version(ws, data).split("test")
     assert report.split == "test" and not report.used_for_choosing and report.labels == ("ant", "bee", "猫")
@@ -70,6 +70,13 @@ def test_a_run_leaves_its_log_its_report_and_its_bundle(ws: Workspace, data: Dat
     assert [judged.truth for judged in report.predictions] == [item.label for item in items]
     with zipfile.ZipFile(ws.run(run.id) / "bundle.zip") as archive:
         assert "predict.py" in archive.namelist()
+
+
+def test_where_nothing_rests_the_items_are_read_first(ws: Workspace, data: DataSpec) -> None:
+    state, log, _ = carried_out(ws, put_in_queue(ws, data, kind="all", epochs=1))
+    reading = [event for event in log if event.type == "preparing"]
+    assert state == "finished" and {event.what for event in reading} == {"reading"} and reading[-1].done == reading[-1].total == 24
+    assert log.index(reading[-1]) < [event.type for event in log].index("started")
 
 
 def test_the_report_is_what_the_bundle_answers(ws: Workspace, data: DataSpec) -> None:

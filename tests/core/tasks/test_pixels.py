@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from core.preprocess import Preprocess
-from core.tasks.pixels import decoded
+from core.tasks.pixels import Pixels
 from core.workspace import Workspace, write_atomic
 from tests.core.data.picture_files import encoded, picture
 from tests.core.tasks.kept import until_kept
@@ -27,7 +29,7 @@ def blobs(ws: Workspace, n: int, start: int = 0) -> list[str]:
 
 def read(ws: Workspace, shas: list[str], preprocess: Preprocess = SMALL) -> tuple[np.ndarray, list[tuple[int, int]]]:
     told: list[tuple[int, int]] = []
-    pixels = decoded(ws, shas, preprocess, lambda done, total: told.append((done, total)))
+    pixels = Pixels(ws, shas, preprocess).read(lambda done, total: told.append((done, total)))
     until_kept(ws)
     return pixels, told
 
@@ -66,4 +68,27 @@ def test_a_failure_leaves_nothing_behind(ws: Workspace) -> None:
     ws.blob(shas[1]).write_bytes(b"no picture")
     with pytest.raises(ValueError):
         read(ws, shas)
+    assert kept(ws) == []
+
+
+def test_each_picture_is_decoded_when_it_is_first_asked_for(ws: Workspace) -> None:
+    shas = blobs(ws, 5)
+    whole = read(ws, shas, replace(SMALL, interpolation="bicubic"))[0]
+    pixels = Pixels(ws, shas, replace(SMALL, interpolation="bicubic", resize_size=13))
+    assert pixels[torch.tensor([3, 1, 3])].shape == (3, 3, 13, 13)
+    for sha in (shas[1], shas[3]):
+        ws.blob(sha).unlink()
+    assert torch.equal(pixels[torch.tensor([1])], pixels[torch.tensor([3, 1])][1:])
+    told = list[tuple[int, int]]()
+    pixels.read(lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)] and len(whole) == 5
+    until_kept(ws)
+    assert len(kept(ws)) == 2
+
+
+def test_what_was_never_read_whole_is_not_kept(ws: Workspace) -> None:
+    pixels = Pixels(ws, blobs(ws, 3), SMALL)
+    pixels[torch.tensor([0])]
+    del pixels
+    gc.collect()
     assert kept(ws) == []
