@@ -69,7 +69,7 @@ function peakBytes(costs, states, batchSize) {
 // is stored is computed in one pass. Pairs are compared first, the head alone learns behind them.
 function outlook({ conditions, stores, epochs }, plan) {
   if (!conditions) return null;
-  const { costs, n_train, pairs, pairs_at_once } = conditions, head = plan.length - 1;
+  const { costs, n_train, n_val, pairs, pairs_at_once } = conditions, head = plan.length - 1;
   const atOnce = Math.min(conditions.batch_size, n_train), all = plan.map(() => 'trained');
   let pairs_s = 0, pairs_bytes = 0, later = plan;
   if (pairs) {
