@@ -62,6 +62,7 @@ def test_a_surely_better_choice_is_called_so(ws: Workspace, visit: Visit, data: 
 
 def test_a_rate_is_taken_with_a_click(ws: Workspace, visit: Visit, data: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advice, "status", lambda ws, kind, ask: Advice("done", finding=CURVE) if kind == "rate" else Advice())
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(replace(stored(ws), preset="balanced")))
     page = visit("train.py")
     assert not trouble(page)
     page.button(key="advice.rate.use").click().run()
@@ -72,7 +73,14 @@ def test_a_rate_is_taken_with_a_click(ws: Workspace, visit: Visit, data: None, m
 
 def test_a_curve_that_ended_for_want_of_time_says_so(ws: Workspace, visit: Visit, data: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advice, "status", lambda ws, kind, ask: Advice("done", finding=replace(CURVE, cut=True)) if kind == "rate" else Advice())
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(replace(stored(ws), preset="balanced")))
     assert "The time was up before the training broke." in said(visit("train.py"))
+
+
+def test_a_head_that_is_fitted_at_once_has_no_rate_to_look_for(ws: Workspace, visit: Visit, data: None) -> None:
+    assert "Find a learning rate" not in said(visit("train.py"))
+    write_atomic(ws.draft(LOCAL_OWNER), to_json(replace(stored(ws), preset="balanced")))
+    assert "Find a learning rate" in said(visit("train.py"))
 
 
 def test_charts_hold_every_training_and_mark_the_rate() -> None:

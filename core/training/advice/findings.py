@@ -13,6 +13,8 @@ from core.errors import Fault, UserError, out_of_memory
 from core.specs import DataSpec, FreezePlan, TrainConfig, to_json
 
 AdviceKind = Literal["rank", "depth", "freeze", "rate"]
+RATES = (1e-6, 10.0)
+"""Lowest and highest learning rate that is tried."""
 TOO_LARGE = Fault("Memory ran out.", "This machine has too little memory for this model.", "Choose a smaller model.")
 
 

@@ -24,7 +24,7 @@ from core.shelf import Shelf
 from core.specs import FreezePlan, TrainConfig
 from core.training.activations import has_room, layout, storing
 from core.training.advice.features import Sides, sampled
-from core.training.advice.findings import Ask, Looking, RateCurve
+from core.training.advice.findings import RATES, Ask, Looking, RateCurve
 from core.training.advice.timing import enough_to_time
 from core.training.anchor import anchors, pull
 from core.training.losses import LOSSES
@@ -33,11 +33,15 @@ from core.training.optim import build_optimizer, set_rate, trained_parameters
 from core.training.order import epoch_batches
 from core.workspace import Workspace
 
-LOWEST, HIGHEST = 1e-6, 10.0
+LOWEST, HIGHEST = RATES
 STEPS, FEWEST_STEPS = 100, 30
 MOST_ITEMS, LEAST_ITEMS = 480, 4
+STEP = (HIGHEST / LOWEST) ** (1 / STEPS)
+"""From one of `STEPS` rates to the next."""
+QUIET = LOWEST * (HIGHEST / LOWEST) ** 0.2
+"""Up to here hardly anything learns."""
 KEPT = 0.9
-"""Of the smoothed loss, at each of `STEPS` steps; with fewer steps less, so that it looks back over the same range of rates."""
+"""Of the smoothed loss, while the rate rises by `STEP`."""
 BROKEN = 4.0
 """A loss so many times the best one has left the valley."""
 CLEAR = 0.05
@@ -120,16 +124,12 @@ def _storable(row: ModelRow, network: Network, split: Split, batch_size: int, pr
 
 def _rise(network: Network, plan: FreezePlan, config: TrainConfig, asked: str, n_labels: int, batches: _Batches,
           until: float) -> Iterator[Looking | RateCurve]:
-    """Fewer and larger steps where the first two say that time is short, and none any more when it is up."""
+    """Fewer and larger steps where time is short, and none any more when it is up."""
     loss, optimizer, anchored = LOSSES[asked], build_optimizer(network, plan, config), anchors(network, plan)
     terms = loss.terms(batches.split.targets, n_labels, smoothing=config.label_smoothing, weighted=config.class_weights)
-    start, frozen, losses, rate, steps, began = STEPS if batches.boundary else 0, network.frozen_prefix(), list[float](), LOWEST, STEPS, 0.0
-    rates, cut = list[float](), False
+    start, frozen, began = STEPS if batches.boundary else 0, network.frozen_prefix(), 0.0
+    rates, losses, rate, cut = list[float](), list[float](), LOWEST, False
     for step, (batch, targets) in enumerate(batches):
-        if step == 1:
-            began = time.monotonic()  # the first step is slower
-        if step == 3:
-            steps = int(min(STEPS, max(FEWEST_STEPS, (until - began) / ((time.monotonic() - began) / 2))))
         set_rate(optimizer, rate)
         torch.default_generator.manual_seed(config.seed * 1_000_003 + step)
         value = loss.loss(network.run(batch, start=frozen).x, targets, terms)
@@ -139,42 +139,50 @@ def _rise(network: Network, plan: FreezePlan, config: TrainConfig, asked: str, n
         optimizer.step()
         losses.append(float(value.detach()))
         rates.append(rate)
-        smooth = smoothed(losses, steps)
-        quiet = max(3, steps // 5)  # one lucky batch at the start is no best to compare with
-        if not math.isfinite(losses[-1]) or rate >= HIGHEST * 0.999 or (step > quiet and smooth[-1] > BROKEN * min(smooth[quiet:])):
+        now, curve, calm = time.monotonic(), smoothed(rates, losses), quiet(rates)
+        if not math.isfinite(losses[-1]) or rate >= HIGHEST * 0.999 or (step > calm and curve[-1] > BROKEN * min(curve[calm:])):
             break
-        if cut := time.monotonic() > until:
+        if cut := now > until:
             break
-        yield Looking(start + step * STEPS // steps, start + STEPS)
+        yield Looking(start + int(STEPS * math.log(rate / LOWEST) / math.log(HIGHEST / LOWEST)), start + STEPS)
         if step % SHOW_EVERY == 0:
-            yield RateCurve(_points(rates, smooth))
-        rate = rate * (HIGHEST / rate) ** (1 / max(1, steps - step - 1))
+            yield RateCurve(_points(rates, curve))
+        began = began or now  # the first step is slower
+        steps = step + 1 + (until - now) * step / (now - began) if now > began else STEPS
+        rate = rate * (HIGHEST / rate) ** (1 / max(1.0, min(STEPS, max(FEWEST_STEPS, steps)) - step - 1))
     whole = [i for i, value in enumerate(losses) if math.isfinite(value)]
     rates, losses = [rates[i] for i in whole], [losses[i] for i in whole]
-    yield RateCurve(_points(rates, smoothed(losses, steps)), suggestion(rates, losses, steps), cut, whole=True)
+    yield RateCurve(_points(rates, smoothed(rates, losses)), suggestion(rates, losses), cut, whole=True)
 
 
-def smoothed(losses: Sequence[float], steps: int = STEPS) -> list[float]:
-    """The running average of losses, corrected for its start at zero (Kingma and Ba 2015, arXiv:1412.6980)."""
-    kept, mean, found = KEPT ** (STEPS / steps), 0.0, []
-    for i, value in enumerate(losses, 1):
-        mean = kept * mean + (1 - kept) * value
-        found.append(mean / (1 - kept ** i))
+def smoothed(rates: Sequence[float], losses: Sequence[float]) -> list[float]:
+    """The running average of losses, corrected for its start at zero (Kingma and Ba 2015, arXiv:1412.6980). It looks back over the same
+    range of rates however large the steps are."""
+    mean, weight, found, before = 0.0, 0.0, list[float](), LOWEST / STEP
+    for rate, value in zip(rates, losses):
+        kept = KEPT ** (math.log(rate / before) / math.log(STEP))
+        mean, weight, before = kept * mean + (1 - kept) * value, kept * weight + (1 - kept), rate
+        found.append(mean / weight)
     return found
 
 
-def suggestion(rates: Sequence[float], losses: Sequence[float], steps: int = STEPS) -> float | None:
+def quiet(rates: Sequence[float]) -> int:
+    """How many steps at the start tell how losses differ anyway; a lucky batch among them is no best to compare with."""
+    return max(3, sum(rate < QUIET for rate in rates))
+
+
+def suggestion(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     """The rate at which the smoothed loss falls most steeply, but no more than a tenth of that at its minimum, with two digits. None where it
     does not fall clearly: by less than a twentieth, or by less than losses differ from batch to batch anyway."""
-    curve, quiet = np.asarray(smoothed(losses, steps)), max(3, steps // 5)
-    if len(curve) <= quiet:
+    curve, calm = np.asarray(smoothed(rates, losses)), quiet(rates)
+    if len(curve) <= calm:
         return None
-    lowest = int(curve[quiet:].argmin()) + quiet
-    level, spread = float(np.mean(losses[:quiet])), float(np.std(losses[:quiet]))
+    lowest = int(curve[calm:].argmin()) + calm
+    level, spread = float(np.mean(losses[:calm])), float(np.std(losses[:calm]))
     if level - curve[lowest] < max(CLEAR * level, spread):
         return None
     slopes = np.gradient(curve, np.log(rates))[:lowest + 1]
-    steepest = int(slopes[quiet // 2:].argmin()) + quiet // 2
+    steepest = int(slopes[calm // 2:].argmin()) + calm // 2
     return float(f"{min(rates[steepest], rates[lowest] / 10):.2g}")
 
 

@@ -32,7 +32,7 @@ def valley(rate: float) -> float:
 def test_the_suggestion_lies_in_the_descent_well_below_the_minimum() -> None:
     losses = [valley(rate) for rate in RATES]
     found = suggestion(RATES, losses)
-    curve = smoothed(losses)
+    curve = smoothed(RATES, losses)
     assert found is not None and 0.002 <= found <= RATES[int(np.argmin(curve))] / 10 * 1.05
 
 
@@ -42,7 +42,16 @@ def test_without_a_clear_descent_nothing_is_suggested() -> None:
 
 
 def test_the_running_average_is_not_drawn_towards_its_start() -> None:
-    assert smoothed([3.0] * 20) == pytest.approx([3.0] * 20)
+    assert smoothed(RATES[:20], [3.0] * 20) == pytest.approx([3.0] * 20)
+
+
+def test_fewer_and_larger_steps_give_the_same_curve_and_the_same_suggestion() -> None:
+    coarse = RATES[::3]
+    fine, few = (smoothed(rates, [valley(rate) for rate in rates]) for rates in (RATES, coarse))
+    inside = sum(rate < 0.3 for rate in coarse)
+    assert few[:inside] == pytest.approx(fine[::3][:inside], abs=0.05)
+    one, other = (suggestion(rates, [valley(rate) for rate in rates]) for rates in (RATES, coarse))
+    assert one is not None and other is not None and 0.5 < other / one < 2
 
 
 @pytest.mark.parametrize(("model", "kind"), [("graft-words", "head"), ("graft-words", "all")])
