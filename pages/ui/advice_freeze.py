@@ -35,7 +35,7 @@ def _show(row: ModelRow, data: DataSpec, version: Version) -> None:
     asked = replace(taken(config), lora_rank=config.lora_rank, lora_alpha=config.lora_alpha)
     plan = replace(plan_for(row, "head"), head=draft.actual_plan().head)
     watched(Ask(data, (row.key,), asked, plan, pretrained=draft.pretrained), "freeze", lambda found: _draw(found, row, version),
-            lambda kind: _("Training a moment: {what}", what=name(kind)), start=_("Try it on a sample"))
+            lambda kind: _("Training a moment: {what}", what=name(kind)) if kind else _("Getting ready …"), start=_("Try it on a sample"))
 
 
 SECTION = Section("freeze", "How much should train?", ":material/speed:", _show)
@@ -58,7 +58,7 @@ def recommended(found: FreezeAdvice, version: Version) -> str:
     if len(scored) == 1:
         return _("{best} reaches {score}. Nothing else has been tried to its end.", **words)
     if top.kind == trial.kind and trial is scored[0][0]:
-        return _("{best} reaches {score}, and nothing that takes longer does better.", **words)
+        return _("{best} reaches {score}, and nothing else that was tried does better.", **words)
     if top.kind == trial.kind:
         return _("{best} reaches {score}: better than what is cheaper, by more than luck.", **words)
     if trial.points[-1][0] <= MUCH_CHEAPER * top.points[-1][0]:

@@ -38,10 +38,10 @@ class Section:
 def watched(ask: Ask, kind: AdviceKind, show: Callable[[T], None], about: Callable[[str], str], *, known: T | None = None,
             start: str, budgets: bool = True) -> None:
     """Draw the finding, in part while it is looked for, and the ways to look, to look again and to stop. `about(key)` words what is looked
-    at now; `known`: what can be shown when nobody has asked; `start`: the button's words."""
+    at now; `known`: what can be shown until there is a finding; `start`: the button's words."""
     now = advice.status(state.workspace(), kind, ask)
     if now.state == "running":
-        fragment_of(f"model_{kind}", lambda: _running(ask, kind, show, about), run_every=LOOK_S)()
+        fragment_of(f"model_{kind}", lambda: _running(ask, kind, show, about, known), run_every=LOOK_S)()
         return
     if now.error:
         show_error(now.error)
@@ -65,7 +65,7 @@ def _start(ask: Ask, kind: AdviceKind) -> None:
         st.rerun()
 
 
-def _running(ask: Ask, kind: AdviceKind, show: Callable[[T], None], about: Callable[[str], str]) -> None:
+def _running(ask: Ask, kind: AdviceKind, show: Callable[[T], None], about: Callable[[str], str], known: T | None) -> None:
     now = advice.status(state.workspace(), kind, ask)
     if now.state != "running":
         st.rerun()
@@ -73,8 +73,8 @@ def _running(ask: Ask, kind: AdviceKind, show: Callable[[T], None], about: Calla
     if st.button(_("Cancel"), key=f"advice.{kind}.cancel"):
         advice.cancel(state.workspace(), kind, ask)
         st.rerun()
-    if now.finding is not None:
-        show(now.finding)  # type: ignore[arg-type]
+    if (found := now.finding or known) is not None:
+        show(found)  # type: ignore[arg-type]
 
 
 def _share(looking: Looking) -> float:

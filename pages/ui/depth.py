@@ -77,12 +77,15 @@ def _ask(row: ModelRow, data: DataSpec) -> Ask:
 
 
 def _draw(found: Depths, row: ModelRow, version: Version) -> None:
+    first = enough(found, objective(version.objective).higher_is_better)
+    if found.whole and first:
+        _conclude(found, *first, row, version)
     st.dataframe([{_("features after"): group_name(name), _(objective(version.objective).metric_label): said(score, version)}
                   for name, score in found.scores], hide_index=True, key="advice.depth.table")
-    first = enough(found, objective(version.objective).higher_is_better)
-    if not found.whole or first is None:
-        return
-    name, score = first
+
+
+def _conclude(found: Depths, name: str, score: Score, row: ModelRow, version: Version) -> None:
+    """Which depth is enough, and a button that freezes up to there."""
     last = name == found.scores[-1][0]
     if last:
         st.markdown(_("Every block adds something: only the features after “{block}” reach {score}.", block=group_name(name), score=said(score, version)))

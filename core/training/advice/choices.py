@@ -27,7 +27,7 @@ class Choice:
     def short(self) -> TrainConfig:
         """Those of a short training on a sample. Several fits at once would choose among themselves by the very items that judge them."""
         return replace(self.config, epochs=EPOCHS[self.kind], batch_size=BATCH_SIZE, patience=0, label_smoothing=0.0, augmentation=Augmentation(),
-                       schedule="cosine", store_activations=True, method="plain",
+                       schedule="cosine", store_activations=True, method="plain", first_model=False,
                        optimizer="adamw" if self.config.optimizer == "lbfgs" else self.config.optimizer)
 
 

@@ -76,13 +76,18 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | FreezeAd
     yield Looking(0, STEPS)
     sample, costs = _prepare(ws, row, ask, sides, offered, until)
     ahead_s, whole_s = 0.0, sum(one.total_s for one in costs)
+
+    def looking(kind: str, done_s: float) -> Looking:
+        """By the work that is done or the time that is up, whichever is more."""
+        share = max(done_s / whole_s, (time.monotonic() - began) / ask.budget_s if ask.budget_s else 0.0)
+        return Looking(int(STEPS * min(1.0, share)), STEPS, kind)
     tried, late, failed = list[_Tried](), list[tuple[str, float]](), list[tuple[str, Fault]]()
     for choice, cost in zip(offered, costs):
         left: _Tried | Fault | None = None
         try:
             for step in () if late else _train(ws, row, ask, choice, cost, sample, until):
                 if isinstance(step, float):
-                    yield Looking(int(STEPS * (ahead_s + step * cost.total_s) / whole_s), STEPS, choice.kind)
+                    yield looking(choice.kind, ahead_s + step * cost.total_s)
                 elif isinstance(step, Trial):
                     yield _advice(tried, sample, late, failed, now=step)
                 else:

@@ -56,6 +56,7 @@ function buildDetails(row, { text }) {
 }
 
 function buildProbes(net, { text, probes }) {
+  const width = Math.max(...probes.shown.map(({ words }) => words.length), 0) + 'ch';   // scales stand below one another
   return probes.shown.map(({ after, words, at, low, high }) => {
     const index = net.blocks.findIndex(block => block.name === after), element = make('div', 'probe');
     if (index < 0) return null;
@@ -64,7 +65,9 @@ function buildProbes(net, { text, probes }) {
     range.style.right = 100 * (1 - clamp(high, 0, 1)) + '%';
     dot.style.left = 100 * clamp(at, 0, 1) + '%';
     scale.append(range, dot);
-    element.append(make('span', 'reach', words), scale);
+    const reach = make('span', 'reach', words);
+    reach.style.minWidth = width;
+    element.append(reach, scale);
     element.title = fill(text.probe_of, { name: net.blocks[index].title });
     return { index, element };
   }).filter(Boolean);
