@@ -65,6 +65,11 @@ def _fields(given: TrainConfig, row: ModelRow, asked: Objective, at_once: bool) 
         given = kind.size(given, row, rev)
         weights = asked.weights and st.toggle(_("Rare labels count more"), given.class_weights, key=f"train.weights.{rev}",
                                               help=_("Class weights: every label counts equally, however many items it has."))
+        first = given.first_model
+        if not at_once:
+            first = st.toggle(_("A first model at once"), given.first_model, key=f"train.first.{rev}",
+                              help=_("Fits the head alone before the rest learns: a model to try meanwhile, and one to compare with. It costs about one pass over "
+                                     "your items."))
         seed = st.number_input(_("Seed"), 0, 2**31 - 1, given.seed, key=f"train.seed.{rev}", help=_("The same seed gives the same run again."))
     with three:
         st.markdown(f"**{_('Against memorising')}**")
@@ -78,5 +83,5 @@ def _fields(given: TrainConfig, row: ModelRow, asked: Objective, at_once: bool) 
                                   help=_("Asks for a little less certainty; helps when some labels may be wrong."))
     given = kind.more(given, row, rev)
     return replace(given, epochs=int(epochs), learning_rate=float(rate), optimizer=optimizer, momentum=float(momentum), schedule=schedule,
-                   batch_size=int(batch), class_weights=weights, seed=int(seed), patience=int(patience), weight_decay=float(decay),
+                   batch_size=int(batch), class_weights=weights, seed=int(seed), first_model=first, patience=int(patience), weight_decay=float(decay),
                    label_smoothing=float(smoothing))
