@@ -1,7 +1,8 @@
 """Graft's commands, with nothing but Python itself: `python tools/start.py app`, `python tools/start.py test` and `… bench`.
 
 They make `.venv` beside this folder and install the pinned requirements when that has not been done yet. Words after the
-command go on to Streamlit, to pytest or to the benchmark. This file keeps to syntax that old Pythons can read, so that they can say what is missing.
+command go on to Streamlit, to pytest or to the benchmark. This file keeps to syntax that old Pythons can read, so that they can
+say what is missing.
 """
 from __future__ import annotations
 

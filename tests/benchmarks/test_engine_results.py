@@ -3,17 +3,18 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.engine import results
 from benchmarks.engine.cases import CASES, Case, Data, Job, Measured, contenders_of
 from benchmarks.engine.clock import Clock
-from benchmarks.engine.results import Row, Runs, case_table, compared, of_queue, profile_table, score_of, seconds_table, targets_table
+from benchmarks.engine.results import Row, Runs, compared, of_queue, score_of
 from core.specs import DataSpec
 
 DATA = Data("workspace", DataSpec("data", "version"), "files", 5, 1200, 300)
 FROZEN, RANDOM = CASES[0], next(case for case in CASES if not case.pretrained)
 
 
-def runs(*seconds: float, case: Case = FROZEN, contender: str = "ours", score: float = 0.9, epochs: int = 10, budget_s: float = 0.0) -> Runs:
-    return [(Job(case, contender, DATA, 10, seed, budget_s=budget_s), Measured(one, epochs, score, 3.0, 1.0, "fp32"))
+def runs(*seconds: float, case: Case = FROZEN, score: float = 0.9, epochs: int = 10, budget_s: float = 0.0) -> Runs:
+    return [(Job(case, "ours", DATA, 10, seed, budget_s=budget_s), Measured(one, epochs, score, 3.0, 1.0, "fp32"))
             for seed, one in enumerate(seconds)]
 
 
@@ -28,7 +29,8 @@ def test_a_peer_is_compared_by_the_medians_of_both() -> None:
 
 
 def test_targets_are_those_of_the_best_peer_of_each_kind() -> None:
-    rows = compared(FROZEN, {"ours": runs(5.0), "plain-fp32": runs(200.0), "fastai-fp32": runs(130.0), "plain-bf16": runs(39.0)}, "fast bf16")
+    found = {"ours": runs(5.0), "plain-fp32": runs(200.0), "fastai-fp32": runs(130.0), "plain-bf16": runs(39.0)}
+    rows = compared(FROZEN, found, "fast bf16")
     fp32, of_any = row_of(rows, "best in fp32"), row_of(rows, "best of any kind")
     assert (fp32.peer, fp32.ratio, fp32.target, fp32.met) == ("best in fp32: fastai, fp32", 26.0, 25, True)
     assert (of_any.peer, of_any.ratio, of_any.target, of_any.met) == ("best of any kind: PyTorch loop, bf16", 7.8, 8, False)
@@ -87,16 +89,18 @@ def test_every_case_has_its_contenders() -> None:
 
 def test_tables_show_targets_and_what_was_scaled() -> None:
     found = {"ours": runs(5.0, 5.0), "plain-fp32": runs(100.0, epochs=3, budget_s=60.0)}
-    assert "| PyTorch loop, fp32 | fp32 | 100 s | 20.00× |  | 3.00 s | 3 of 10 epochs measured, and scaled |" in case_table(found)
-    assert "| Graft | fp32 | 5.00 s | 1.00× | 0.900 (2) | 3.00 s |  |" in case_table(found)
-    targets = targets_table([*compared(FROZEN, found, "fast bf16"), *of_queue({"first run: first point": 1, "second run: ended": 1}, "fast bf16")])
+    assert "| PyTorch loop, fp32 | fp32 | 100 s | 20.00× |  | 3.00 s | 3 of 10 epochs measured, and scaled |" in results.case_table(found)
+    assert "| Graft | fp32 | 5.00 s | 1.00× | 0.900 (2) | 3.00 s |  |" in results.case_table(found)
+    queue = of_queue({"first run: first point": 1, "second run: ended": 1}, "fast bf16")
+    targets = results.targets_table([*compared(FROZEN, found, "fast bf16"), *queue])
     assert f"| {FROZEN.name} | best in fp32: PyTorch loop, fp32 | 5.00 s | 100 s | 20.00× | ≥ 25 × | **missed** |" in targets
     assert "| click to the first point, built-in model |  | 1.00 s |  |  | ≤ 2 s | met |" in targets
 
 
 def test_tables_of_seconds_leave_empty_what_was_not_measured() -> None:
-    assert seconds_table({"one": {"storing": 2.0}, "two": {"reading": 12.0}}).splitlines()[2:] == ["| one | 2.00 s |  |", "| two |  | 12 s |"]
+    lines = results.seconds_table({"one": {"storing": 2.0}, "two": {"reading": 12.0}}).splitlines()
+    assert lines[2:] == ["| one | 2.00 s |  |", "| two |  | 12 s |"]
 
 
 def test_a_profile_shows_the_most_expensive_operations_first() -> None:
-    assert profile_table({"add": 1.0, "convolution": 3.0}).splitlines()[2:] == ["| `convolution` | 75% |", "| `add` | 25% |"]
+    assert results.profile_table({"add": 1.0, "convolution": 3.0}).splitlines()[2:] == ["| `convolution` | 75% |", "| `add` | 25% |"]
