@@ -1,6 +1,8 @@
 """Scores and further figures as the reader sees them, by the rows of `core.objectives`."""
 from __future__ import annotations
 
+import math
+
 from core.data.versions import Version
 from core.evaluation.report import Report
 from core.objectives import FIGURES, objective
@@ -26,11 +28,14 @@ def said(found: Score, version: Version) -> str:
 
 
 def _with_range(value: float, low: float | None, high: float | None, asked: str, unit: str) -> str:
+    """A number has as many digits as its range deserves: two of the range's width."""
     in_percent = objective(asked).percent
     if low is None or high is None:
         return percent(value) if in_percent else number(value, unit)
     if in_percent:
         return score_range(value, low, high)
+    decimals = 1 - math.floor(math.log10(high - low)) if high > low else 12
+    value, low, high = (round(one, decimals) for one in (value, low, high))
     return _("{value} ({low}–{high})", value=number(value, unit), low=number(low, ""), high=number(high, ""))
 
 

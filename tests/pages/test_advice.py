@@ -16,7 +16,7 @@ from core.training.advice import ranking as known_fits
 from core.training.advice.findings import Depths, Fit, Looking, Ranking, Score
 from core.training.presets import plan_for
 from core.workspace import Workspace, write_atomic
-from pages.ui import depth, ranking
+from pages.ui import depth, ranking, scores
 from pages.ui.state import Draft
 from tests.pages.conftest import Visit
 from tests.pages.prepared import PETS, add_dataset
@@ -119,6 +119,13 @@ def test_errors_are_drawn_so_that_better_stands_further_right() -> None:
     shown = depth.drawn(Depths("m", (("a", Score(4.0, 3.0, 5.0)), ("b", Score(1.0, 0.5, 2.0))), 9), version).shown
     assert [(probe.after, probe.words) for probe in shown] == [("a", "4 kg (3–5)"), ("b", "1 kg (0.5–2)")]
     assert [(probe.low, probe.at, probe.high) for probe in shown] == [pytest.approx((0.0, 0.2, 0.4)), pytest.approx((0.6, 0.8, 0.9))]
+
+
+@pytest.mark.parametrize(("score", "words"), [
+    (Score(1.0442, 0.9334, 1.1653), "1.04 kg (0.93–1.17)"), (Score(51234.0, 48888.0, 53456.0), "51,200 kg (48,900–53,500)"),
+    (Score(2.5, 2.5, 2.5), "2.5 kg (2.5–2.5)"), (Score(1.0442, None, None), "1.044 kg")])
+def test_a_number_has_the_digits_that_its_range_deserves(score: Score, words: str) -> None:
+    assert scores.said(score, Version(("weight",), (), objective="regression", unit="kg")) == words
 
 
 def test_shares_are_drawn_where_they_are() -> None:
