@@ -25,6 +25,7 @@ from core.specs import Precision, RunSpec, SplitName
 from core.tasks.registry import TASKS, Preprocess
 from core.training.activations import behind
 from core.training.change import Source, changes, source_of, write_changes
+from core.training.devices import best_device
 from core.training.machine import load_machine, record_precision, record_speed
 from core.training.pairs import head_alone
 from core.training.precision import faster_precision, forward_items_per_s
@@ -58,6 +59,7 @@ def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
     """Read the data and build the network of a run. Raises `UserError` when either is not to be had."""
     row, version = find(run.model.key, ws), load_version(ws, run.data)
     network = build(row, _answers(version, run), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
+    network.to(best_device())
     info = TASKS[run.data.task]
     preprocess = info.facts().preprocess(ws, row, run.config)
     splits = info.load().splits(ws, run.data, version, preprocess, run.config, None if _begins_at_rest(run) else progress.reading)
@@ -78,8 +80,9 @@ def _measured(ws: Workspace, run: RunSpec, network: Network, preprocess: Preproc
     """The precision to train in. What is not yet known of this machine is timed first: its faster precision, and its speed with this
     model, by which the next estimates are made."""
     known = load_machine(ws)
-    if not known.precision:
-        record_precision(ws, faster_precision())
+    device = network.device
+    if not known.precision or known.device != device.type:
+        record_precision(ws, faster_precision(device), device.type)
     precision = load_machine(ws).precision if run.config.precision == "auto" else run.config.precision
     if run.model.key not in known.macs_per_s and not _begins_at_rest(run):
         row, task = find(run.model.key, ws), TASKS[run.data.task].load()

@@ -51,7 +51,7 @@ def measure(ws: Workspace, wish: Wish) -> State:
     row = find(wish.model, ws)
     if fitting(ws, row, wish.config, ItemCost(wish.work))[1]:
         return "known"
-    if os.environ.get(SWITCH) == "never":
+    if os.environ.get(SWITCH) == "never" or load_machine(ws).device != "cpu":  # what a GPU takes is not measured yet
         return "never"
     job = side_jobs.look(KIND, _folder(ws))
     alike = job is not None and _alike(ws, job.ask, wish)

@@ -63,6 +63,11 @@ class Network(nn.Module):
         """Whether normalisation uses the source's statistics also in blocks that train. Takes effect with the next `freeze`."""
         self._resting: tuple[str, ...] = ()
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes; batches are brought there."""
+        return next(self.model.parameters()).device
+
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """As `run`, for items of one length: tensors in, tensor out."""
         return self.run(State(x), start, stop).x
@@ -73,8 +78,10 @@ class Network(nn.Module):
 
     def at(self, batch: State, stops: Sequence[int], start: int = 0) -> tuple[State, ...]:
         """As `run`, in one pass what is given before each of these blocks; they rise."""
-        state, given = State(batch.x, batch.lengths, batch.window), list[State]()
-        with torch.autocast(batch.x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
+        device = self.device
+        lengths = None if batch.lengths is None else batch.lengths.to(device)
+        state, given = State(batch.x.to(device), lengths, batch.window), list[State]()
+        with torch.autocast(device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             for stop in stops:
                 for block in self.blocks[start:stop]:
                     state = block.forward(state)

@@ -30,16 +30,17 @@ def outputs(network: Network, batch: State, stop: int | None = None, start: int 
 
 def outputs_at(network: Network, batch: State, stops: Sequence[int], start: int = 0) -> tuple[State, ...]:
     """As `outputs`, in one pass what is given before each of these blocks; they rise."""
-    shares = each_share(batch, lambda share: network.at(share, stops, start))
+    shares = each_share(network, batch, lambda share: network.at(share, stops, start))
     return tuple(_joined(list(given), len(batch)) for given in zip(*shares))
 
 
-def each_share(batch: State, compute: Callable[[State], T]) -> list[T]:
-    """What is computed, without gradients, of share after share, every core taking some for itself. The last share may be filled up."""
+def each_share(network: Network, batch: State, compute: Callable[[State], T]) -> list[T]:
+    """What is computed, without gradients, of share after share, every core taking some for itself. The last share may be filled up. A GPU
+    takes the whole batch at once."""
     def alone(share: State) -> T:
         with torch.inference_mode():
             return compute(share)
-    return list(_cores().map(alone, _shares(batch)))
+    return list(_cores().map(alone, _shares(batch))) if network.device.type == "cpu" else [alone(batch)]
 
 
 def padded(rows: Sequence[Tensor]) -> Tensor:
@@ -57,11 +58,12 @@ def _shares(batch: State) -> list[State]:
 
 
 def _joined(shares: list[State], n_items: int) -> State:
-    lengths = [share.lengths for share in shares if share.lengths is not None]
+    """In the machine's memory, wherever it was computed."""
+    lengths = [share.lengths.cpu() for share in shares if share.lengths is not None]
     if not lengths:
-        return State(torch.cat([share.x for share in shares])[:n_items])
+        return State(torch.cat([share.x for share in shares])[:n_items].cpu())
     longest = max(share.x.shape[1] for share in shares)
-    x = shares[0].x.new_zeros(n_items, longest, *shares[0].x.shape[2:])
+    x = shares[0].x.new_zeros(n_items, longest, *shares[0].x.shape[2:]).cpu()
     start = 0
     for share in shares:
         x[start:start + len(share), :share.x.shape[1]] = share.x

@@ -18,6 +18,7 @@ from core.errors import UserError
 from core.events import Preparing
 from core.models.blocks import Network
 from core.specs import FreezePlan, RunSpec
+from core.training.devices import seed_all
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
 from core.training.pairs import MOST_PAIRS, MOST_PER_LABEL, PAIRS_A_STEP, ROUNDS
 
@@ -44,7 +45,7 @@ def tune(run: RunSpec, network: Network, side: Split, control: Callable[[], Wish
     for step in range(steps):
         chosen = slice(step * PAIRS_A_STEP, (step + 1) * PAIRS_A_STEP)
         set_rate(optimizer, rate_at("cosine", config.learning_rate, step, steps))
-        torch.default_generator.manual_seed(config.seed * 1_000_003 + step)
+        seed_all(network.device, config.seed * 1_000_003 + step)
         _learn(network, side, pairs[chosen], alike[chosen], boundary, optimizer)
         yield Preparing("pairing", step + 1, steps)
         if wish := control():
@@ -77,5 +78,5 @@ def _learn(network: Network, side: Split, pairs: Tensor, alike: Tensor, boundary
     said = network.run(side.inputs(pairs.T.flatten()), 0, boundary).x.flatten(1)
     one, other = said.chunk(2)
     optimizer.zero_grad()
-    F.mse_loss(F.cosine_similarity(one, other), alike).backward()
+    F.mse_loss(F.cosine_similarity(one, other), alike.to(one.device)).backward()
     optimizer.step()

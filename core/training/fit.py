@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.training import contrastive, full_batch
 from core.training.activations import SIDES, Layout, Stored, has_room, layout, storing, views_for
 from core.training.anchor import Anchored, anchors, pull
 from core.training.checkpoint import copy_trained, restore_trained, save_trained
+from core.training.devices import quick_products, seed_all
 from core.training.losses import LOSSES, Loss, Terms
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
 from core.training.order import batches_by_length, epoch_batches
@@ -55,7 +57,7 @@ class _Progress:
 class _Sums:
     """What a score is made of, over some batches. `loss`: sum over items; tensors, so that nothing waits for a device in each step."""
     loss: Tensor = field(default_factory=lambda: torch.zeros(()))
-    counts: Tensor = field(default_factory=lambda: torch.zeros(1))
+    counts: Tensor = field(default_factory=lambda: torch.zeros(()))
     n: int = 0
 
     def plus(self, mean_loss: Tensor, counts: Tensor, n: int) -> _Sums:
@@ -84,7 +86,8 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_output
         shelf = Shelf(folder / "activations")
         shelf.folder.mkdir(exist_ok=True)
     try:
-        last = yield from _fit(run, network, splits, n_outputs, folder, control, threads, shelf)
+        with quick_products() if network.device.type == "cuda" else nullcontext():
+            last = yield from _fit(run, network, splits, n_outputs, folder, control, threads, shelf)
         shelf.settle()
     finally:
         torch.set_num_threads(threads)
@@ -99,7 +102,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     _check_learns(network, plan)
     steps_per_epoch = len(epoch_batches(splits["train"], config.batch_size, config.seed, 0))
     started = Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
-                      sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, "cpu", network.precision)
+                      sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, network.device.type, network.precision)
     if config.optimizer == "lbfgs" and config.store_activations and (layer := full_batch.linear_head(network, plan)):
         last = yield from full_batch.fit_head(run, network, layer, splits, started, folder, shelf, lambda: _asked(control))
         if last:
@@ -112,6 +115,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
         plan = head_alone(plan)
     loss = LOSSES[run.data.objective]
     terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
+    terms = terms.on(network.device)
     at = _Progress(max(block.from_epoch for block in plan.blocks if block.state != "frozen" and block.from_epoch < config.epochs))
     layouts, stored = (yield from _layouts(network, splits, plan, config, shelf)), dict[int, dict[SplitName, Stored]]()
     layer = full_batch.linear_head(network, head_alone(plan)) if config.first_model and not plan.adapted() else None
@@ -205,8 +209,8 @@ def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, opt
     for position, idx in enumerate(batches):
         rate = rate_at(config.schedule, config.learning_rate, at.step, config.epochs * len(batches))
         set_rate(optimizer, rate)
-        torch.default_generator.manual_seed(config.seed * 1_000_003 + at.step)
-        batch, targets = side.augmented(idx, epoch), side.targets[idx]
+        seed_all(network.device, config.seed * 1_000_003 + at.step)
+        batch, targets = side.augmented(idx, epoch), side.targets[idx].to(network.device)
         if frozen > boundary:
             batch = outputs(network, batch, frozen)
         logits = network.run(batch, start=frozen).x

@@ -156,8 +156,7 @@ class Fits:
     _behind: tuple[Tensor, Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.weight = torch.zeros_like(self.layer.weight)
-        self.bias = torch.zeros_like(self.layer.bias)
+        self.weight, self.bias = torch.zeros(self.layer.weight.shape), torch.zeros(self.layer.bias.shape)  # this is little work, also for a processor
         few = self.sides["train"].inputs(torch.tensor([0]))
         zero, one = (self._head(few, lambda x, y=y: x.new_full((len(x), self.layer.out_features), y)) for y in (0.0, 1.0))
         self._behind = one - zero, zero  # numbers are brought to the unit of the labels behind the layer
@@ -237,7 +236,7 @@ class Fits:
         entering = list[Tensor]()
 
         def catch(x: Tensor) -> Tensor:
-            entering.append(x.float())
+            entering.append(x.float().cpu())
             return x.new_zeros(len(x), self.layer.out_features)
         for some in idx.split(AT_ONCE):
             self._head(side.augmented(some, view), catch)
@@ -248,7 +247,7 @@ class Fits:
         self.layer.forward = forward  # type: ignore[method-assign]
         try:
             with torch.no_grad():
-                return self.network.run(batch, start=len(self.network.blocks) - 1).x
+                return self.network.run(batch, start=len(self.network.blocks) - 1).x.cpu()
         finally:
             del self.layer.forward
 

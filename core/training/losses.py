@@ -20,6 +20,9 @@ class Terms:
     weights: Tensor | None = None
     scale: float = 1.0
 
+    def on(self, device: torch.device) -> Terms:
+        return self if self.weights is None else replace(self, weights=self.weights.to(device))
+
     def plain(self) -> Terms:
         """Those by which what was learned is judged."""
         return replace(self, smoothing=0.0, weights=None)

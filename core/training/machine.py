@@ -11,9 +11,10 @@ from core.workspace import Workspace, write_atomic
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`precision`: the faster one, empty until it has been timed. `macs_per_s`: multiplications a second of each model's forward pass."""
+    """`precision`: the faster one, empty until it has been timed, on `device`. `macs_per_s`: multiplications a second of each model's forward pass."""
     precision: Precision | Literal[""] = ""
     macs_per_s: dict[str, float] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 def load_machine(ws: Workspace) -> Machine:
@@ -24,8 +25,10 @@ def load_machine(ws: Workspace) -> Machine:
         return Machine()
 
 
-def record_precision(ws: Workspace, precision: Precision) -> None:
-    _write(ws, replace(load_machine(ws), precision=precision))
+def record_precision(ws: Workspace, precision: Precision, device: str = "cpu") -> None:
+    """What was timed on another device says nothing of this one."""
+    known = load_machine(ws)
+    _write(ws, replace(known if known.device == device else Machine(), precision=precision, device=device))
 
 
 def record_speed(ws: Workspace, model: str, macs_per_s: float) -> None:

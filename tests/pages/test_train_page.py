@@ -177,7 +177,7 @@ def test_a_discarded_run_leads_nowhere(lived_in: Workspace, visit: Visit) -> Non
 
 def test_the_curves_are_told_what_the_log_does_not_say(lived_in: Workspace, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict] = []
-    monkeypatch.setattr(live, "live_curves", lambda url, *, key, state: told.append({"url": url, **state}))
+    monkeypatch.setattr(live, "live_curves", lambda url, *, key, state, text: told.append({"url": url, "text": text, **state}))
     for run in (QUEUED, ENDED, DISCARDED, INTERRUPTED):
         visit("train.py", run=run)
     assert [state["status"] for state in told] == ["queued", "ended", "ended", "interrupted"]

@@ -83,7 +83,7 @@ def before_the_head(sample: Sample) -> Iterator[tuple[int, Floats, float]]:
 def after_each_block(sample: Sample) -> Iterator[tuple[int, list[Floats]]]:
     """(items done, rows of features after each block but the last) for batch after batch; a network is run once."""
     for idx in sample.idx.split(BATCH):
-        shares = each_share(sample.split.inputs(idx), lambda share: _each_pooled(sample.network, share))
+        shares = each_share(sample.network, sample.split.inputs(idx), lambda share: _each_pooled(sample.network, share))
         yield int(idx[-1]) + 1, [np.concatenate(parts)[:len(idx)] for parts in zip(*shares)]
 
 
