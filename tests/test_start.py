@@ -222,10 +222,11 @@ def test_a_browser_that_does_not_start_is_passed_over(no_browser: Path, monkeypa
 
 # ---- the calls of pytest
 
-def test_tests_run_side_by_side_and_those_in_a_browser_alone_after_them() -> None:
-    beside, alone = start.pytest_calls([], workers=3)
+def test_tests_run_side_by_side_and_those_in_a_browser_after_them_two_files_at_a_time() -> None:
+    beside, browser = start.pytest_calls([], workers=3)
     assert beside[:2] == ["-n", "3"] and "--ignore=tests/browser" in beside
-    assert alone == ["tests/browser"] and (ROOT / "tests" / "browser").is_dir()
+    assert browser == ["-n", "2", "--dist", "loadfile", "tests/browser"] and (ROOT / "tests" / "browser").is_dir()
+    assert start.pytest_calls([], workers=1)[1][:2] == ["-n", "1"]
 
 
 def test_words_of_the_users_are_one_plain_call() -> None:

@@ -29,6 +29,7 @@ FIRST_PORT = 8501
 START_TIMEOUT_S = 120
 STOP_GRACE_S = 10
 MOST_TEST_WORKERS = 4  # each loads PyTorch, and some tests start trainings of their own
+BROWSERS = 2  # at once
 TEST_FAILURES, NO_TESTS = 1, 5  # exit codes of pytest; any other says that it could not go on
 
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
@@ -303,11 +304,12 @@ def pytest_calls(words: list[str], workers: int) -> list[list[str]]:
     """The words for each call of pytest, one call after the other.
 
     With words of the user's there is one plain call. Without, all that needs no browser runs side by side. What a browser shows
-    comes after it and alone: a Chromium, a server and a training take all cores there are, and a page waits only so long.
+    comes after it, two files at a time: a Chromium, a server and a training wait for each other as often as they compute.
     """
     if words:
         return [words]
-    return [["-n", str(workers), "--dist", "worksteal", "--ignore=tests/browser"], ["tests/browser"]]
+    return [["-n", str(workers), "--dist", "worksteal", "--ignore=tests/browser"],
+            ["-n", str(min(workers, BROWSERS)), "--dist", "loadfile", "tests/browser"]]
 
 
 def in_turn(calls: list[list[str]], run: Callable[[list[str]], int]) -> int:
@@ -315,7 +317,8 @@ def in_turn(calls: list[list[str]], run: Callable[[list[str]], int]) -> int:
     codes = []
     for call in calls:
         codes.append(run(call))
-        if codes[-1] not in (0, TEST_FAILURES, NO_TESTS):  # interrupted or broken
+        if codes[-1] not in (0, BROWSERS = 2  # at once
+TEST_FAILURES, NO_TESTS):  # interrupted or broken
             return codes[-1]
     if len(codes) > 1 and TEST_FAILURES in codes[:-1]:
         say("Tests failed before those in the browser as well: their summary stands further up.")

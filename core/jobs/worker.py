@@ -155,6 +155,9 @@ def main() -> None:
     import core.tasks.images  # noqa: F401
     import core.tasks.texts  # noqa: F401
     import core.training.fit  # noqa: F401
+    from core.training.devices import best_device
+
+    best_device()  # the library that knows takes half a second to load
     torch.set_flush_denormal(True)  # numbers below 1e-38 change nothing, but take a processor a hundred times as long
     if folder := sys.stdin.buffer.readline().rstrip(b"\r\n"):  # bytes: what text is on a pipe differs between systems
         _see_weights_of(Path(os.fsdecode(folder)))
