@@ -7,6 +7,7 @@ from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import mobilenet_v3_small
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.resnet import BasicBlock, ResNet
 from torchvision.models.swin_transformer import SwinTransformer
@@ -29,6 +30,11 @@ N_OUTPUTS = 3
 def _resnet() -> Network:
     model = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=N_OUTPUTS, width_per_group=64)
     return Network(model, blocks_of(find("resnet18"), model))
+
+
+def _mobilenet() -> Network:
+    model = mobilenet_v3_small(width_mult=0.25, num_classes=N_OUTPUTS)
+    return Network(model, blocks_of(find("mobilenet_v3_small"), model))
 
 
 def _vit_model() -> nn.Module:
@@ -81,7 +87,7 @@ def _pictures(side: int) -> Tensor:
 
 FAMILIES: dict[str, tuple[Callable[[], Network], Callable[[], Tensor]]] = {
     "ResNet": (_resnet, partial(_pictures, 32)),
-    "MobileNet v3": (partial(build, find("mobilenet_v3_small"), N_OUTPUTS, 5, pretrained=False), partial(_pictures, 32)),
+    "MobileNet v3": (_mobilenet, partial(_pictures, 32)),
     "SqueezeNet": (partial(build, find("squeezenet1_0"), N_OUTPUTS, 5, pretrained=False), partial(_pictures, 32)),
     "ViT": (_vit, partial(_pictures, 32)), "Swin": (_swin, partial(_pictures, 32)), "ConvNeXt": (_convnext, partial(_pictures, 32)),
     "GPT-2's layers": (_gpt2_layers, partial(_pictures, 8)),
