@@ -15,8 +15,8 @@ WITHIN = 0.5
 `inputs_s` is left."""
 STORE_S, READ_S = 1.5e-9, 4e-10
 """Seconds for each byte that is stored of a frozen part, and for each that is read again."""
-EPOCH_S = 0.01
-"""Seconds of an epoch besides: its score is judged, reported, and what is best so far is kept."""
+EPOCH_S, KEEP_S = 0.01, 2e-10
+"""Seconds of an epoch besides: its score is judged and reported; and what is best so far is kept, for each byte of `state_bytes` that learns."""
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 
@@ -118,7 +118,8 @@ def epoch_seconds(costs: Costs, states: Sequence[BlockState], n_train: int, n_va
     step = sum(_step_seconds(block, state, i - first) for i, (block, state) in enumerate(zip(costs.blocks, states)) if i >= stored)
     steps = -(-n_train // batch_size)
     update = sum(learned(block, state) * block.update_s for block, state in zip(costs.blocks, states))
-    return EPOCH_S + n_train * (step + feed) + n_val * (forward + feed) + steps * (costs.step_s + update)
+    kept = KEEP_S * sum(learned(block, state) * block.state_bytes for block, state in zip(costs.blocks, states))
+    return EPOCH_S + kept + n_train * (step + feed) + n_val * (forward + feed) + steps * (costs.step_s + update)
 
 
 def _step_seconds(block: BlockCost, state: BlockState, behind: int) -> float:

@@ -49,7 +49,7 @@ class _Progress:
     best_score: float | None = None
     best_tensors: dict[str, Tensor] = field(default_factory=dict)
     waited: int = 0
-    saved_at: float = 0.0
+    saved_at: float = field(default_factory=time.monotonic)
     stop: Literal["", "keep", "discard", "early"] = ""
 
 
@@ -244,7 +244,7 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     if best:
         at.best, at.best_epoch, at.best_score, at.waited = rank, epoch + 1, val_score, 0
         at.best_tensors = copy_trained(network, run.plan)
-        if not all(tensor.isfinite().all() for tensor in at.best_tensors.values()):  # seen by no loss where there is no validation
+        if not all(math.isfinite(float(tensor.sum())) for tensor in at.best_tensors.values()):  # seen by no loss where there is no validation
             _refuse_nan(float("nan"), run.config.learning_rate)
     elif epoch >= at.patience_from:
         at.waited += 1

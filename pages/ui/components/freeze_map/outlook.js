@@ -1,5 +1,5 @@
 // What a plan costs: the arithmetic of core/training/costs.py, function by function. Nothing here knows of the page.
-const WITHIN = 0.5, STORE_S = 1.5e-9, READ_S = 4e-10, EPOCH_S = 0.01, BUDGET_BYTES = 8 * 2 ** 30;
+const WITHIN = 0.5, STORE_S = 1.5e-9, READ_S = 4e-10, EPOCH_S = 0.01, KEEP_S = 2e-10, BUDGET_BYTES = 8 * 2 ** 30;
 const FITS = 12, FIT_S = 2.7e-8, LEAST_VIEWS = 4, EPOCHS_A_VIEW = 4;
 
 const sum = (rows, of) => rows.reduce((total, row, i) => total + of(row, i), 0);
@@ -46,7 +46,8 @@ function epochSeconds(costs, states, { n_train, n_val, batch_size }, stored) {
   const forward = sum(behind, block => block.forward_s), feed = stored ? costs.blocks[stored - 1].kept_bytes * READ_S : costs.item_s;
   const step = sum(behind, (block, i) => stepSeconds(block, states[stored + i], stored + i - first));
   const update = sum(costs.blocks, (block, i) => learned(block, states[i]) * block.update_s);
-  return EPOCH_S + n_train * (step + feed) + n_val * (forward + feed) + Math.ceil(n_train / batch_size) * (costs.step_s + update);
+  const keep = KEEP_S * sum(costs.blocks, (block, i) => learned(block, states[i]) * block.state_bytes);
+  return EPOCH_S + keep + n_train * (step + feed) + n_val * (forward + feed) + Math.ceil(n_train / batch_size) * (costs.step_s + update);
 }
 
 function onceSeconds(costs, stored) {
