@@ -23,12 +23,14 @@ from core.models.from_runs import named
 from core.objectives import objective
 from core.owners import LOCAL_OWNER
 from core.specs import BatchNorm, FreezePlan, HeadKind, LongTexts, ModelSpec, PoolingKey, RunSpec
-from core.training.presets import PRESETS, PlanKind, anchored, gentle, plan_for, preset_config, preset_plan
+from core.training.presets import PRESETS, PlanKind, anchored, fitted_at_once, gentle, plan_for, preset_config, preset_plan
 from core.workspace import Workspace
 
 LOOK_SECONDS = 0.1
 CHANGEABLE = ("epochs", "batch_size", "learning_rate", "max_tokens", "long_texts", "lora_rank", "lora_alpha")
 """Settings of a run that have an option of their own."""
+STEPWISE = {"epochs", "batch_size", "learning_rate"}
+"""Those of a training in steps."""
 
 
 def add(command: Command) -> None:
@@ -69,6 +71,8 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
     adapted = _adapted(row, plan, options)
     if adapted != plan:
         plan, config = adapted, replace(config, preset="custom")
+    if STEPWISE & asked.keys() and fitted_at_once(row, plan, config):  # a fit to all items at once knows none of these
+        config = replace(config, optimizer="adamw")
     if options.bundle:
         _check_target(Path(options.bundle))
     data = without_leaks(ws, imported(ws, options), options.leaks)
@@ -102,7 +106,7 @@ def _follow(ws: Workspace, run: RunSpec, options: argparse.Namespace) -> events.
             lines, offset = events.tail(folder / "events.jsonl", offset)
             for event in events.decode(lines):
                 if isinstance(event, events.Started):
-                    started = event
+                    started, bar.total = event, event.epochs
                 elif isinstance(event, events.Preparing):
                     bar.set_postfix_str(f"{event.what} {event.done}/{event.total}")
                 elif isinstance(event, events.EpochEnd):
