@@ -42,6 +42,8 @@ FEWEST = 160
 """With less, ranges are so wide that nothing can be told; then rather the dearest choice is left out."""
 ROUGHLY = 0.7
 """A choice is begun when so much of the time it should take is left: it may be quicker, and one that is cut short still shows its course."""
+TELLING_S = 1.0
+"""Epochs that should take less in all tell little of the pace."""
 STEPS = 400
 """Of the progress that is told."""
 log = logging.getLogger(__name__)
@@ -62,9 +64,11 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What a short training leaves. `gains` (n_held,): how good each answer is; more is better."""
+    """What a short training leaves. `gains` (n_held,): how good each answer is; more is better. `pace`: what its epochs took, as a multiple
+    of what they should have; 1 where that is too little to tell."""
     trial: Trial
     gains: NDArray[np.float64]
+    pace: float
 
 
 def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | FreezeAdvice]:
@@ -81,11 +85,12 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | FreezeAd
         """By the work that is done or the time that is up, whichever is more."""
         share = max(done_s / whole_s, (time.monotonic() - began) / ask.budget_s if ask.budget_s else 0.0)
         return Looking(int(STEPS * min(1.0, share)), STEPS, kind)
-    tried, late, failed = list[_Tried](), list[tuple[str, float]](), list[tuple[str, Fault]]()
+    tried, late, failed, pace = list[_Tried](), list[tuple[str, float]](), list[tuple[str, Fault]](), 1.0
     for choice, cost in zip(offered, costs):
         left: _Tried | Fault | None = None
+        likely = replace(cost, epochs_s=cost.epochs_s * pace)
         try:
-            for step in () if late else _train(ws, row, ask, choice, cost, sample, until):
+            for step in () if late else _train(ws, row, ask, choice, likely, sample, until):
                 if isinstance(step, float):
                     yield looking(choice.kind, ahead_s + step * cost.total_s)
                 elif isinstance(step, Trial):
@@ -96,11 +101,12 @@ def advise(ws: Workspace, ask: Ask, sides: Sides) -> Iterator[Looking | FreezeAd
             left = explained(error)
             log.exception("%s could not be tried", choice.kind)
         if left is None:
-            late.append((choice.kind, cost.total_s))
+            late.append((choice.kind, likely.total_s))
         elif isinstance(left, Fault):
             failed.append((choice.kind, left))
         else:
             tried.append(left)
+            pace *= left.pace
         ahead_s += cost.total_s
         yield _advice(tried, sample, late, failed)
     yield replace(_advice(tried, sample, late, failed), whole=True)
@@ -166,14 +172,14 @@ def _train(ws: Workspace, row: ModelRow, ask: Ask, choice: Choice, cost: Expecte
     n_outputs = objective(sample.version.objective).outputs(len(sample.version.labels))
     with tempfile.TemporaryDirectory(prefix="advice-") as folder, \
             closing(fit(run, network, sample.splits, n_outputs, Path(folder), control, sample.precision)) as events:  # type: ignore[type-var]
-        epoch_began = began
+        first_began = epoch_began = began
         for event in events:
             if isinstance(event, Started):
                 steps = event.epochs * event.steps_per_epoch
             elif isinstance(event, Preparing):
                 if time.monotonic() > until:
                     return
-                epoch_began = time.monotonic()  # the first epoch begins behind it
+                first_began = epoch_began = time.monotonic()  # the first epoch begins behind it
                 yield cost.once_s / cost.total_s * event.done / event.total
             elif isinstance(event, Step):
                 yield (cost.once_s + cost.epochs_s * event.step / steps) / cost.total_s
@@ -185,11 +191,13 @@ def _train(ws: Workspace, row: ModelRow, ask: Ask, choice: Choice, cost: Expecte
                 if last:
                     break
                 yield Trial(choice.kind, choice.plan, choice.config.learning_rate, tuple(points), None)
+    should_s = cost.epochs_s * len(points) / config.epochs
+    pace = (epoch_began - first_began) / should_s if should_s > TELLING_S else 1.0
     # as the last epoch leaves it: the best of several epochs would be chosen by the very items that judge it
     answers = probabilities(network, sample.held, sample.version.objective)
     report = evaluate(answers, sample.truths, sample.version.labels, split="val", objective_key=sample.version.objective)
     yield _Tried(Trial(choice.kind, choice.plan, choice.config.learning_rate, tuple(points), Score(report.score, report.low, report.high),
-                       cut=len(points) < config.epochs), gains(np.asarray(answers), np.asarray(sample.truths), sample.version.objective))
+                       cut=len(points) < config.epochs), gains(np.asarray(answers), np.asarray(sample.truths), sample.version.objective), pace)
 
 
 def _advice(tried: Sequence[_Tried], sample: _Sample, late: Sequence[tuple[str, float]], failed: Sequence[tuple[str, Fault]],

@@ -72,6 +72,13 @@ def test_the_time_to_judge_what_was_learned_is_kept_free(ws: Workspace) -> None:
     assert isinstance(left, freeze._Tried) and left.trial.cut and len(left.trial.points) == 1
 
 
+def test_what_a_training_took_corrects_what_the_next_one_should_take(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The head was expected to take a thousand times as long as it does, and so was the rest."""
+    costing(monkeypatch, head=1000.0, all=2000.0)
+    *_, last = freeze.advise(ws, Ask(add_texts(ws), ("graft-words",), TrainConfig(), budget_s=1000.0), sides)
+    assert [trial.kind for trial in last.trials] == ["head", "all"] and not last.late
+
+
 def test_a_choice_for_which_memory_runs_out_does_not_keep_the_others_from_being_tried(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     train, asked = freeze._train, Ask(add_texts(ws), ("graft-words",), TrainConfig())
 
