@@ -58,7 +58,10 @@ def source_of(ws: Workspace, text: str, owner: str, task: str = "text") -> str:
 
 
 def start(ws: Workspace, text: str, pooling: Pooling | None = None, owner: str = LOCAL_OWNER, task: str = "text") -> str:
-    """Begin to add a model for a task, unless that is under way; the id or folder is returned, by which `status` knows it. Raises `ModelError`."""
+    """Begin to add a model for a task, unless that is under way; the id or folder is returned, by which `status` knows it.
+
+    Raises `ModelError`.
+    """
     repo = source_of(ws, text, owner, task)
     side_jobs.start(KIND, ws, _folder(ws, repo), Wanted(repo, task, pooling))
     return repo

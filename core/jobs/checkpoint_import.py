@@ -1,4 +1,6 @@
-"""A checkpoint file of somebody's own becomes a model, in a process of its own, with what came of it on disk. Torch-free but for that process.
+"""A checkpoint file of somebody's own becomes a model, in a process of its own, with what came of it on disk.
+
+Torch-free but for that process.
 
     downloads/checkpoint-<id>/    an import that runs, or has ended and was not yet looked at (see `core.jobs.side_jobs`)
 """

@@ -164,7 +164,8 @@ def _match(shapes: Shapes, row: ModelRow) -> Match:
     """Names in the match are those of the file, which may be older than the network's."""
     network = _outline(row)
     theirs = _names_now(network, shapes, row)
-    found = matched({now: shapes[name] for now, name in theirs.items()}, network, {block.name for block in row.blocks if block.new}, _optional(row))
+    new = {block.name for block in row.blocks if block.new}
+    found = matched({now: shapes[name] for now, name in theirs.items()}, network, new, _optional(row))
     problem = found.problem and replace(found.problem, name=theirs.get(found.problem.name, found.problem.name))
     return replace(found, names={ours: theirs[now] for ours, now in found.names.items()}, problem=problem)
 

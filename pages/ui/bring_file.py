@@ -50,8 +50,8 @@ def choose(ws: Workspace, place: Place, name: str, words: Words, start: Start, *
         ways["incoming"] = _("Files put ready")
     way = "upload"
     if len(ways) > 1:
-        way = st.segmented_control(_("Where is the file?"), list(ways), format_func=ways.get, default=way, required=True, key=f"{place}.way",
-                                   label_visibility="collapsed")
+        way = st.segmented_control(_("Where is the file?"), list(ways), format_func=ways.get, default=way, required=True,
+                                   key=f"{place}.way", label_visibility="collapsed")
     if way == "upload":
         _from_upload(ws, place, name, words, start)
     elif way == "path":
@@ -106,8 +106,8 @@ def attempt(place: Place, action: Callable[[], object]) -> None:
     except UserError as error:
         state.put(f"{place}.error", error)
     except OSError as error:
-        state.put(f"{place}.error", DataError("The import could not begin.", "The system says: {reason}", "Free some space, then try again.",
-                                              reason=error.strerror or str(error)))
+        state.put(f"{place}.error", DataError("The import could not begin.", "The system says: {reason}",
+                                              "Free some space, then try again.", reason=error.strerror or str(error)))
     else:
         state.bump(place)
     st.rerun()

@@ -99,6 +99,7 @@ def _add(ws: Workspace, task: str) -> None:
                           help=_("The network that the weights belong to. If it is another one, you are told which it looks like."))
     with right:
         name = bring_file.name_field("checkpoint")
-    words = bring_file.Words(_("Upload a checkpoint file"), _("Drop a checkpoint file here"), listed(checkpoint_import.ENDINGS), _("my weights"))
+    words = bring_file.Words(_("Upload a checkpoint file"), _("Drop a checkpoint file here"), listed(checkpoint_import.ENDINGS),
+                             _("my weights"))
     bring_file.choose(ws, "checkpoint", name, words,
                       lambda title, origin, source: checkpoint_import.start(ws, title, base, origin, source, state.me()))

@@ -26,7 +26,8 @@ def app(serve_app: Callable[..., str], tmp_path_factory: pytest.TempPathFactory)
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As a program of somebody's has saved it."""
     path = tmp_path_factory.mktemp("brought") / "leaves.pth"
-    torch.save({"epoch": 3, "state_dict": {f"model.{name}": tensor for name, tensor in squeezenet1_0(num_classes=2).state_dict().items()}}, path)
+    state = squeezenet1_0(num_classes=2).state_dict()
+    torch.save({"epoch": 3, "state_dict": {f"model.{name}": tensor for name, tensor in state.items()}}, path)
     return path
 
 

@@ -52,7 +52,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def left(ws: Workspace, title: str, owner: str = LOCAL_OWNER, **stands: object) -> None:
-    side.left(ws.root / "downloads" / "checkpoint-someimport", Checkpoint(Brought(title, owner, "path", "/x"), "resnet18"), **stands)  # type: ignore[arg-type]
+    wanted = Checkpoint(Brought(title, owner, "path", "/x"), "resnet18")
+    side.left(ws.root / "downloads" / "checkpoint-someimport", wanted, **stands)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -13,5 +13,6 @@ def names_now(model: nn.Module, names: Iterable[str]) -> dict[str, str]:
     """What the library calls the tensors of a file today -> their names in the file, by the renamings of its own loader. A name behind a
     prefix keeps that; one that is not old stays. `model` is, or holds, a network of transformers."""
     trunk = next(part for part in model.modules() if isinstance(part, PreTrainedModel)).base_model
-    renamings = [step for step in get_model_conversion_mapping(trunk) if isinstance(step, WeightRenaming) and not isinstance(step, PrefixChange)]
+    steps = get_model_conversion_mapping(trunk)
+    renamings = [step for step in steps if isinstance(step, WeightRenaming) and not isinstance(step, PrefixChange)]
     return {apply_renamings(name, renamings): name for name in names}

@@ -40,7 +40,8 @@ def folder_of(ws: Workspace, key: str) -> Path:
     return ws.models / "importing" / key
 
 
-def read(ws: Workspace, key: str, origin: Origin = "incoming", source: str = "glove.txt", title: str = "My words", owner: str = "local") -> Job[Brought]:
+def read(ws: Workspace, key: str, origin: Origin = "incoming", source: str = "glove.txt", title: str = "My words",
+         owner: str = "local") -> Job[Brought]:
     """How an import has ended that was done here."""
     left_job(folder_of(ws, key), Brought(title, owner, origin, source))
     carry_out(KIND, ws, folder_of(ws, key), make)

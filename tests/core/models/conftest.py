@@ -1,4 +1,4 @@
-"""One thread: the pictures here are tiny, and threads that wait for each other cost more than they bring. And conversions without a process."""
+"""One thread: the pictures here are tiny, and threads that wait for each other cost more than they bring. And no processes for conversions."""
 from __future__ import annotations
 
 import subprocess

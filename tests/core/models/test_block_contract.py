@@ -154,7 +154,8 @@ def test_the_description_alone_rebuilds_the_trained_network(case: str, network: 
 @of_torchvision
 def test_with_the_head_of_its_source_it_is_the_original_too(case: str, network: Network, pictures: Tensor) -> None:
     row = ROWS[case]
-    source = Network(network.model, blocks_of(row, network.model, source=True)) if case in NARROW else build_source(row, 0, False, None).eval()
+    source = (Network(network.model, blocks_of(row, network.model, source=True)) if case in NARROW
+              else build_source(row, 0, False, None).eval())
     with torch.no_grad():
         assert torch.equal(source(pictures), source.model(pictures))
         assert source(pictures).shape == (4, N_OUTPUTS if case in NARROW else row.source_classes)

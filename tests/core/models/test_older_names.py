@@ -52,8 +52,8 @@ SAVED: list[tuple[str, Callable[[Published], object]]] = [
     ("old", lambda p: p.file),
     ("old, the trunk alone", lambda p: without_class(p.file)),
     ("old, by Lightning", lambda p: {"epoch": 1, "state_dict": {f"model.{name}": tensor for name, tensor in p.file.items()}}),
-    ("old, parallel, another head", lambda p: {"model_state_dict": {f"module.backbone.{name}": t for name, t in without_class(p.file).items()}
-                                               | {"module.fc.weight": torch.zeros(2, 16)}}),
+    ("old, parallel, another head", lambda p: {"model_state_dict": {
+        "module.fc.weight": torch.zeros(2, 16), **{f"module.backbone.{name}": tensor for name, tensor in without_class(p.file).items()}}}),
     ("today's", lambda p: p.network.state_dict()),
     ("today's, the trunk alone", lambda p: p.network.base_model.state_dict()),
 ]

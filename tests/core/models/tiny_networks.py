@@ -27,16 +27,6 @@ from tests.core.models.tiny_vision import network_of as vision_of
 N_OUTPUTS = 3
 
 
-def _resnet() -> Network:
-    model = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=N_OUTPUTS, width_per_group=64)
-    return Network(model, blocks_of(find("resnet18"), model))
-
-
-def _mobilenet() -> Network:
-    model = mobilenet_v3_small(width_mult=0.25, num_classes=N_OUTPUTS)
-    return Network(model, blocks_of(find("mobilenet_v3_small"), model))
-
-
 def _vit_model() -> nn.Module:
     model = VisionTransformer(image_size=32, patch_size=16, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=N_OUTPUTS)
     nn.init.normal_(model.heads.head.weight)  # torchvision's own begins as zero, which would hide everything before it
@@ -52,24 +42,22 @@ def _vgg_model() -> nn.Module:
     return model
 
 
-NARROW: dict[str, Callable[[], nn.Module]] = {"vgg16": _vgg_model, "vit_b_16": _vit_model}
+def _swin_model(drop: float = 0.1) -> nn.Module:
+    return SwinTransformer([4, 4], 16, [1, 1, 2, 1], [1, 1, 2, 2], [2, 2], stochastic_depth_prob=drop, num_classes=N_OUTPUTS)
+
+
+def _convnext_model(drop: float = 0.1) -> nn.Module:
+    settings = [CNBlockConfig(8, 12, 1), CNBlockConfig(12, 16, 1), CNBlockConfig(16, 24, 2), CNBlockConfig(24, None, 1)]
+    return ConvNeXt(settings, drop, layer_scale=1.0, num_classes=N_OUTPUTS)
+
+
+NARROW: dict[str, Callable[[], nn.Module]] = {
+    "vgg16": _vgg_model, "vit_b_16": _vit_model, "swin_t": _swin_model, "convnext_tiny": _convnext_model}
 """Of the catalog's largest: networks with the same modules, for pictures of 32 pixels."""
 
 
-def _vit() -> Network:
-    model = _vit_model()
-    return Network(model, blocks_of(find("vit_b_16"), model))
-
-
-def _swin() -> Network:
-    model = SwinTransformer([4, 4], 16, [1, 1, 2, 1], [1, 1, 2, 2], [2, 2], stochastic_depth_prob=0.0, num_classes=N_OUTPUTS)
-    return Network(model, blocks_of(find("swin_t"), model))
-
-
-def _convnext() -> Network:
-    settings = [CNBlockConfig(8, 12, 1), CNBlockConfig(12, 16, 1), CNBlockConfig(16, 24, 2), CNBlockConfig(24, None, 1)]
-    model = ConvNeXt(settings, layer_scale=1.0, num_classes=N_OUTPUTS)
-    return Network(model, blocks_of(find("convnext_tiny"), model))
+def _network(key: str, model: nn.Module) -> Network:
+    return Network(model, blocks_of(find(key), model))
 
 
 def _gpt2_layers() -> Network:
@@ -86,10 +74,13 @@ def _pictures(side: int) -> Tensor:
 
 
 FAMILIES: dict[str, tuple[Callable[[], Network], Callable[[], Tensor]]] = {
-    "ResNet": (_resnet, partial(_pictures, 32)),
-    "MobileNet v3": (_mobilenet, partial(_pictures, 32)),
+    "ResNet": (lambda: _network("resnet18", ResNet(BasicBlock, [1, 1, 1, 1], num_classes=N_OUTPUTS)), partial(_pictures, 32)),
+    "MobileNet v3": (lambda: _network("mobilenet_v3_small", mobilenet_v3_small(width_mult=0.25, num_classes=N_OUTPUTS)),
+                     partial(_pictures, 32)),
     "SqueezeNet": (partial(build, find("squeezenet1_0"), N_OUTPUTS, 5, pretrained=False), partial(_pictures, 32)),
-    "ViT": (_vit, partial(_pictures, 32)), "Swin": (_swin, partial(_pictures, 32)), "ConvNeXt": (_convnext, partial(_pictures, 32)),
+    "ViT": (lambda: _network("vit_b_16", _vit_model()), partial(_pictures, 32)),
+    "Swin": (lambda: _network("swin_t", _swin_model(drop=0.0)), partial(_pictures, 32)),
+    "ConvNeXt": (lambda: _network("convnext_tiny", _convnext_model(drop=0.0)), partial(_pictures, 32)),
     "GPT-2's layers": (_gpt2_layers, partial(_pictures, 8)),
     **{kind: (partial(network_of, kind), partial(ids_of, 4, 9)) for kind in ("bert", "distilbert", "albert", "deberta-v3", "mpnet", "gpt2")},
     **{kind: (partial(vision_of, kind), partial(_pictures, SIDE)) for kind in ("vit", "dinov2", "convnextv2", "swin", "swinv2", "timm vit",
