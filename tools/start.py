@@ -317,8 +317,7 @@ def in_turn(calls: list[list[str]], run: Callable[[list[str]], int]) -> int:
     codes = []
     for call in calls:
         codes.append(run(call))
-        if codes[-1] not in (0, BROWSERS = 2  # at once
-TEST_FAILURES, NO_TESTS):  # interrupted or broken
+        if codes[-1] not in (0, TEST_FAILURES, NO_TESTS):  # interrupted or broken
             return codes[-1]
     if len(codes) > 1 and TEST_FAILURES in codes[:-1]:
         say("Tests failed before those in the browser as well: their summary stands further up.")
