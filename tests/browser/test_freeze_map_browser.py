@@ -213,11 +213,11 @@ def test_adapters_by_letter_brush_and_chip(page: Page, open_map: Open) -> None:
 def test_gradual_unfreezing_gives_a_range_of_seconds(open_map: Open) -> None:
     map_ = open_map("gradual=1")
     expect(map_.big("Epoch of 280 items")).to_have_text("< 0.1 → 9.2 s")
-    expect(map_.big("Paid for once")).to_have_text("16 s")
+    expect(map_.big("Paid for once")).to_have_text("7.1 s")
     expect(map_.rows.nth(STAGE_3).locator(".when i")).to_have_attribute("style", re.compile("left: 40%"))
     expect(map_.rows.nth(STAGE_3).get_by_role("slider")).to_have_attribute("aria-valuetext", "joins in epoch 5 of 10")
     map_.chip("Everything").click()
-    expect(map_.big("Paid for once")).to_have_text("13 s")
+    expect(map_.big("Paid for once")).to_have_text("7.1 s")
     expect(map_.root).to_contain_text("for the first epochs only")
 
 
