@@ -40,8 +40,8 @@ from core.tasks.registry import TASKS  # noqa: E402
 from core.training.presets import PlanKind, plan_for  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 
-MODELS = {"graft-words": 600, "graft-resnet10": 64, "minilm": 64, "squeezenet1_0": 48, "mobilenet_v2": 32, "graft-words-lstm": 200,
-          "resnet18": 32, "vit_b_16": 8}
+MODELS = {"graft-words": 600, "graft-resnet10": 256, "minilm": 256, "squeezenet1_0": 160, "mobilenet_v2": 160, "graft-words-lstm": 256,
+          "resnet18": 96, "vit_b_16": 32}
 """Models, with the items that a run of each has."""
 PLANS: tuple[PlanKind, ...] = ("head", "last-stage", "all", "lora")
 TARGETS = {"epoch": 0.30, "memory": 0.25}
