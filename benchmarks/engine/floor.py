@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.engine.cases import Job
 from benchmarks.engine.clock import Clock
-from benchmarks.engine.ours import Progress, fresh, loaded
+from benchmarks.engine.ours import SILENT, fresh, loaded
 from core.bundle import predict, reading
 from core.data.split import Split
 from core.data.texts import load_texts
@@ -34,7 +34,7 @@ def prepare(job: Job) -> Callable[[Clock], None]:
     run = loaded(job, ws)
 
     def measure(clock: Clock) -> None:
-        parts = assemble.assemble(ws, run, Progress(clock))
+        parts = assemble.assemble(ws, run, SILENT)
         shas = sorted({item.sha for item in parts.version.items})
         if job.case.what == "pictures":
             files = [ws.blob(sha) for sha in shas]
@@ -43,6 +43,7 @@ def prepare(job: Job) -> Callable[[Clock], None]:
             known = load_texts(ws, run.data.dataset)
             read = _seconds(lambda: reading.read(opened(parts.preprocess.tokenizer), [known[sha] for sha in shas], parts.preprocess))
         parts.network.freeze(())
+        parts.network.to(memory_format=torch.channels_last)
         sides = [side for side in parts.splits.values() if len(side)]
         ways = list(product(("fp32", "bf16"), {1, CORES}, BATCHES))
         best = min(ways, key=lambda way: _seconds(lambda: _forward(parts.network, sides[0], TRIED, *way)))

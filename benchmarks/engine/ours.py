@@ -8,12 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.engine.cases import BATCH_SIZE, LR_SCALE, Job
 from benchmarks.engine.clock import Clock
-from benchmarks.engine.undecoded import decode_every_time
 from core.data.versions import load_version
 from core.events import Done, EpochEnd, Preparing
 from core.jobs import assemble
@@ -51,37 +53,57 @@ def loaded(job: Job, ws: Workspace) -> RunSpec:
     return run
 
 
-class Progress:
-    """Notes when the items have been read."""
+class Reading(images.Pixels):
+    """Pictures, and the seconds in which they were read; where they are not `kept`, they are decoded whenever they are asked for."""
+    seconds, kept = 0.0, True
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        began = time.perf_counter()
+        found = super().__getitem__(rows)
+        if not Reading.kept:
+            self._missing[rows] = True
+        Reading.seconds += time.perf_counter() - began
+        return found
+
+    def read(self, progress: Any) -> None:
+        if Reading.kept:
+            self[torch.arange(len(self._files))]
+
+
+class Stages:
+    """Seconds from one event to the next, those of reading apart."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._clock, self._last, self._read = clock, 0.0, 0.0
 
-    def reading(self, done: int, total: int) -> None:
-        self._clock.stages["reading"] = self._clock.now()
+    def end(self, name: str) -> None:
+        now, read = self._clock.now(), Reading.seconds
+        for stage, seconds in (("reading", read - self._read), (name, now - self._last - (read - self._read))):
+            self._clock.stages[stage] = self._clock.stages.get(stage, 0.0) + seconds
+        self._last, self._read = now, read
 
-    def fetching(self, done: int, total: int) -> None:
-        """Nothing is fetched: the network is made already."""
+
+FIRST_STAGE = {"pictures": "timing this machine", "texts": "tokenising, timing this machine"}
+STAGES = {Preparing: "storing", EpochEnd: "learning and judging"}
+SILENT = SimpleNamespace(reading=lambda done, total: None, fetching=lambda done, total: None)
 
 
 def prepare(job: Job) -> Callable[[Clock], None]:
     torch.set_flush_denormal(True)  # as in every worker
     ws = fresh(job)
     run = loaded(job, ws)
-    if not job.decoded_once:
-        decode_every_time()
+    images.Pixels, Reading.kept = Reading, job.decoded_once
 
     def train(clock: Clock) -> None:
-        parts = assemble.assemble(ws, run, Progress(clock))
-        clock.precision, assembled, stored = parts.precision, clock.now(), 0.0
-        clock.stages |= {"timing this machine": assembled - clock.stages.get("reading", 0.0), "storing": 0.0}
-        shelf, folder = Shelf(ws.activations), ws.run(run.id)
+        stages, shelf, folder = Stages(clock), Shelf(ws.activations), ws.run(run.id)
+        parts = assemble.assemble(ws, run, SILENT)
+        stages.end(FIRST_STAGE[job.case.what])
+        clock.precision = parts.precision
         for event in fit(run, parts.network, parts.splits, job.data.n_labels, folder, lambda: "go", parts.precision, shelf):
-            if isinstance(event, Preparing):
-                clock.stages["storing"] = stored = clock.now() - assembled
-            elif isinstance(event, EpochEnd):
+            if type(event) in STAGES:
+                stages.end(STAGES[type(event)])
+            if isinstance(event, EpochEnd):
                 clock.epoch(event.val_score or 0.0)
-                clock.stages["learning and judging"] = clock.now() - assembled - stored
             elif isinstance(event, Done):
                 clock.score = event.val_score
 

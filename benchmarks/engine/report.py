@@ -17,6 +17,7 @@ from benchmarks.engine.data import LEAST_TOKENS
 LIBRARIES = ("torch", "torchvision", "transformers", "accelerate", "scikit-learn")
 CLOCK = """The clock is alike for all: it starts when libraries and weights are loaded and stops at the last validation score; decoding or
 tokenising, storing and the validation of every epoch lie between. Start-up comes before it. Seconds are medians over seeds, scores means.
+Threads of all wait asleep (`OMP_WAIT_POLICY=PASSIVE`): where anything else runs, spinning ones take everybody several times as long.
 fastai's `to_bf16` asks for CUDA's autocast, so on a processor it has nothing but fp32.
 """
 Seconds = Mapping[str, float]
