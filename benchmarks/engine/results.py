@@ -90,13 +90,15 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def targets_table(rows: Sequence[Row]) -> str:
-    lines = []
+    """`at the floor`: the ratio that a run of nothing but the floor would have."""
+    lines, floors = [], {row.case: row.peer_s for row in rows if row.peer == "floor"}
     for row in rows:
-        at_most, unit = row.peer in ("floor", ""), "s" if row.ratio is None else "×"
+        at_most, unit, floor = row.peer in ("floor", ""), "s" if row.ratio is None else "×", floors.get(row.case)
         if row.target is not None:
             lines.append((row.case, row.peer, _s(row.ours_s), _s(row.peer_s), "" if row.ratio is None else f"{row.ratio:.2f}×",
-                          f"{'≤' if at_most else '≥'} {row.target:g} {unit}", "met" if row.met else "**missed**"))
-    return table(("case", "against", "Graft", "the other", "ratio", "target", ""), lines)
+                          f"{'≤' if at_most else '≥'} {row.target:g} {unit}", "met" if row.met else "**missed**",
+                          f"{row.peer_s / floor:.2f}×" if floor and row.peer_s and not at_most else ""))
+    return table(("case", "against", "Graft", "the other", "ratio", "target", "", "at the floor"), lines)
 
 
 def case_table(found: Mapping[str, Runs]) -> str:

@@ -93,8 +93,15 @@ def test_tables_show_targets_and_what_was_scaled() -> None:
     assert "| Graft | fp32 | 5.00 s | 1.00× | 0.900 (2) | 3.00 s |  |" in results.case_table(found)
     queue = of_queue({"first run: first point": 1, "second run: ended": 1}, "fast bf16")
     targets = results.targets_table([*compared(FROZEN, found, "fast bf16"), *queue])
-    assert f"| {FROZEN.name} | best in fp32: PyTorch loop, fp32 | 5.00 s | 100 s | 20.00× | ≥ 25 × | **missed** |" in targets
-    assert "| click to the first point, built-in model |  | 1.00 s |  |  | ≤ 2 s | met |" in targets
+    assert f"| {FROZEN.name} | best in fp32: PyTorch loop, fp32 | 5.00 s | 100 s | 20.00× | ≥ 25 × | **missed** |  |" in targets
+    assert "| click to the first point, built-in model |  | 1.00 s |  |  | ≤ 2 s | met |  |" in targets
+
+
+def test_a_missed_target_is_shown_beside_what_the_floor_would_reach() -> None:
+    rows = compared(FROZEN, {"ours": runs(5.0), "plain-fp32": runs(100.0), "floor": runs(4.0)}, "fast bf16")
+    lines = results.targets_table(rows).splitlines()
+    assert "| 20.00× | ≥ 25 × | **missed** | 25.00× |" in lines[2]
+    assert lines[-1].endswith("| 1.25× | ≤ 1.25 × | met |  |")
 
 
 def test_tables_of_seconds_leave_empty_what_was_not_measured() -> None:
