@@ -23,8 +23,8 @@ from core.specs import from_json, to_json
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".venv-bench" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-AFFORDABLE_S = 60.0
-"""A peer that takes no longer runs with every seed."""
+AFFORDABLE_S, REFERENCE_S = 60.0, 200.0
+"""A peer that takes no longer runs with every seed; the second holds for those whose scores others are compared with."""
 PROBED_ITEMS = 256
 PROFILED_EPOCHS = 2
 GAINS: dict[str, dict[str, Any]] = {
@@ -113,15 +113,17 @@ def _side_by_side(bench: Bench, case: Case) -> dict[str, results.Runs]:
     options, found = bench.options, dict[str, results.Runs]()
     seeds = options.seeds if case.pretrained else (0,)
     for key in contenders_of(case):
-        if CONTENDERS[key].peer and options.peers and key not in options.peers:
+        peer, settings, affordable = CONTENDERS[key].peer, dict[str, Any](), key != "floor"
+        if peer and options.peers and key not in options.peers:
             continue
-        settings: dict[str, Any] = {}
-        if CONTENDERS[key].peer:
-            whole = key == "features" or (key == "plain-fp32" and case.pretrained)  # there is a score of all epochs to compare with
-            settings = {"workers": _workers(bench, case, key), "budget_s": 0.0 if whole else options.budget}
+        if peer:
+            reference = key == "features" or (key == "plain-fp32" and case.pretrained)  # it runs all epochs, whatever they take
+            settings = {"workers": _workers(bench, case, key), "budget_s": 0.0 if reference else options.budget}
         found[key] = [bench.run(case, key, **settings)]
-        if key != "floor" and (not CONTENDERS[key].peer or found[key][0][1].seconds < AFFORDABLE_S):
-            found[key] += [bench.run(case, key, seed=seed, **settings) for seed in seeds[1:]]
+        if peer:
+            seconds = found[key][0][1].seconds
+            affordable = seconds < (REFERENCE_S if reference else AFFORDABLE_S) and not results.scaled(*found[key][0])
+        found[key] += [bench.run(case, key, seed=seed, **settings) for seed in seeds[1:] if affordable]
     return found
 
 
