@@ -81,6 +81,10 @@ class Objective:
         """The score so that more is better, whatever is measured."""
         return score if self.higher_is_better else -score
 
+    def rank(self, epoch: int, score: float | None, loss: float | None) -> tuple[float, float]:
+        """Orders what epochs have reached: the better score first, then the lower loss; the later one where nothing was validated."""
+        return (float(epoch), 0.0) if score is None or loss is None else (self.signed(score), -loss)
+
 
 def _one(n_labels: int) -> int:
     return 1

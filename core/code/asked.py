@@ -67,7 +67,7 @@ class Asked:
     @property
     def at_once(self) -> bool:
         """Whether a linear head learns alone and is fitted to all items at once."""
-        return fitted_at_once(self.row, self.plan, self.config) and self.views > 0
+        return fitted_at_once(self.row, self.plan, self.config)
 
     @property
     def smoothing(self) -> float:

@@ -4,12 +4,7 @@ from __future__ import annotations
 from core.code.asked import Asked, Part, part, scaled
 from core.code.loop import said_at_the_end, weights_of_labels
 from core.code.objectives import lines_of, plain_loss, training_loss
-
-STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-USUAL = 0.03
-MOST_ROUNDS, GRADIENT, CHANGE = 60, 1e-5, 1e-8
-WORSE = 3
-"""As `core.training.full_batch` has them, which needs torch; a test compares them."""
+from core.training.fits import CHANGE, GRADIENT, MOST_ROUNDS, STRENGTHS, USUAL, WORSE
 
 
 def features(asked: Asked, last: str) -> Part:

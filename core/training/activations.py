@@ -210,13 +210,12 @@ def storing(network: Network, sides: Mapping[SplitName, Split], layouts: Sequenc
     filling = Filling({one.boundary: {} for one in layouts}, [], shelf)
     for name in names:
         side = sides[name]
-        passes = list[_Pass]()
-        for view in range(max(one.views for one in layouts)) if name == "train" and side.changes else (None,):
-            passes.append(_Pass(name, side, view))
+        content, changed = side.content, name == "train" and side.changes
+        passes = [_Pass(name, side, view) for view in (range(max(one.views for one in layouts)) if changed else (None,))]
         for one in layouts:
             views = list[Tensor]()
             for its in passes[:one.views]:
-                key = _key(digests[one.boundary], network.precision, one.dtype, side, its.view)
+                key = _key(digests[one.boundary], network.precision, one.dtype, content, "" if its.view is None else f"{changed} {its.view}")
                 rows = _found(shelf, key, one)
                 if rows is None:
                     draft = shelf.begin(key, (one.rows(side), *one.item), _stored_as(one.dtype))
@@ -257,9 +256,9 @@ def _tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(array).view(dtype)
 
 
-def _key(digest: str, precision: Precision, dtype: torch.dtype, side: Split, view: int | None) -> str:
+def _key(digest: str, precision: Precision, dtype: torch.dtype, content: str, view: str) -> str:
     """By all that the numbers depend on."""
-    facts = (FORMAT, torch.__version__, digest, precision, str(dtype), side.content, "" if view is None else f"{side.changes} {view}")
+    facts = (FORMAT, torch.__version__, digest, precision, str(dtype), content, view)
     return f"outputs-{hashlib.sha256(chr(10).join(facts).encode()).hexdigest()[:32]}"
 
 
@@ -281,4 +280,4 @@ def _digests(network: Network, last: int) -> dict[int, str]:
 
 def _add(digest: Any, name: str, tensor: Tensor) -> None:
     digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-    digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")

@@ -5,10 +5,11 @@ The browser does the same arithmetic while the freeze map is edited (`pages/ui/c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from core.specs import BlockState
+from core.training.fits import SHARES, STRENGTHS
 
 WITHIN = 0.5
 """The first block that learns owes no gradient to what enters it, but inside it gradients pass all layers but the first: so much of
@@ -20,7 +21,7 @@ EPOCH_S, KEEP_S = 0.01, 2e-10
 BUDGET_BYTES = 8 << 30
 """Most that the stored outputs of one run may take on disk; above it the frozen part is computed in every epoch."""
 
-FITS, FIT_S = 12, 2.7e-8
+FITS, FIT_S = len(SHARES) + len(STRENGTHS), 2.7e-8
 """A linear head that learns alone is fitted to all items at once, about so many times; seconds of a fit for each byte of what it is fitted to."""
 LEAST_VIEWS, EPOCHS_A_VIEW = 4, 4
 """Of items that are changed at random, so many variants are stored at least, and one more for every so many epochs."""
@@ -80,6 +81,12 @@ def learned(block: BlockCost, state: BlockState) -> float:
 def first_learning(costs: Costs, states: Sequence[BlockState]) -> int:
     """How many blocks lie before the first one that learns."""
     return next((i for i, (block, state) in enumerate(zip(costs.blocks, states)) if state != "frozen" and not block.bare), len(states))
+
+
+def paced(block: BlockCost, pace: float) -> BlockCost:
+    """The block where each of its seconds for an item takes so many. What belongs to a step stays as it is."""
+    return replace(block, forward_s=block.forward_s * pace, learn_s=block.learn_s * pace, inputs_s=block.inputs_s * pace,
+                   weights_s=block.weights_s * pace, adapter_s=block.adapter_s * pace)
 
 
 def views_of(epochs: int, changed: bool) -> int:

@@ -103,8 +103,10 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     steps_per_epoch = len(epoch_batches(splits["train"], config.batch_size, config.seed, 0))
     started = Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
                       sum(p.numel() for p in network.parameters()), config.epochs, steps_per_epoch, network.device.type, network.precision)
+    loss = LOSSES[run.data.objective]
+    terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
     if config.optimizer == "lbfgs" and config.store_activations and (layer := full_batch.linear_head(network, plan)):
-        last = yield from full_batch.fit_head(run, network, layer, splits, started, folder, shelf, lambda: _asked(control))
+        last = yield from full_batch.fit_head(run, network, layer, splits, terms, started, folder, shelf, lambda: _asked(control))
         if last:
             return last
     yield started
@@ -113,9 +115,6 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
         if wish == "discard":
             return Discarded()
         plan = head_alone(plan)
-    loss = LOSSES[run.data.objective]
-    terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
-    terms = terms.on(network.device)
     at = _Progress(max(block.from_epoch for block in plan.blocks if block.state != "frozen" and block.from_epoch < config.epochs))
     layouts, stored = (yield from _layouts(network, splits, plan, config, shelf)), dict[int, dict[SplitName, Stored]]()
     layer = full_batch.linear_head(network, head_alone(plan)) if config.first_model and not plan.adapted() else None
@@ -125,7 +124,7 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
             return Discarded()
         stored |= before
     stored |= yield from _store(network, splits, [one for one in layouts if one.boundary not in stored], shelf, control, at)
-    optimizer, anchored = build_optimizer(network, plan, config), anchors(network, plan)
+    optimizer, anchored, terms = build_optimizer(network, plan, config), anchors(network, plan), terms.on(network.device)
     for epoch in range(config.epochs):
         if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
             network.freeze(plan.trained_at(epoch))
@@ -239,7 +238,7 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     val_loss, val_score = _evaluate(network, sides["val"], boundary, loss, terms) if len(sides["val"]) else (None, None)
     if val_loss is not None:
         _refuse_nan(val_loss, run.config.learning_rate)
-    rank = (float(epoch), 0.0) if val_score is None else (objective(run.data.objective).signed(val_score), -val_loss)
+    rank = objective(run.data.objective).rank(epoch, val_score, val_loss)
     best = rank > at.best
     if best:
         at.best, at.best_epoch, at.best_score, at.waited = rank, epoch + 1, val_score, 0

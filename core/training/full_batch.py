@@ -25,19 +25,11 @@ from core.shelf import Shelf
 from core.specs import FreezePlan, RunSpec, SplitName
 from core.training.activations import SIDES, AsTheyAre, Filling, Layout, Stored, has_room, layout, storing, views_for
 from core.training.checkpoint import copy_trained, save_trained
+from core.training.fits import CHANGE, GRADIENT, MOST_ROUNDS, SHARES, STRENGTHS, USUAL, WORSE
 from core.training.losses import LOSSES, Terms
 
-STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-"""Of the pull on weights, as they would be of features with variance 1: half of it times their squares is added to the mean loss."""
-USUAL = 0.03
-"""Where nothing tells which one is best."""
-SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Of the training items: when so many have been computed, they are fitted to."""
 LEAST_ITEMS = 16
-MOST_ROUNDS, GRADIENT, CHANGE = 60, 1e-5, 1e-8
-"""A fit ends after so many rounds, or where the gradient or the change of the loss is that small."""
-WORSE = 3
-"""So many fits without gain, and those that are freer still are not tried."""
+"""Fewer are not fitted to while the others are computed."""
 AT_ONCE = 256
 Wish = Literal["", "keep", "discard"]
 
@@ -52,8 +44,8 @@ def linear_head(network: Network, plan: FreezePlan) -> nn.Linear | None:
     return layers[0] if learning == {id(layers[0].weight), id(layers[0].bias)} else None
 
 
-def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[SplitName, Split], started: Started, folder: Path, shelf: Shelf,
-             control: Callable[[], Wish]) -> Generator[Event, None, Done | Discarded | None]:
+def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[SplitName, Split], terms: Terms, started: Started, folder: Path,
+             shelf: Shelf, control: Callable[[], Wish]) -> Generator[Event, None, Done | Discarded | None]:
     """As `core.training.fit.fit`, but for the last event, which it returns; None, before anything else, where there is no room for what the
     frozen part gives. Epochs are fits, of one step each; nothing is random but how items are changed."""
     began = time.monotonic()
@@ -64,13 +56,11 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
         return None
     filling = storing(network, splits, [one], shelf)
     on_the_way = [n for share in SHARES if (n := int(share * started.n_train)) >= LEAST_ITEMS] if filling.missing else []
-    strengths = STRENGTHS if len(splits["val"]) else (USUAL,)
-    yield replace(started, epochs=len(on_the_way) + len(strengths), steps_per_epoch=1, t=time.time())
+    fits = Fits(run, network, layer, filling.sides[one.boundary], terms)
+    n = len(on_the_way) + len(fits.strengths)
+    yield replace(started, epochs=n, steps_per_epoch=1, t=time.time())
     yield Notice("Each point is one fit of the head to all items that are there, later ones with more freedom; the one with the best validation score is kept."
                  if len(splits["val"]) else "Each point is one fit of the head to all items that are there.")
-    terms = LOSSES[run.data.objective].terms(splits["train"].targets, started.n_classes, smoothing=run.config.label_smoothing,
-                                             weighted=run.config.class_weights)
-    fits = Fits(run, network, layer, filling.sides[one.boundary], terms)
     wish: Wish = ""
     for event in _on_the_way(filling, network, fits, on_the_way):
         yield event
@@ -80,7 +70,7 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
     if wish == "discard":
         return Discarded()
     if not (wish and fits.best):
-        yield from fits.freer(strengths, control)
+        yield from fits.freer(control)
         if control() == "discard":
             return Discarded()
     assert fits.best is not None, "at least one fit has been made"
@@ -88,8 +78,7 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
     save_trained(folder / "best.safetensors", copy_trained(network, run.plan))
     yield Saved(fits.best.epoch)
     stopped = control() == "keep"
-    return Done(fits.best.epoch, fits.n, fits.best.val_score, time.monotonic() - began, early=fits.n < len(on_the_way) + len(strengths) and not stopped,
-                stopped=stopped)
+    return Done(fits.best.epoch, fits.n, fits.best.val_score, time.monotonic() - began, early=fits.n < n and not stopped, stopped=stopped)
 
 
 def head_layout(network: Network, splits: dict[SplitName, Split], shelf: Shelf, views: int = 1) -> Layout | None:
@@ -116,7 +105,7 @@ def first_model(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[S
         if control() == "discard":
             return None
     fits, before = Fits(run, network, layer, filling.sides[one.boundary], terms), (layer.weight.detach().clone(), layer.bias.detach().clone())
-    for _ in fits.freer(STRENGTHS if len(splits["val"]) else (USUAL,), control):
+    for _ in fits.freer(control):
         pass
     assert fits.best is not None, "at least one fit has been made"
     fits.restore()
@@ -161,10 +150,15 @@ class Fits:
         zero, one = (self._head(few, lambda x, y=y: x.new_full((len(x), self.layer.out_features), y)) for y in (0.0, 1.0))
         self._behind = one - zero, zero  # numbers are brought to the unit of the labels behind the layer
 
-    def freer(self, strengths: tuple[float, ...], control: Callable[[], Wish]) -> Iterator[Event]:
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """Those that are tried with all items."""
+        return STRENGTHS if len(self.sides["val"]) else (USUAL,)
+
+    def freer(self, control: Callable[[], Wish]) -> Iterator[Event]:
         """Fits to all items, the least free first."""
         self.best, self._rank, waited = None, (-math.inf, -math.inf), 0
-        for strength in strengths:
+        for strength in self.strengths:
             before = self.best
             yield from self.fit(None, strength)
             waited = waited + 1 if self.best is before else 0
@@ -209,7 +203,7 @@ class Fits:
             val = judge(self._features("val"), self.sides["val"].targets)
         if not all(math.isfinite(value) for value in (train[0], val[0] or 0.0)):
             raise UserError("The loss is no longer a number.", "What the frozen part gives can't be fitted to.", "Choose another model, or the optimizer AdamW.")
-        rank = (float(self.n), 0.0) if val[1] is None else (objective(self.run.data.objective).signed(val[1]), -val[0])
+        rank = objective(self.run.data.objective).rank(self.n, val[1], val[0])
         best = rank > self._rank
         end = EpochEnd(self.n, self.n, train[0], train[1], val[0], val[1], best, None)
         if best:

@@ -16,7 +16,7 @@ from core.models.catalog import known
 from core.models.own import file_stem
 from core.models.rows import ModelRow, PictureInput, TextInput
 from core.specs import FreezePlan, OptimizerKey, Precision, TrainConfig, from_json, to_json
-from core.training.costs import BlockCost, Costs
+from core.training.costs import BlockCost, Costs, paced
 from core.training.estimate import ItemCost, guessed
 from core.training.machine import load_machine
 from core.workspace import Workspace, write_atomic
@@ -131,11 +131,8 @@ def speed(ws: Workspace, model: str) -> tuple[float, bool]:
 
 
 def _scaled(block: BlockCost, seconds: float, size: float, largest: float, copies: float) -> BlockCost:
-    return replace(block, forward_s=block.forward_s * seconds, learn_s=block.learn_s * seconds, inputs_s=block.inputs_s * seconds,
-                   weights_s=block.weights_s * seconds, adapter_s=block.adapter_s * seconds, held_bytes=block.held_bytes * size * largest,
-                   passed_bytes=block.passed_bytes * size * largest, adapted_bytes=block.adapted_bytes * size * largest,
-                   kept_bytes=block.kept_bytes * size,
-                   state_bytes=block.state_bytes * copies)
+    return replace(paced(block, seconds), held_bytes=block.held_bytes * size * largest, passed_bytes=block.passed_bytes * size * largest,
+                   adapted_bytes=block.adapted_bytes * size * largest, kept_bytes=block.kept_bytes * size, state_bytes=block.state_bytes * copies)
 
 
 def _with_adapters(row: ModelRow, config: TrainConfig, costs: Costs) -> Costs:

@@ -9,6 +9,7 @@ from core.models.catalog import ModelRow
 from core.models.heads import replaced
 from core.models.rows import BlockFacts
 from core.specs import Augmentation, BlockPlan, BlockState, FreezePlan, PresetKey, TrainConfig
+from core.training.costs import views_of
 from core.training.pairs import MOST_PER_LABEL
 
 PlanKind = Literal["head", "last-stage", "all", "lora"]
@@ -87,7 +88,8 @@ def fitted_at_once(row: ModelRow, plan: FreezePlan, config: TrainConfig) -> bool
     (*trunk, head), gone = row.blocks, replaced(row, plan.head)
     alone = all(block.state == "frozen" or block.name in gone or not facts.parameters for block, facts in zip(plan.blocks, trunk))
     linear = plan.head.kind == "linear" and (plan.head.pooling != "own" or head.parameters == row.source_classes * (row.feature_width + 1))
-    return alone and linear and config.optimizer == "lbfgs" and config.store_activations and config.method == "plain"
+    saves = views_of(config.epochs, row.task == "image" and config.augmentation.active) > 0
+    return alone and linear and saves and config.optimizer == "lbfgs" and config.store_activations and config.method == "plain"
 
 
 def pulled(row: ModelRow, plan: FreezePlan) -> frozenset[str]:

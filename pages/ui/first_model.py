@@ -5,6 +5,7 @@ import numpy as np
 import streamlit as st
 
 from core import events
+from core.evaluation.judge import truths_of
 from core.evaluation.report import Report, read_report
 from core.jobs.runs import BEST, FIRST, FIRST_REPORT
 from core.specs import RunSpec
@@ -56,7 +57,9 @@ def compared(run: RunSpec, report: Report) -> None:
     first = read_report(path)
     if [item.sha for item in first.predictions] != [item.sha for item in report.predictions]:
         return
-    before, after = (_gains(one) for one in (first, report))
+    version = state.read_version(run.data)
+    truths = np.array(truths_of(version.split(report.split), version.labels, version.labels, report.objective))
+    before, after = (gains(np.array([item.probabilities for item in one.predictions]), truths, report.objective) for one in (first, report))
     told = dict(first=scores.score_with_range(first), now=scores.score(report))
     if surely_better(after, before):
         text = _("The head alone, at the start: {first}. Training more brought {now}: surely better, by their answers to the same items.", **told)
@@ -65,19 +68,3 @@ def compared(run: RunSpec, report: Report) -> None:
     else:
         text = _("The head alone, at the start: {first}. Training more brought {now}: the difference could be luck.", **told)
     st.caption(f":material/bolt: {text}")
-
-
-def _gains(report: Report) -> np.ndarray:
-    answers = np.array([item.probabilities for item in report.predictions])
-    return gains(answers, _truths(report), report.objective)
-
-
-def _truths(report: Report) -> np.ndarray:
-    """As `core.evaluation.judge` takes them."""
-    truths = [item.truth for item in report.predictions]
-    if not any(isinstance(truth, (tuple, list)) for truth in truths):
-        return np.array(truths)
-    marks = np.zeros((len(truths), len(report.labels)))
-    for i, borne in enumerate(truths):
-        marks[i, list(borne)] = 1  # type: ignore[arg-type]
-    return marks

@@ -213,6 +213,6 @@ def _best(tried: Sequence[_Tried], version: Version) -> str:
     tried = [one for one in tried if not one.trial.cut] or tried
     if not tried:
         return ""
-    sign = 1 if objective(version.objective).higher_is_better else -1
-    top = max(tried, key=lambda one: sign * one.trial.score.value if one.trial.score else float("-inf"))
+    asked = objective(version.objective)
+    top = max(tried, key=lambda one: asked.signed(one.trial.score.value) if one.trial.score else float("-inf"))
     return next(one.trial.kind for one in tried if not surely_better(top.gains, one.gains))

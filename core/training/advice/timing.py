@@ -13,7 +13,7 @@ from core.models.rows import ModelRow, PictureInput, TextInput
 from core.models.shares import RAGGED_SHARE, SHARE, cores, outputs
 from core.specs import Precision
 from core.training.advice.choices import Choice
-from core.training.costs import Costs
+from core.training.costs import Costs, paced
 from core.training.estimate import ItemCost, estimate
 from core.training.measured import costs_for
 from core.workspace import Workspace
@@ -76,6 +76,4 @@ def at_pace(costs: Costs, forward_s: float) -> Costs:
     """The same blocks where a forward pass of an item takes so many seconds. What belongs to a step stays as it is."""
     known_s = sum(block.forward_s for block in costs.blocks)
     k = forward_s / known_s if known_s else 1.0
-    return replace(costs, item_s=costs.item_s * k, blocks=tuple(replace(
-        block, forward_s=k * block.forward_s, learn_s=k * block.learn_s, inputs_s=k * block.inputs_s, weights_s=k * block.weights_s,
-        adapter_s=k * block.adapter_s) for block in costs.blocks))
+    return replace(costs, item_s=costs.item_s * k, blocks=tuple(paced(block, k) for block in costs.blocks))

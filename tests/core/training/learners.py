@@ -54,6 +54,14 @@ class Given:
         return State(self.x[idx])
 
 
+class Changed(Given):
+    """Another picture in every epoch."""
+    changes = "noise"
+
+    def augmented(self, idx: Tensor, epoch: int) -> State:
+        return State(self.x[idx] + 0.1 * torch.randn(self.x.shape, generator=torch.Generator().manual_seed(epoch))[idx])
+
+
 def pictures(labels: Sequence[int], seed: int = 0, side: int = SIDE) -> Given:
     """Noisy pictures whose colour tells the label."""
     y, noise = torch.tensor(labels, dtype=torch.long), torch.Generator().manual_seed(seed)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from core.events import EpochEnd, Event, Preparing
-from core.models.blocks import Network, State
+from core.models.blocks import Network
 from core.shelf import Shelf
 from core.specs import Augmentation, Precision
 from core.training import fit as training
-from tests.core.training.learners import Given, losses, network, of, report_every_step, same, sides, spec, state
+from tests.core.training.learners import Changed, Given, losses, network, of, report_every_step, same, sides, spec, state
 
 
 @pytest.fixture
@@ -97,14 +96,6 @@ def test_a_run_that_is_discarded_while_it_stores_leaves_nothing(shelf: Shelf, tm
     list(training.fit(spec("head"), network(), sides(n_train=200), 3, tmp_path, lambda: "discard" if next(asked) > 2 else "go",  # type: ignore[arg-type]
                       shelf=shelf))
     assert list(shelf.folder.glob("*.part")) == list(shelf.folder.glob("*.npy")) == []
-
-
-class Changed(Given):
-    """Another picture in every epoch."""
-    changes = "noise"
-
-    def augmented(self, idx: Tensor, epoch: int) -> State:
-        return State(self.x[idx] + 0.3 * torch.randn(self.x.shape, generator=torch.Generator().manual_seed(epoch))[idx])
 
 
 def changed() -> dict:

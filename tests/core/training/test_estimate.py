@@ -77,7 +77,7 @@ def test_a_head_that_is_fitted_at_once_takes_a_number_of_fits() -> None:
     assert not fitted_at_once(ROW, plan_for(ROW, "last-stage"), config) and not fitted_at_once(find("graft-words"), plan_for(find("graft-words"), "head"), config)
     assert not fitted_at_once(ROW, replace(plan_for(ROW, "head"), head=HeadPlan("mlp")), config)
     assert not any(fitted_at_once(ROW, plan_for(ROW, "head"), replace(config, **other)) for other in (
-        {"optimizer": "adamw"}, {"store_activations": False}, {"method": "contrastive"}))
+        {"optimizer": "adamw"}, {"store_activations": False}, {"method": "contrastive"}, {"augmentation": Augmentation(flip=True), "epochs": 4}))
     told = estimate(priced(config), plan_for(ROW, "head"), config, 100, 20, ItemCost(), at_once=True)
     assert told.epochs == counted.FITS and told.total == pytest.approx(told.once + counted.FITS * told.epoch)
     assert not fitted_at_once(find("roberta-base"), plan_for(find("roberta-base"), "head"), config), "its head has two layers"

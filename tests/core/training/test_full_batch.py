@@ -11,14 +11,14 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from core.events import Discarded, Done, EpochEnd, Event, FirstModel, Preparing, Started, Step
-from core.models.blocks import Network, State
+from core.models.blocks import Network
 from core.models.shares import outputs
 from core.shelf import Shelf
 from core.specs import Augmentation, BlockPlan, DataSpec, FreezePlan
 from core.training import fit as training
 from core.training import full_batch
 from core.training.full_batch import STRENGTHS, linear_head
-from tests.core.training.learners import Given, losses, network, of, report_every_step, sides, spec, state, train
+from tests.core.training.learners import Changed, Given, losses, network, of, report_every_step, sides, spec, state, train
 
 
 def features(net: Network, side: Given) -> Tensor:
@@ -99,14 +99,6 @@ def test_every_objective_can_be_fitted(objective: str, targets: object, tmp_path
 def test_without_validation_items_the_usual_freedom_is_taken(tmp_path: Path) -> None:
     log, _ = fitted(tmp_path, sides(n_val=0))
     assert of(log, Done)[0].val_score is None and of(log, EpochEnd)[-1].best
-
-
-class Changed(Given):
-    """Another picture in every epoch."""
-    changes = "noise"
-
-    def augmented(self, idx: Tensor, epoch: int) -> State:
-        return State(self.x[idx] + 0.1 * torch.randn(self.x.shape, generator=torch.Generator().manual_seed(epoch))[idx])
 
 
 @pytest.mark.parametrize("wish, kind", [("keep", Done), ("discard", Discarded)])
