@@ -52,13 +52,16 @@ def take_flowers(page: Page, app: App) -> None:
 
 
 def set_epochs(page: Page, n: int) -> None:
-    """More epochs than a test can wait for, so that a run lasts until it is told to end."""
+    """More epochs than a test can wait for, and none that ends the rest, so that a run lasts until it is told to end."""
     idle(page)  # a choice of preset replaces the fields
     field = page.get_by_label("Epochs", exact=True)
     if not field.is_visible():
         page.get_by_text("Advanced settings").click()
-    field.fill(str(n))
-    field.press("Enter")
+    for name, value in (("Epochs", n), ("Stop after this many epochs without gain", 0)):
+        field = page.get_by_label(name, exact=True)
+        field.fill(str(value))
+        field.press("Enter")
+        idle(page)
     expect(page.get_by_text(f"each of up to {n} epochs")).to_be_visible()
 
 
