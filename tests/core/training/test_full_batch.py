@@ -18,7 +18,7 @@ from core.specs import Augmentation, BlockPlan, DataSpec, FreezePlan
 from core.training import fit as training
 from core.training import full_batch
 from core.training.full_batch import STRENGTHS, linear_head
-from tests.core.training.learners import Changed, Given, losses, network, of, report_every_step, sides, spec, state, train
+from tests.core.training.learners import Changed, Given, contradicting, losses, network, of, report_every_step, sides, spec, state, train
 
 
 def features(net: Network, side: Given) -> Tensor:
@@ -48,6 +48,16 @@ def test_the_freedom_that_serves_the_validation_items_best_is_kept(tmp_path: Pat
     best = max(ends[-len(STRENGTHS):], key=lambda end: (end.val_score, -end.val_loss))
     assert (done.best_epoch, done.val_score) == (best.epoch, best.val_score) and log[-1] == done
     data = sides()
+    logits = net.run(data["val"].inputs(torch.arange(len(data["val"])))).x
+    assert float(torch.nn.functional.cross_entropy(logits, data["val"].targets)) == pytest.approx(best.val_loss, rel=1e-3)
+
+
+def test_more_freedom_than_serves_is_not_kept(tmp_path: Path) -> None:
+    data = contradicting(sides())
+    log, net = fitted(tmp_path, data)
+    ends, done = of(log, EpochEnd), of(log, Done)[0]
+    best = next(end for end in ends if end.epoch == done.best_epoch)
+    assert best is not ends[-1] and best.val_loss < ends[-1].val_loss
     logits = net.run(data["val"].inputs(torch.arange(len(data["val"])))).x
     assert float(torch.nn.functional.cross_entropy(logits, data["val"].targets)) == pytest.approx(best.val_loss, rel=1e-3)
 
