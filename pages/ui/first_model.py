@@ -1,15 +1,13 @@
 """The head alone, fitted before the rest of the plan learns: to be tried meanwhile, and compared with what the rest has brought."""
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from core import events
-from core.evaluation.judge import truths_of
+from core.evaluation.compare import Contender, luck
 from core.evaluation.report import Report, read_report
 from core.jobs.runs import BEST, FIRST, FIRST_REPORT
 from core.specs import RunSpec
-from core.training.advice.alike import gains, surely_better
 from core.training.advice.findings import Score
 from pages.ui import scores, state
 from pages.ui.i18n import _
@@ -55,15 +53,11 @@ def compared(run: RunSpec, report: Report) -> None:
     if not path.is_file():
         return
     first = read_report(path)
-    if [item.sha for item in first.predictions] != [item.sha for item in report.predictions]:
-        return
-    version = state.read_version(run.data)
-    truths = np.array(truths_of(version.split(report.split), version.labels, version.labels, report.objective))
-    before, after = (gains(np.array([item.probabilities for item in one.predictions]), truths, report.objective) for one in (first, report))
+    [verdict] = luck([Contender(report), Contender(first)])
     told = dict(first=scores.score_with_range(first), now=scores.score(report))
-    if surely_better(after, before):
+    if verdict.surely and verdict.better == 0:
         text = _("The head alone, at the start: {first}. Training more brought {now}: surely better, by their answers to the same items.", **told)
-    elif surely_better(before, after):
+    elif verdict.surely:
         text = _("The head alone, at the start: {first}. Training more brought {now}: surely worse. The preset Instant serves this data better.", **told)
     else:
         text = _("The head alone, at the start: {first}. Training more brought {now}: the difference could be luck.", **told)

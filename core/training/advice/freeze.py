@@ -26,7 +26,7 @@ from core.models.catalog import find
 from core.models.rows import ModelRow
 from core.objectives import objective
 from core.specs import HeadPlan, ModelSpec, Precision, RunSpec, SplitName
-from core.training.advice.alike import gains, surely_better
+from core.training.advice.alike import figures, surely_better
 from core.training.advice.choices import Choice, choices
 from core.training.advice.features import SEED, Sides, groups_of, sampled
 from core.training.advice.findings import Ask, FreezeAdvice, Looking, Score, Trial, explained
@@ -64,10 +64,10 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What a short training leaves. `gains` (n_held,): how good each answer is; more is better. `pace`: what its epochs took, as a multiple
+    """What a short training leaves. `figures` (n_held, k): what each answer adds to the score. `pace`: what its epochs took, as a multiple
     of what they should have; 1 where that is too little to tell."""
     trial: Trial
-    gains: NDArray[np.float64]
+    figures: NDArray[np.float64]
     pace: float
 
 
@@ -197,7 +197,7 @@ def _train(ws: Workspace, row: ModelRow, ask: Ask, choice: Choice, cost: Expecte
     answers = probabilities(network, sample.held, sample.version.objective)
     report = evaluate(answers, sample.truths, sample.version.labels, split="val", objective_key=sample.version.objective)
     yield _Tried(Trial(choice.kind, choice.plan, choice.config.learning_rate, tuple(points), Score(report.score, report.low, report.high),
-                       cut=len(points) < config.epochs), gains(np.asarray(answers), np.asarray(sample.truths), sample.version.objective), pace)
+                       cut=len(points) < config.epochs), figures(np.asarray(answers), np.asarray(sample.truths), sample.version.objective), pace)
 
 
 def _advice(tried: Sequence[_Tried], sample: _Sample, late: Sequence[tuple[str, float]], failed: Sequence[tuple[str, Fault]],
@@ -215,4 +215,4 @@ def _best(tried: Sequence[_Tried], version: Version) -> str:
         return ""
     asked = objective(version.objective)
     top = max(tried, key=lambda one: asked.signed(one.trial.score.value) if one.trial.score else float("-inf"))
-    return next(one.trial.kind for one in tried if not surely_better(top.gains, one.gains))
+    return next(one.trial.kind for one in tried if not surely_better(top.figures, one.figures, asked.key))

@@ -4,7 +4,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from core.data.versions import load_version
@@ -13,7 +12,6 @@ from core.jobs.advice_items import sides
 from core.models.catalog import find
 from core.specs import HeadPlan, TrainConfig
 from core.training.advice import freeze
-from core.training.advice.alike import gains, surely_better
 from core.training.advice.choices import choices
 from core.training.advice.findings import TOO_LARGE, Ask, FreezeAdvice, Looking
 from core.training.advice.timing import Expected
@@ -108,20 +106,3 @@ def test_halves_share_no_group_and_no_test_item(ws: Workspace) -> None:
 def test_too_few_items_are_refused_with_a_way_out(ws: Workspace) -> None:
     with pytest.raises(DataError, match="too few items"):
         freeze.halves(load_version(ws, add_texts(ws, 5)), 480)
-
-
-def test_luck_is_not_taken_for_a_difference() -> None:
-    base = np.zeros(100)
-    few, many = base.copy(), base.copy()
-    few[:4], many[:12] = 1, 1
-    assert not surely_better(few, base) and surely_better(many, base)  # four of four: McNemar's p is 0.125
-    assert not surely_better(base, many) and not surely_better(base, base)
-
-
-@pytest.mark.parametrize(("asked", "answers", "truths", "expected"), [
-    ("single_label", [[0.9, 0.1], [0.8, 0.2]], [0, 1], [1, 0]),
-    ("binary", [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]], [0, 0, 1], [0.5, 0.5, 1]),
-    ("multi_label", [[0.9, 0.1], [0.8, 0.7]], [[1, 0], [0, 0]], [0, -2]),
-    ("regression", [[2.0], [5.0]], [2.5, 4.0], [-0.5, -1.0])])
-def test_every_objective_says_how_good_an_answer_is(asked: str, answers: list, truths: list, expected: list) -> None:
-    assert gains(np.array(answers), np.array(truths), asked).tolist() == expected
