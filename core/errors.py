@@ -65,6 +65,10 @@ class NotAllowed(UserError):
     """The thing belongs to somebody else."""
 
 
+class NotANumber(UserError):
+    """The loss is no longer a number."""
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether this is what running out of memory looks like: libraries raise errors of their own for it, PyTorch a `RuntimeError`."""
     return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))

@@ -1,12 +1,18 @@
 """The log of a run: what training reports, one JSON object a line, appended by the worker and read by everybody else."""
 from __future__ import annotations
 
+import errno
+import os
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Iterator, Literal, Union
+from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
+
+RunState = Literal["draft", "queued", "preparing", "running", "paused", "stopped", "discarded", "finished", "failed", "interrupted"]
+"""What a run can be; `core.jobs.life` says which follows which."""
 
 
 def _now() -> float:  # typed as what it yields, like dataclasses.field itself
@@ -80,8 +86,39 @@ class FirstModel:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
+    """Where the training stands is on the disk: so many epochs have ended, and so many steps were made."""
     epoch: int
+    step: int
     type: Literal["saved"] = "saved"
+    t: float = _now()
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The training goes on from what was saved; whatever the log says of later epochs and steps did not happen."""
+    epoch: int
+    step: int
+    type: Literal["resumed"] = "resumed"
+    t: float = _now()
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    """Memory ran out: from now on at most so many items are computed at once, and their gradients are summed until the batch is whole.
+    `batch_norm`: BatchNorm trains, and so has the statistics of these few."""
+    items: int
+    batch_norm: bool
+    type: Literal["smaller"] = "smaller"
+    t: float = _now()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The run has become something else. `why`: a template of the translation catalogue with its values, empty where the user asked for it."""
+    state: RunState
+    why: str = ""
+    params: dict[str, str | int | float] = field(default_factory=dict)
+    type: Literal["state"] = "state"
     t: float = _now()
 
 
@@ -108,6 +145,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The training ended for now, at the user's wish. It goes on from `step`."""
+    epoch: int = 0
+    step: int = 0
+    type: Literal["paused"] = "paused"
+    t: float = _now()
+
+
+@dataclass(frozen=True, slots=True)
 class Discarded:
     type: Literal["discarded"] = "discarded"
     t: float = _now()
@@ -115,17 +161,19 @@ class Discarded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Templates as in `UserError`; `detail` is for the folded log."""
+    """Templates as in `UserError`; `detail` is for the folded log. `kind`: that of the error, empty for one without a name."""
     title: str
     cause: str
     fix: str
     params: dict[str, str | int | float] = field(default_factory=dict)
     detail: str = ""
+    kind: str = ""
     type: Literal["failed"] = "failed"
     t: float = _now()
 
 
-Event = Annotated[Union[Started, Preparing, Step, EpochEnd, FirstModel, Saved, Notice, Done, Discarded, Failed], Field(discriminator="type")]
+Event = Annotated[Union[Started, Preparing, Step, EpochEnd, FirstModel, Saved, Resumed, Smaller, Changed, Notice, Done, Paused, Discarded, Failed],
+                  Field(discriminator="type")]
 _event: TypeAdapter[Event] = TypeAdapter(Event)
 
 
@@ -152,5 +200,40 @@ def decode(lines: bytes) -> Iterator[Event]:
 
 
 def read(path: Path) -> list[Event]:
-    """Every event of a log, in order; empty when there is no log yet."""
-    return list(decode(tail(path)[0]))
+    """What a log says has happened, in order; empty when there is no log yet."""
+    return happened(decode(tail(path)[0]))
+
+
+def happened(log: Iterable[Event]) -> list[Event]:
+    """Without the steps and epochs that were lost and made again."""
+    kept = list[Event]()
+    for event in log:
+        if isinstance(event, Resumed):
+            kept = [old for old in kept if not _is_after(old, event)]
+        kept.append(event)
+    return kept
+
+
+def _is_after(event: Event, resumed: Resumed) -> bool:
+    return isinstance(event, Step) and event.step > resumed.step or isinstance(event, EpochEnd) and event.epoch > resumed.epoch
+
+
+def append(path: Path, event: Event) -> None:
+    """Add an event to a log, whole or not at all. Raises `OSError` (ENOSPC) on a full disk."""
+    line = encode(event)
+    with path.open("ab", buffering=0) as log:
+        before = log.seek(0, os.SEEK_END)
+        try:
+            written = log.write(line)
+        except OSError:
+            written = 0
+        if written != len(line):
+            log.truncate(before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def mend(path: Path) -> None:
+    """Take away an unfinished last line, which a machine that lost its power leaves: the next event would be added to it."""
+    if path.is_file():
+        with path.open("rb+") as log:
+            log.truncate(log.read().rfind(b"\n") + 1)

@@ -15,8 +15,9 @@ from core import events
 from core.cli.given import Command, add_columns, imported, without_leaks
 from core.errors import UserError
 from core.evaluation.report import in_words, read_report
-from core.jobs.runs import ENDED, state_of, submit
-from core.jobs.supervisor import ensure_supervisor
+from core.jobs.life import ENDED, exit_of, state_of
+from core.jobs.runs import submit
+from core.jobs.supervisor import ensure_supervisor, resumes
 from core.jobs.usage import note_prediction
 from core.models.catalog import ModelRow, find
 from core.models.from_runs import named
@@ -102,7 +103,7 @@ def _follow(ws: Workspace, run: RunSpec, options: argparse.Namespace) -> events.
     folder, offset, started = ws.run(run.id), 0, None
     with tqdm(total=run.config.epochs, unit="epoch", disable=options.json, file=sys.stderr) as bar:
         while True:
-            ended = state_of(folder) in ENDED  # before the log is read: what is written last is still seen
+            ended = _rests(ws, folder)  # before the log is read: what is written last is still seen
             lines, offset = events.tail(folder / "events.jsonl", offset)
             for event in events.decode(lines):
                 if isinstance(event, events.Started):
@@ -121,6 +122,12 @@ def _follow(ws: Workspace, run: RunSpec, options: argparse.Namespace) -> events.
     if started is None or state_of(folder) not in ("finished", "stopped"):
         raise UserError("The run did not finish.", "It is {state}.", "Start it again.", state=state_of(folder))
     return started
+
+
+def _rests(ws: Workspace, folder: Path) -> bool:
+    """Whether nothing more will happen by itself."""
+    state = state_of(folder)
+    return state in ENDED or state == "paused" or state == "interrupted" and exit_of(folder) is not None and not resumes(ws, folder)
 
 
 def _outcome(ws: Workspace, run: RunSpec, options: argparse.Namespace, started: events.Started, seconds: float) -> dict[str, Any]:

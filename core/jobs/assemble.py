@@ -13,6 +13,7 @@ from core.evaluation.judge import evaluate
 from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, write_report
 from core.events import Preparing, Step, read
+from core.jobs.room import items_at_once
 from core.jobs.runs import BEST, FIRST, FIRST_REPORT
 from core.jobs.usage import learn
 from core.models.answers import Answers, answers_of
@@ -21,12 +22,12 @@ from core.models.build import architecture, build
 from core.models.catalog import find
 from core.models.shares import SHARE
 from core.shelf import Shelf
-from core.specs import Precision, RunSpec, SplitName
+from core.specs import FreezePlan, Precision, RunSpec, SplitName
 from core.tasks.registry import TASKS, Preprocess
 from core.training.activations import behind
 from core.training.change import Source, changes, source_of, write_changes
 from core.training.devices import best_device
-from core.training.machine import load_machine, record_precision, record_speed
+from core.training.machine import load_machine, record_most, record_precision, record_speed
 from core.training.pairs import head_alone
 from core.training.precision import faster_precision, forward_items_per_s
 from core.workspace import Workspace
@@ -46,6 +47,13 @@ class Parts:
     source: Source
     """What will learn, as it was."""
 
+    def bytes(self, plan: FreezePlan) -> tuple[int, int]:
+        """Of the weights that learn, and of all."""
+        learning, trained = 0, set(plan.trained())
+        for block in self.network.blocks:
+            learning += sum(p.numel() for p in self.network.learning(block).values()) if block.name in trained else 0
+        return 4 * learning, 4 * sum(p.numel() for p in self.network.parameters())
+
 
 class Progress(Protocol):
     """Told of the preparation as (done, total): files read, bytes of weights fetched. May raise to give up."""
@@ -55,15 +63,16 @@ class Progress(Protocol):
     def fetching(self, done: int, total: int) -> None: ...
 
 
-def assemble(ws: Workspace, run: RunSpec, progress: Progress) -> Parts:
-    """Read the data and build the network of a run. Raises `UserError` when either is not to be had."""
+def assemble(ws: Workspace, run: RunSpec, progress: Progress, precision: Precision | None = None) -> Parts:
+    """Read the data and build the network of a run. `precision`: the one that it began in, of a run that goes on. Raises `UserError` when
+    either is not to be had."""
     row, version = find(run.model.key, ws), load_version(ws, run.data)
     network = build(row, _answers(version, run), run.config.seed, pretrained=run.model.pretrained, progress=progress.fetching, store=ws.models)
     network.to(best_device())
     info = TASKS[run.data.task]
     preprocess = info.facts().preprocess(ws, row, run.config)
     splits = info.load().splits(ws, run.data, version, preprocess, run.config, None if _begins_at_rest(run) else progress.reading)
-    precision = _measured(ws, run, network, preprocess)
+    precision = precision or _measured(ws, run, network, preprocess)
     source = source_of(network, run.plan)
     if run.plan.adapted():
         from core.models.lora import adapt  # here: the library behind it takes seconds
@@ -96,6 +105,24 @@ def _begins_at_rest(run: RunSpec) -> bool:
     """Whether the run begins by storing what a frozen part gives: items are then read while that is computed, so that the first ones are
     soon there, and the log says how fast the model is (`_learn_speed`)."""
     return run.config.store_activations and run.plan.blocks[0].state == "frozen"
+
+
+def most_at_once(ws: Workspace, run: RunSpec, folder: Path) -> int:
+    """How many items are computed at once: the batch, or what memory has allowed for before, this run or another one of its kind."""
+    known = (items_at_once(folder), load_machine(ws).most.get(_kind(run)))
+    return min([run.config.batch_size, *(most for most in known if most)])
+
+
+def remember_most(ws: Workspace, run: RunSpec, most: int) -> None:
+    """So many items at once were not too many, where it was less than the batch."""
+    if most < run.config.batch_size:
+        record_most(ws, _kind(run), most)
+
+
+def _kind(run: RunSpec) -> str:
+    """What memory depends on besides the number of items."""
+    trains = [str(i) for i, block in enumerate(run.plan.blocks) if block.state != "frozen"]
+    return f"{run.model.key} {run.config.input_size or ''} {run.config.max_tokens or ''} {','.join(trains)}"
 
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:

@@ -14,7 +14,7 @@ from typing import Literal
 import psutil
 
 from core.jobs import side_jobs
-from core.jobs.runs import ENDED, state_of
+from core.jobs.life import LIVING, state_of
 from core.jobs.side_jobs import Kind, Report
 from core.models.catalog import find
 from core.models.rows import ModelRow
@@ -66,7 +66,7 @@ def measure(ws: Workspace, wish: Wish) -> State:
 
 def anybody_learns(ws: Workspace) -> bool:
     """Whether any run, whoever's, has not ended."""
-    return any(not (path.parent / "exit.json").is_file() and state_of(path.parent) not in ENDED for path in ws.runs.glob("*/run.json"))
+    return any(not (path.parent / "exit.json").is_file() and state_of(path.parent) in LIVING | {"queued"} for path in ws.runs.glob("*/run.json"))
 
 
 def _alike(ws: Workspace, one: Wish, other: Wish) -> bool:

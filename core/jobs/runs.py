@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,10 @@ from core import events
 from core.data.facts import Facts, load_facts
 from core.data.health.check import holds
 from core.data.versions import Version, load_dataset, load_version
-from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
-from core.jobs.processes import ProcessId, alive
+from core.errors import DataError, ModelError, NotAllowed, NotANumber, NotFound, SettingsError, UserError
+from core.events import RunState
+from core.jobs.about import About, about, say
+from core.jobs.life import CONTROL, ENDED, EXIT, LIVING, RESTING, IllegalChange, change, state_of
 from core.models import heads
 from core.models.catalog import ModelRow, find, torch_home
 from core.models.from_runs import keep_source
@@ -26,26 +29,20 @@ from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, fr
 from core.tasks.registry import TASKS
 from core.workspace import Workspace, new_id, write_atomic
 
-RunState = Literal["queued", "preparing", "running", "finished", "stopped", "discarded", "failed", "interrupted"]
-ENDED: frozenset[RunState] = frozenset({"finished", "stopped", "discarded", "failed", "interrupted"})
-Wish = Literal["keep", "discard"]
-END_BYTES = 1 << 16
+LAST, RETRIES = "last.safetensors", "retries"
+"""In a run's folder: where its training stands (`core.training.checkpoint`), and how often it was resumed by itself."""
+Wish = Literal["pause", "keep", "discard"]
 BEST, FIRST, FIRST_REPORT = "best", "first", "first.json"
 """In a run's folder: the bundle of what it has learned; that of the head alone, while the rest still learns, and its report, which stays."""
+FAULTS: dict[type[UserError], str] = {NotANumber: "nan", DataError: "data", ModelError: "weights"}
+"""Failures that have a name, by the error that tells of them."""
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a run ended, as its worker (or, for a run that never started, the supervisor) wrote it."""
-    state: RunState
-    t: float
-
-
 def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: FreezePlan, config: TrainConfig,
-           request: str = "") -> RunSpec:
+           request: str = "", bring: Callable[[Path], None] | None = None) -> RunSpec:
     """Put a run into the queue. The same `request` (an id that a form makes once) for the same experiment never makes a second run;
-    for another one, as from a second tab that opened with it, it makes a run of its own.
+    for another one, as from a second tab that opened with it, it makes a run of its own. `bring`: puts into its folder what it begins with.
 
     Raises `NotAllowed` for somebody else's dataset or request, `NotFound` when the data is gone, `DataError` while copies cross its
     split, `ModelError` for a model that is unknown or made for other data, and `SettingsError` when plan or input size don't fit it.
@@ -70,6 +67,9 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
         for name, folder in (("torch_home", torch_home()), ("hub_folder", hub_folder())):
             write_atomic(ws.run(run.id) / name, os.fsencode(folder.absolute()))
         keep_source(ws, run.id, row)
+        if bring:
+            bring(ws.run(run.id))
+        append(ws.run(run.id), events.Changed("queued"))
         write_atomic(ws.run(run.id) / "run.json", to_json(run, indent=1))  # last: from now on a supervisor takes it
     return run
 
@@ -98,14 +98,19 @@ def _check_leaks(version: Version, facts: Facts) -> None:
 
 
 def load_run(ws: Workspace, run_id: str, owner: str) -> RunSpec:
-    """Raises `NotFound`, or `NotAllowed` for somebody else's run."""
-    path = ws.run(run_id) / "run.json"
-    if not path.is_file():
-        raise NotFound("This run is not here.", "It was deleted, or it belongs to another workspace.", "Choose another run.")
-    run = from_json(RunSpec, path.read_bytes())
+    """The owner's run, by its present name. Raises `NotFound`, also for one that was deleted, or `NotAllowed` for somebody else's run."""
+    run = watch_run(ws, run_id)
     if run.owner != owner:
-        raise NotAllowed("This run belongs to somebody else.", "Only its owner can open it.", "Start your own run.")
+        raise NotAllowed("This run belongs to somebody else.", "Only its owner can change it.", "Start your own run.")
     return run
+
+
+def watch_run(ws: Workspace, run_id: str) -> RunSpec:
+    """Anybody's run, for whoever knows its address: to be looked at. Raises `NotFound`."""
+    path = ws.run(run_id) / "run.json"
+    if not path.is_file() or about(path.parent).deleted:
+        raise NotFound("This run is not here.", "It was deleted, or it belongs to another workspace.", "Choose another run.")
+    return _named(from_json(RunSpec, path.read_bytes()), about(path.parent))
 
 
 def list_runs(ws: Workspace, owner: str) -> list[RunSpec]:
@@ -113,56 +118,130 @@ def list_runs(ws: Workspace, owner: str) -> list[RunSpec]:
     return _runs_of(owner, ws.runs.glob("*/run.json"))
 
 
+def deleted_runs(ws: Workspace, owner: str) -> list[RunSpec]:
+    """Those that can be taken back, the one deleted last first."""
+    found = [(said.deleted, run) for path in ws.runs.glob("*/about.json")
+             if (said := about(path.parent)).deleted and not said.expired and (run := _readable(path.parent / "run.json")) and run.owner == owner]
+    return [run for _, run in sorted(found, key=lambda pair: -pair[0])]
+
+
 def active_runs(ws: Workspace, owner: str) -> list[RunSpec]:
-    """Those that have not ended, newest first. Cheap however many have: theirs are not read."""
-    waiting = (path for path in ws.runs.glob("*/run.json") if not (path.parent / "exit.json").is_file())
-    return [run for run in _runs_of(owner, waiting) if state_of(ws.run(run.id)) not in ENDED]
+    """Those that wait or learn, newest first. Cheap however many do neither: theirs are not read."""
+    waiting = (path for path in ws.runs.glob("*/run.json") if not (path.parent / EXIT).is_file())
+    return [run for run in _runs_of(owner, waiting) if state_of(ws.run(run.id)) in LIVING | {"queued"}]
 
 
 def check_unused(ws: Workspace, key: str) -> None:
     """Raises `ModelError` while a run of anybody waits for a model, or learns with it: its files must stay until the run has ended.
     `key`: a model, or the beginning of the keys of several."""
     for path in ws.runs.glob("*/run.json"):
-        if not (path.parent / "exit.json").is_file() and (run := _readable(path)) and run.model.key.startswith(key) and state_of(path.parent) not in ENDED:
+        if state_of(path.parent) not in ENDED and (run := _readable(path)) and run.model.key.startswith(key):
             raise ModelError("A run needs this model.", "“{run}” has not ended yet.", "Wait until it has, or discard it.", run=run.name)
 
 
 def _runs_of(owner: str, paths: Iterable[Path]) -> list[RunSpec]:
-    found = (_readable(path) for path in paths)
-    return sorted((run for run in found if run is not None and run.owner == owner), key=lambda run: -run.created)
+    found = [run for path in paths if (run := _readable(path)) and run.owner == owner and not about(path.parent).deleted]
+    return sorted(found, key=lambda run: -run.created)
 
 
 def _readable(path: Path) -> RunSpec | None:
     try:
-        return from_json(RunSpec, path.read_bytes())
+        return _named(from_json(RunSpec, path.read_bytes()), about(path.parent))
     except (SettingsError, FileNotFoundError) as error:
         log.warning("run %s is left out: %s", path.parent.name, error)
         return None
 
 
-def steer(ws: Workspace, run: RunSpec, wish: Wish) -> None:
-    """Ask a run to end; it does so within a step. A run that has ended stays as it is."""
-    write_atomic(ws.run(run.id) / "control", wish.encode())
+def _named(run: RunSpec, said: About) -> RunSpec:
+    return replace(run, name=said.name) if said.name else run
 
 
-def wish_of(folder: Path) -> Literal["go", "keep", "discard"]:
+# ---- what its owner may do; each is done within a step, or at once ----
+
+def pause(ws: Workspace, run: RunSpec) -> None:
+    """Let it free the machine, or leave the queue; it goes on where it was when it is resumed."""
+    _steer(ws, run, "pause", at_once=("queued",), to="paused")
+
+
+def keep(ws: Workspace, run: RunSpec) -> None:
+    """End it with the best model so far. One that rests is taken up for that alone."""
+    folder = ws.run(run.id)
+    if state_of(folder) in RESTING:
+        if not (folder / LAST).is_file():
+            raise IllegalChange("There is nothing to keep yet.", "The training has not come that far.", "Resume it, or discard it.")
+        change(folder, "queued", wish="keep")
+    else:
+        _steer(ws, run, "keep")
+
+
+def discard(ws: Workspace, run: RunSpec) -> None:
+    """End it without a model. For some days it can be resumed all the same (`resume`)."""
+    _steer(ws, run, "discard", at_once=("queued", "paused", "interrupted", "failed"), to="discarded")
+
+
+def resume(ws: Workspace, run: RunSpec) -> None:
+    """Let it go on where it was: one that was paused, was interrupted, failed or was discarded."""
+    (ws.run(run.id) / RETRIES).unlink(missing_ok=True)
+    change(ws.run(run.id), "queued")
+
+
+def delete(ws: Workspace, run: RunSpec) -> None:
+    """Put it out of sight; for some days it can be taken back. Raises `IllegalChange` for one that waits or learns."""
+    if state_of(ws.run(run.id)) in LIVING | {"queued"}:
+        raise IllegalChange("A run that waits or learns can't be deleted.", "Somebody may be watching it.", "Discard it first.")
+    say(ws.run(run.id), deleted=time.time())
+
+
+def undelete(ws: Workspace, run_id: str, owner: str) -> None:
+    """Raises `NotAllowed` for somebody else's."""
+    run = _readable(ws.run(run_id) / "run.json")
+    if run is None or run.owner != owner:
+        raise NotAllowed("This run belongs to somebody else.", "Only its owner can change it.", "Start your own run.")
+    say(ws.run(run_id), deleted=0.0)
+
+
+def longer(ws: Workspace, run: RunSpec, epochs: int, request: str = "") -> RunSpec:
+    """A new run that goes on for so many more epochs from where one ended, which stays as it is.
+
+    Raises `NotFound` when it is no longer known where that was, and what `submit` raises."""
+    before = ws.run(run.id)
+    if not (before / LAST).is_file():
+        raise NotFound("This run can't be trained longer.", "Where it ended was not kept.", "Run it again with more epochs.")
+    ended = [event for event in events.read(before / "events.jsonl") if isinstance(event, events.EpochEnd)]
+    config = replace(run.config, epochs=min(1000, ended[-1].epoch + epochs if ended else epochs), preset="custom")
+
+    def bring(folder: Path) -> None:
+        shutil.copyfile(before / LAST, folder / LAST)
+        for event in events.read(before / "events.jsonl"):
+            if isinstance(event, (events.Started, events.Step, events.EpochEnd)):
+                append(folder, replace(event, epochs=config.epochs) if isinstance(event, events.Started) else event)
+    return submit(ws, run.owner, run.data, run.model, run.plan, config, request, bring)
+
+
+def can_go_on(ws: Workspace, run: RunSpec) -> bool:
+    """Whether `longer` would find where it ended."""
+    return state_of(ws.run(run.id)) in ("finished", "stopped") and (ws.run(run.id) / LAST).is_file()
+
+
+def _steer(ws: Workspace, run: RunSpec, wish: Wish, at_once: tuple[RunState, ...] = (), to: RunState = "paused") -> None:
+    """Ask its worker; what no worker has is changed here."""
+    folder = ws.run(run.id)
+    now = state_of(folder)
+    if now in LIVING:
+        write_atomic(folder / CONTROL, wish.encode())
+    elif now in at_once:
+        change(folder, to)
+    elif now != to:
+        raise IllegalChange("This can't be done now.", "The run is {now}, and can't become {to} from that.", "Reload the page to see what can.",
+                            now=now, to=to)
+
+
+def wish_of(folder: Path) -> Literal["go", "pause", "keep", "discard"]:
     try:
-        wish = (folder / "control").read_text("utf-8")
+        wish = (folder / CONTROL).read_text("utf-8")
     except FileNotFoundError:
         return "go"
-    return wish if wish in ("keep", "discard") else "go"  # type: ignore[return-value]
-
-
-def state_of(folder: Path) -> RunState:
-    """Derived from what is on disk and a look at the process, never from memory."""
-    if (end := folder / "exit.json").is_file():
-        return from_json(Exit, end.read_bytes()).state
-    if not (worker := folder / "worker.json").is_file():
-        return "queued"
-    who = from_json(ProcessId, worker.read_bytes())
-    if alive(who):
-        return "running" if _has_steps(folder) else "preparing"
-    return from_json(Exit, end.read_bytes()).state if end.is_file() else "interrupted"  # it may have ended while we looked
+    return wish if wish in ("pause", "keep", "discard") else "go"  # type: ignore[return-value]
 
 
 def bundle_of(folder: Path) -> Path | None:
@@ -170,29 +249,18 @@ def bundle_of(folder: Path) -> Path | None:
     return next((folder / name for name in (BEST, FIRST) if (folder / name / "bundle.json").is_file()), None)
 
 
-def write_exit(folder: Path, state: RunState) -> None:
-    write_atomic(folder / "exit.json", to_json(Exit(state, time.time())))
+def write_failure(folder: Path, error: UserError, kind: str = "") -> None:
+    append(folder, failure(error, kind=kind))
+    change(folder, "failed")
 
 
-def write_failure(folder: Path, error: UserError) -> None:
-    append(folder, failure(error))
-    write_exit(folder, "failed")
-
-
-def failure(error: UserError, detail: str = "") -> events.Failed:
-    return events.Failed(error.title, error.cause, error.fix, error.plain_params(), detail)
+def failure(error: UserError, detail: str = "", kind: str = "") -> events.Failed:
+    found = kind or next((name for fault, name in FAULTS.items() if isinstance(error, fault)), "")
+    return events.Failed(error.title, error.cause, error.fix, error.plain_params(), detail, found)
 
 
 def append(folder: Path, event: events.Event) -> None:
-    with (folder / "events.jsonl").open("ab") as log:
-        log.write(events.encode(event))
-
-
-def _has_steps(folder: Path) -> bool:
-    """Looks at the end of the log first: this is asked several times a second, and a log grows to megabytes."""
-    path = folder / "events.jsonl"
-    size = path.stat().st_size if path.is_file() else 0
-    return any(b'"type":"step"' in events.tail(path, start)[0] for start in dict.fromkeys((max(0, size - END_BYTES), 0)))
+    events.append(folder / "events.jsonl", event)
 
 
 def _next_name(ws: Workspace, owner: str, dataset: str) -> str:

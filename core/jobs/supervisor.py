@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,15 +12,36 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.errors import UserError
-from core.events import Discarded
+from core.errors import SettingsError, UserError
+from core.events import RunState
+from core.jobs.about import about
 from core.jobs.import_job import sweep
-from core.jobs.processes import start_module
-from core.jobs.runs import ENDED, RunState, append, state_of, wish_of, write_exit, write_failure
-from core.specs import RunSpec, from_json
-from core.workspace import Workspace
+from core.jobs.life import (
+    BOOT_LOST,
+    CRASHED,
+    EXIT,
+    KILLED,
+    LEFT,
+    LIVING,
+    MEMORY_LOST,
+    SILENT,
+    change,
+    exit_of,
+    note_interruption,
+    state_of,
+    worker_of,
+)
+from core.jobs.oom import kills
+from core.jobs.options import options
+from core.jobs.processes import boot_id, start_module
+from core.jobs.queue import Use, Waiting, gpus, in_order, last_use, note_use, slots, threads_each, waiting_one
+from core.jobs.room import NO_MEMORY, fewer
+from core.jobs.runs import RETRIES, wish_of, write_failure
+from core.jobs.tidy import tidy
+from core.workspace import Workspace, write_atomic
 
-SLOTS = 1
+RESUMED_BY_ITSELF = "It goes on by itself from where it was."
+"""Why it waits again, as a key of the translation catalogue."""
 LOOK_SECONDS = 0.1
 IDLE_SECONDS = 120.0
 """How long it stays when nothing runs and no page is open: its warm worker takes half a gigabyte."""
@@ -28,6 +49,10 @@ WANTED = "supervisor.wanted"
 """Touched by whoever may soon need a run started."""
 LOCK_SECONDS = 2.0
 """Whoever asks whether a supervisor is there holds its lock for a moment: a new one must not take that for another supervisor."""
+USE_SECONDS = 5.0
+TIDY_SECONDS = 600.0
+RESUME_WITHIN_SECONDS = 24 * 3600.0
+"""Who comes back after longer decides for themselves what shall go on."""
 WARM_AGAIN_SECONDS = 60.0
 """A warm worker that ended by itself is not replaced before this: where the libraries are broken, none would live long."""
 log = logging.getLogger(__name__)
@@ -35,11 +60,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Seen:
-    """`ended`: folders that need no second look. `warm_from`: when a warm worker may be started, by the monotonic clock."""
-    ended: set[str] = field(default_factory=set)
-    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """`settled`: folders that need no second look while their `exit.json` is the same. `workers`: by the run's id. `warm_from`: when a warm
+    worker may be started, by the monotonic clock; `warm_gpu`: the card that it has, empty for none of its own."""
+    settled: dict[str, int] = field(default_factory=dict)
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     warm: subprocess.Popen[bytes] | None = None
     warm_from: float = 0.0
+    warm_gpu: str = ""
+    gpus: dict[str, str] = field(default_factory=dict)
+    use: Use = field(default_factory=Use)
+    noted: float = float("-inf")
+    tidied: float = float("-inf")
 
 
 def ensure_supervisor(ws: Workspace) -> None:
@@ -62,7 +93,7 @@ _started: dict[Path, subprocess.Popen[bytes]] = {}
 def supervise(ws: Workspace) -> None:
     """Run until nothing has happened, and nobody has asked, for `IDLE_SECONDS`. Runs go on when this process dies: the next one
     finds them."""
-    seen, busy, asked = _Seen(), time.monotonic(), 0.0
+    seen, busy, asked = _Seen(use=last_use(ws)), time.monotonic(), 0.0
     while time.monotonic() - busy < IDLE_SECONDS:
         wanted = _last_wanted(ws)
         if _look(ws, seen) or wanted != asked:
@@ -81,61 +112,143 @@ def _last_wanted(ws: Workspace) -> float:
 
 def _look(ws: Workspace, seen: _Seen) -> bool:
     """One round: who runs, who waits, who may start. True while there is anything to do."""
-    seen.children = [child for child in seen.children if child.poll() is None]
-    waiting: list[tuple[float, Path]] = []
-    running = 0
+    waiting, running = list[Waiting](), list[Waiting]()
     for folder in ws.runs.iterdir():
-        if folder.name in seen.ended or not (folder / "run.json").is_file():
+        if not (folder / "run.json").is_file() or seen.settled.get(folder.name) == (mark := _mark(folder)):
             continue
-        state = _state(folder)
-        if state in ENDED:
-            shutil.rmtree(folder / "activations", ignore_errors=True)  # a worker that was killed could not
-            seen.ended.add(folder.name)
-        elif state == "queued":
-            waiting.append((folder.joinpath("run.json").stat().st_mtime, folder))
-        else:
-            running += 1
-    for _, folder in sorted(waiting):
-        if wish_of(folder) != "go":
-            append(folder, Discarded())
-            write_exit(folder, "discarded")
-        elif running < SLOTS:
-            _start(ws, folder, seen)
-            running += 1
-    if not running:
+        try:
+            state = _attended(ws, folder, seen)
+            if state in LIVING:
+                running.append(waiting_one(folder))
+            elif state == "queued" and (one := _readable(folder)):
+                waiting.append(one)
+            else:
+                seen.settled[folder.name] = mark
+        except (UserError, OSError) as error:  # one damaged folder, or a full disk, must not keep all others waiting
+            log.warning("run %s is left out: %s", folder.name, error)
+            if isinstance(error, UserError):
+                seen.settled[folder.name] = mark
+    _note_use(ws, seen, running)
+    at_work = [one.owner for one in running]
+    for one in in_order(waiting, {owner: at_work.count(owner) for owner in at_work}, seen.use):
+        if len(running) < slots(ws) and _start(ws, one.folder, seen):
+            running.append(one)
+    if len(running) < slots(ws):
         _keep_warm(ws, seen)
+    if time.monotonic() - seen.tidied > TIDY_SECONDS:
+        seen.tidied = time.monotonic()
+        tidy(ws)
     return bool(waiting or running)
 
 
-def _state(folder: Path) -> RunState:
-    """One damaged folder must not keep all others waiting."""
+def _readable(folder: Path) -> Waiting | None:
+    """A damaged run fails, where it can."""
     try:
-        return state_of(folder)
-    except UserError as error:
-        log.warning("run %s is left out: %s", folder.name, error)
-        return "failed"
-
-
-def _start(ws: Workspace, folder: Path, seen: _Seen) -> None:
-    """Hand the run to the warm worker and wait until it says that it has it."""
-    try:
-        from_json(RunSpec, (folder / "run.json").read_bytes())
-    except UserError as error:
+        return waiting_one(folder)
+    except SettingsError as error:
         write_failure(folder, error)
-        return
-    worker = seen.warm if seen.warm and seen.warm.poll() is None else _new_worker(ws)
-    seen.warm = None
+        return None
+
+
+def _mark(folder: Path) -> int:
+    """Another number whenever the run was left in another way; 0 while it was not."""
+    try:
+        return (folder / EXIT).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _attended(ws: Workspace, folder: Path, seen: _Seen) -> RunState:
+    """A run's state, after what is to be done about one whose worker is gone, or that nobody wants any more."""
+    worker = seen.workers.get(folder.name)
+    code = worker.poll() if worker else None
+    state = state_of(folder)
+    if state == "queued" and (wish := wish_of(folder)) in ("pause", "discard"):
+        change(folder, "paused" if wish == "pause" else "discarded")
+    elif state == "interrupted":
+        why, params = _reason(folder, code)
+        note_interruption(folder, why, **params)
+        _after_interruption(ws, folder)
+    if state not in LIVING:
+        seen.workers.pop(folder.name, None)
+    return state_of(folder)
+
+
+def _reason(folder: Path, code: int | None) -> tuple[str, dict[str, str | int | float]]:
+    """Why a worker is gone. `code`: its exit code; None where it was started by an earlier supervisor."""
+    worker = worker_of(folder)
+    if worker and worker.boot and worker.boot != boot_id():
+        return BOOT_LOST, {}
+    if code in (None, -signal.SIGKILL) and worker and kills() > worker.kills:
+        return MEMORY_LOST, {}
+    if code is None:
+        return SILENT, {}
+    if code in (-signal.SIGKILL, -signal.SIGTERM):
+        return KILLED, {}
+    return (CRASHED, {"signal": signal.Signals(-code).name}) if code < 0 else (LEFT, {"code": code})
+
+
+def _after_interruption(ws: Workspace, folder: Path) -> None:
+    """What its owner wished last is still done; else it is resumed, if it may be."""
+    wish, end = wish_of(folder), exit_of(folder)
+    if wish == "pause":
+        change(folder, "paused")
+    elif wish == "discard":
+        change(folder, "discarded")
+    elif wish == "keep":
+        change(folder, "queued", wish=wish)
+    elif end and end.why == MEMORY_LOST and not fewer(folder):
+        write_failure(folder, NO_MEMORY, "memory")
+    elif end and (end.why == MEMORY_LOST or resumes(ws, folder)):
+        if end.why != MEMORY_LOST:
+            write_atomic(folder / RETRIES, str(retries(folder) + 1).encode())
+        change(folder, "queued", RESUMED_BY_ITSELF)
+
+
+def resumes(ws: Workspace, folder: Path) -> bool:
+    """Whether an interrupted run goes on by itself."""
+    log_of = folder / "events.jsonl"
+    fresh = log_of.is_file() and time.time() - log_of.stat().st_mtime < RESUME_WITHIN_SECONDS
+    return fresh and retries(folder) < options(ws).retries and not about(folder).deleted
+
+
+def retries(folder: Path) -> int:
+    """How often it was resumed by itself since its owner did that."""
+    try:
+        return int((folder / RETRIES).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _note_use(ws: Workspace, seen: _Seen, running: list[Waiting]) -> None:
+    now = time.time()
+    since = min(max(0.0, now - seen.use.t), 10 * LOOK_SECONDS)
+    seen.use = seen.use.at(now)
+    for one in running:
+        seen.use = seen.use.plus(one.owner, since)
+    if running and time.monotonic() - seen.noted > USE_SECONDS:
+        seen.noted = time.monotonic()
+        note_use(ws, seen.use)
+
+
+def _start(ws: Workspace, folder: Path, seen: _Seen) -> bool:
+    """Hand the run to the warm worker and wait until it says that it has it; whether it has."""
+    if not (seen.warm and seen.warm.poll() is None):
+        seen.warm = _new_worker(ws, seen)
+    worker, seen.warm = seen.warm, None
     try:
         worker.stdin.write(os.fsencode(folder) + b"\n")  # type: ignore[union-attr]
         worker.stdin.close()  # type: ignore[union-attr]
     except OSError:
         log.warning("a worker ended while it was given a run")  # its exit is seen below
-    seen.children.append(worker)
-    while worker.poll() is None and not (folder / "worker.json").is_file():
+    seen.workers[folder.name], seen.gpus[folder.name] = worker, seen.warm_gpu
+    while worker.poll() is None and state_of(folder) == "queued":
         time.sleep(0.02)
-    if not (folder / "worker.json").is_file():
+    if state_of(folder) == "queued":
         write_failure(folder, UserError("The training process did not start.", "It ended with code {code}.",
                                         "Start the run again; the log of the workspace says more.", code=worker.returncode))
+        return False
+    return True
 
 
 def _keep_warm(ws: Workspace, seen: _Seen) -> None:
@@ -143,11 +256,19 @@ def _keep_warm(ws: Workspace, seen: _Seen) -> None:
         log.warning("a waiting worker ended with code %s", seen.warm.returncode)
         seen.warm, seen.warm_from = None, time.monotonic() + WARM_AGAIN_SECONDS
     if seen.warm is None and time.monotonic() >= seen.warm_from:
-        seen.warm = _new_worker(ws)
+        seen.warm = _new_worker(ws, seen)
 
 
-def _new_worker(ws: Workspace) -> subprocess.Popen[bytes]:
-    return start_module("core.jobs.worker", [], log=ws.root / "workers.log", stdin=subprocess.PIPE)
+def _new_worker(ws: Workspace, seen: _Seen) -> subprocess.Popen[bytes]:
+    """With a card of its own where there are several, else with its part of the cores."""
+    cards = gpus()
+    if len(cards) > 1:
+        taken = [seen.gpus.get(name, "") for name in seen.workers]
+        seen.warm_gpu = min(cards, key=taken.count)
+        environment = {"CUDA_VISIBLE_DEVICES": seen.warm_gpu}
+    else:
+        environment = {} if slots(ws) == 1 else {"OMP_NUM_THREADS": str(threads_each(ws)), "MKL_NUM_THREADS": str(threads_each(ws))}
+    return start_module("core.jobs.worker", [], log=ws.root / "workers.log", stdin=subprocess.PIPE, environment=environment)
 
 
 def main() -> None:

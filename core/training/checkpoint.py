@@ -1,15 +1,27 @@
-"""The trained part of a network as one safetensors file. Frozen blocks never change, so they are not written again."""
+"""What has been learned so far, and tensors on disk that are whole or not there.
+
+    last.safetensors      the newest, proved readable before the one before it gives way
+    previous.safetensors  the one before it
+"""
 from __future__ import annotations
 
+import json
+import logging
 import os
+import sys
+import zlib
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from core.models.blocks import Network
 from core.specs import FreezePlan
+
+LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
+log = logging.getLogger(__name__)
 
 
 def copy_trained(network: Network, plan: FreezePlan) -> dict[str, Tensor]:
@@ -33,14 +45,75 @@ def restore_trained(network: Network, tensors: dict[str, Tensor]) -> None:
             here[name].copy_(tensor)
 
 
-def save_trained(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Written beside the old file first, so that a crash leaves one whole file."""
-    temporary = path.with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def keep(folder: Path, tensors: dict[str, Tensor], facts: bytes) -> None:
+    """Write tensors and what is to be known of them. What was kept before is given up only when this has been read back.
+
+    Raises `OSError`, or `SafetensorError` where the disk is full; nothing has changed then."""
+    new = folder / f"{LAST}.part"
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, {"facts": facts.decode(), "sum": str(_sum(tensors))})
+        _to_disk(new)
+        if _read(new) is None:
+            raise OSError("what was written can't be read back")
+        if (folder / LAST).exists():
+            os.replace(folder / LAST, folder / PREVIOUS)
+        os.replace(new, folder / LAST)
+    finally:
+        new.unlink(missing_ok=True)
+    _to_disk(folder)
 
 
-def load_trained(path: Path) -> dict[str, Tensor]:
-    return load_file(path)
+def kept(folder: Path) -> tuple[dict[str, Tensor], bytes] | None:
+    """The newest that is whole, with what is to be known of it; None where nothing was kept."""
+    return next((found for name in (LAST, PREVIOUS) if (found := _read(folder / name))), None)
+
+
+def facts_of(folder: Path) -> bytes | None:
+    """As `kept`, without the tensors. It may be that of one whose tensors are damaged."""
+    for name in (LAST, PREVIOUS):
+        try:
+            with safe_open(folder / name, "pt") as file:
+                return file.metadata()["facts"].encode()
+        except (FileNotFoundError, SafetensorError):
+            continue
+    return None
+
+
+def forget(folder: Path) -> None:
+    for name in (LAST, PREVIOUS, f"{LAST}.part"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], bytes] | None:
+    """None where there is no such file, or one that was cut short or changed."""
+    try:
+        with safe_open(path, "pt") as file:
+            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError) as error:
+        log.warning("%s is left aside: %s", path, error)
+        return None
+    if not about or about.get("sum") != str(_sum(tensors)):
+        log.warning("%s is left aside: its contents have changed", path)
+        return None
+    return tensors, about["facts"].encode()
+
+
+def _sum(tensors: dict[str, Tensor]) -> int:
+    """Of all names, shapes and bits."""
+    found = zlib.crc32(json.dumps({name: [str(tensors[name].dtype), *tensors[name].shape] for name in sorted(tensors)}).encode())
+    for name in sorted(tensors):
+        flat = tensors[name].detach().cpu().contiguous().view(-1)
+        found = zlib.crc32(flat.view(torch.uint8).numpy().data if flat.numel() else b"", found)
+    return found
+
+
+def _to_disk(path: Path) -> None:
+    if path.is_dir() and sys.platform == "win32":  # there folders can't be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

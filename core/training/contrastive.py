@@ -22,7 +22,7 @@ from core.training.devices import seed_all
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
 from core.training.pairs import MOST_PAIRS, MOST_PER_LABEL, PAIRS_A_STEP, ROUNDS
 
-Wish = Literal["", "keep", "discard"]
+Wish = Literal["", "pause", "keep", "discard"]
 
 
 def tune(run: RunSpec, network: Network, side: Split, control: Callable[[], Wish]) -> Generator[Preparing, None, Wish]:

@@ -37,3 +37,9 @@ def wait_for(device: torch.device) -> None:
     """Until what was begun on a GPU is done: before a clock is read."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what a GPU holds in reserve."""
+    if device.type != "cpu":
+        torch.accelerator.empty_cache()

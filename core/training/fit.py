@@ -5,8 +5,6 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -14,70 +12,44 @@ import torch
 from torch import Tensor
 
 from core.data.split import Split
-from core.errors import UserError
-from core.events import Discarded, Done, EpochEnd, Event, Notice, Saved, Started, Step
-from core.models.blocks import Network
+from core.errors import NotANumber, UserError, out_of_memory
+from core.events import Discarded, Done, EpochEnd, Event, Notice, Paused, Resumed, Smaller, Started, Step
+from core.models.blocks import Network, State
 from core.models.shares import outputs
 from core.objectives import objective
 from core.shelf import Shelf
-from core.specs import FreezePlan, Precision, RunSpec, SplitName, TrainConfig
-from core.training import contrastive, full_batch
-from core.training.activations import SIDES, Layout, Stored, has_room, layout, storing, views_for
+from core.specs import FreezePlan, Precision, RunSpec, SplitName
+from core.training import contrastive, full_batch, micro
+from core.training.activations import Stored
 from core.training.anchor import Anchored, anchors, pull
-from core.training.checkpoint import copy_trained, restore_trained, save_trained
-from core.training.devices import quick_products, seed_all
+from core.training.checkpoint import copy_trained, restore_trained
+from core.training.devices import free_memory, quick_products, seed_all
 from core.training.losses import LOSSES, Loss, Terms
 from core.training.optim import Optimizer, build_optimizer, rate_at, set_rate, trained_parameters
 from core.training.order import batches_by_length, epoch_batches
 from core.training.pairs import head_alone
+from core.training.standing import Keeper, Progress, Sums
+from core.training.storing import layouts, store
 
-Control = Callable[[], Literal["go", "keep", "discard"]]
+Wish = Literal["go", "pause", "keep", "discard"]
+Control = Callable[[], Wish]
+Last = Done | Paused | Discarded
 REPORT_SECONDS = 0.1
 REPORTS_PER_EPOCH = 4
-SAVE_SECONDS = 5.0
 EVALUATION_BATCH = 64
 
 
-@dataclass(slots=True)
-class _Progress:
-    """Where the run stands. `best` orders epochs: the better score first, then the lower loss. Patience is counted from epoch index
-    `patience_from` on, when every block that is to train does."""
-    patience_from: int
-    step: int = 0
-    best: tuple[float, float] = (float("-inf"), float("-inf"))
-    best_epoch: int = 0
-    best_score: float | None = None
-    best_tensors: dict[str, Tensor] = field(default_factory=dict)
-    waited: int = 0
-    saved_at: float = field(default_factory=time.monotonic)
-    stop: Literal["", "keep", "discard", "early"] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """What a score is made of, over some batches. `loss`: sum over items; tensors, so that nothing waits for a device in each step."""
-    loss: Tensor = field(default_factory=lambda: torch.zeros(()))
-    counts: Tensor = field(default_factory=lambda: torch.zeros(()))
-    n: int = 0
-
-    def plus(self, mean_loss: Tensor, counts: Tensor, n: int) -> _Sums:
-        return _Sums(self.loss + mean_loss * n, self.counts + counts, self.n + n)
-
-    def joined(self, other: _Sums) -> _Sums:
-        return _Sums(self.loss + other.loss, self.counts + other.counts, self.n + other.n)
-
-    def mean_loss(self) -> float:
-        return float(self.loss) / self.n
-
-
 def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, folder: Path, control: Control,
-        precision: Precision = "fp32", shelf: Shelf | None = None) -> Iterator[Event]:
-    """Train by the run's plan and settings; afterwards the network holds the best epoch, and so does `folder/best.safetensors`.
-    Adapters that the plan asks for are there already (`core.models.lora.adapt`), and stay. What the frozen part gives is kept on
-    `shelf`, where later runs find it (None: in the folder, for this one alone).
+        precision: Precision = "fp32", shelf: Shelf | None = None, most: int | None = None) -> Iterator[Event]:
+    """Train by the run's plan and settings; afterwards the network holds the best epoch. Adapters that the plan asks for are there already
+    (`core.models.lora.adapt`), and stay. What the frozen part gives is kept on `shelf`, where later runs find it (None: in the folder, for
+    this one alone). At most `most` items are computed at once, fewer where memory runs out.
 
-    Raises `UserError` when nothing would learn or the loss is no longer a number. The order of items is a function of
-    (seed, epoch), dropout of (seed, step): what comes next never depends on what ran before in this process.
+    Where the training stands is kept in `folder` again and again. When it is found there, the training goes on from it, with the same bits
+    as if it had never ended (on a processor, with the same number of threads, which is kept too): the order of items is a function of
+    (seed, epoch), dropout of (seed, step).
+
+    Raises `UserError` when nothing would learn, `NotANumber` when the loss is no longer one, `OSError` when the disk is full.
     """
     threads, network.precision = torch.get_num_threads(), precision
     network.keeps_statistics = run.plan.batch_norm == "keep"
@@ -87,7 +59,8 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_output
         shelf.folder.mkdir(exist_ok=True)
     try:
         with quick_products() if network.device.type == "cuda" else nullcontext():
-            last = yield from _fit(run, network, splits, n_outputs, folder, control, threads, shelf)
+            last = yield from _fit(run, network, splits, n_outputs, control, Keeper(folder, network, run, threads), shelf,
+                                   most or run.config.batch_size)
         shelf.settle()
     finally:
         torch.set_num_threads(threads)
@@ -95,10 +68,10 @@ def fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_output
     yield last  # only now: whoever hears of the end goes on with the network
 
 
-def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, folder: Path, control: Control,
-         threads: int, shelf: Shelf) -> Generator[Event, None, Done | Discarded]:
+def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outputs: int, control: Control, keeper: Keeper, shelf: Shelf,
+         most: int) -> Generator[Event, None, Last]:
     """Everything but the last event, which it returns."""
-    began, plan, config = time.monotonic(), run.plan, run.config
+    plan, config = run.plan, run.config
     _check_learns(network, plan)
     steps_per_epoch = len(epoch_batches(splits["train"], config.batch_size, config.seed, 0))
     started = Started(len(splits["train"]), len(splits["val"]), len(splits["test"]), n_outputs, trained_parameters(network),
@@ -106,47 +79,62 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     loss = LOSSES[run.data.objective]
     terms = loss.terms(splits["train"].targets, n_outputs, smoothing=config.label_smoothing, weighted=config.class_weights)
     if config.optimizer == "lbfgs" and config.store_activations and (layer := full_batch.linear_head(network, plan)):
-        last = yield from full_batch.fit_head(run, network, layer, splits, terms, started, folder, shelf, lambda: _asked(control))
+        last = yield from full_batch.fit_head(run, network, layer, splits, terms, started, shelf, lambda: _asked(control))
         if last:
             return last
     yield started
-    if config.method == "contrastive":
+    learns, resumed = head_alone(plan) if config.method == "contrastive" else plan, keeper.find()
+    if config.method == "contrastive" and not resumed:
         wish = yield from contrastive.tune(run, network, splits["train"], lambda: _asked(control))
-        if wish == "discard":
-            return Discarded()
-        plan = head_alone(plan)
-    at = _Progress(max(block.from_epoch for block in plan.blocks if block.state != "frozen" and block.from_epoch < config.epochs))
-    layouts, stored = (yield from _layouts(network, splits, plan, config, shelf)), dict[int, dict[SplitName, Stored]]()
-    layer = full_batch.linear_head(network, head_alone(plan)) if config.first_model and not plan.adapted() else None
-    if layer and not full_batch.linear_head(network, plan):
-        before = yield from full_batch.first_model(run, network, layer, splits, layouts, terms, shelf, lambda: _asked(control))
+        if wish in ("pause", "discard"):
+            return _without(wish)
+    at = Progress(max(block.from_epoch for block in learns.blocks if block.state != "frozen" and block.from_epoch < config.epochs), most)
+    optimizer, anchored = build_optimizer(network, learns, config), anchors(network, learns)
+    if resumed:
+        keeper.take_up(resumed, at, optimizer)
+        yield Resumed(at.epoch, at.step)
+    parts, stored = (yield from layouts(network, splits, learns, config, shelf, at.epoch)), dict[int, dict[SplitName, Stored]]()
+    layer = full_batch.linear_head(network, head_alone(learns)) if config.first_model and not learns.adapted() else None
+    if layer and not resumed and not full_batch.linear_head(network, learns):
+        before = yield from full_batch.first_model(run, network, layer, splits, parts, terms, shelf, lambda: _asked(control))
         if before is None:
-            return Discarded()
+            return _without(_asked(control))
         stored |= before
-    stored |= yield from _store(network, splits, [one for one in layouts if one.boundary not in stored], shelf, control, at)
-    optimizer, anchored, terms = build_optimizer(network, plan, config), anchors(network, plan), terms.on(network.device)
-    for epoch in range(config.epochs):
-        if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
-            network.freeze(plan.trained_at(epoch))
+    more = yield from store(network, splits, [one for one in parts if one.boundary not in stored], shelf, lambda: _asked(control) in ("pause", "discard"))
+    if more is None:
+        return _without(_asked(control), at)
+    stored |= more
+    terms, first = terms.on(network.device), at.epoch
+    for epoch in range(first, config.epochs if not at.stop else 0):
+        if epoch == first or learns.trained_at(epoch) != learns.trained_at(epoch - 1):
+            network.freeze(learns.trained_at(epoch))
             boundary = network.frozen_prefix() if network.frozen_prefix() in stored else 0
             sides = stored.get(boundary, splits)
-            torch.set_num_threads(1 if _is_small(network, boundary) else threads)
-        if at.stop not in ("discard", "keep"):
-            totals = yield from _train_epoch(run, network, sides["train"], boundary, optimizer, anchored, loss, terms, epoch, at, control)
-        if at.stop == "discard":
-            return Discarded()
+            torch.set_num_threads(1 if _is_small(network, boundary) else keeper.threads)
+        if at.stop != "keep":
+            yield from _train_epoch(run, network, sides["train"], boundary, optimizer, anchored, loss, terms, at, control, keeper)
+        if at.stop in ("pause", "discard"):
+            yield from keeper.save(at, optimizer)
+            return _without(at.stop, at)
         if at.stop == "keep" and at.best_epoch:
             break
-        yield _end_epoch(run, network, sides, boundary, loss, terms, epoch, totals, at)
-        if at.best_epoch == epoch + 1 and time.monotonic() - at.saved_at > SAVE_SECONDS:
-            yield _save(at, folder)
+        yield _end_epoch(run, network, sides, boundary, loss, terms, at)
+        if keeper.due(epoch_ended=True):
+            yield from keeper.save(at, optimizer)
         if at.stop:
             break
-    yield _save(at, folder)
+    yield from keeper.save(at, optimizer)
     restore_trained(network, at.best_tensors)
     network.freeze(())
-    return Done(at.best_epoch, epoch + 1, at.best_score, time.monotonic() - began, early=at.stop == "early" and epoch + 1 < config.epochs,
-                stopped=at.stop == "keep")
+    return Done(at.best_epoch, at.epoch + (at.position > 0), at.best_score, keeper.seconds(at),
+                early=at.stop == "early" and at.epoch < config.epochs, stopped=at.stop == "keep")
+
+
+def _without(wish: str, at: Progress | None = None) -> Paused | Discarded:
+    """The end of a training that gives no model, or not yet."""
+    if wish != "pause":
+        return Discarded()
+    return Paused(at.epoch, at.step) if at else Paused()
 
 
 def _check_learns(network: Network, plan: FreezePlan) -> None:
@@ -161,80 +149,57 @@ def _check_learns(network: Network, plan: FreezePlan) -> None:
                         "Let one block train from the start: the head is the usual choice.")
 
 
-def _layouts(network: Network, splits: dict[SplitName, Split], plan: FreezePlan, config: TrainConfig,
-             shelf: Shelf) -> Generator[Event, None, list[Layout]]:
-    """How to store what the frozen part gives, for every one that the run will have and that there is room for."""
-    found = list[Layout]()
-    for prefix, epochs in _prefixes(network, plan, config.epochs) if config.store_activations else ():
-        if one := layout(network, splits["train"], prefix, views_for(splits["train"], epochs)):
-            if not has_room([*found, one], {name: splits[name] for name in SIDES}, shelf):
-                yield Notice("There is no room to store what the frozen part computes, so it is computed again in every epoch.")
-                break
-            found.append(one)
-    return found
-
-
-def _prefixes(network: Network, plan: FreezePlan, epochs: int) -> list[tuple[int, int]]:
-    """How many leading blocks rest, and in how many epochs. Leaves all of them at rest."""
-    found = list[int]()
-    for epoch in range(epochs):
-        if plan.trained_at(epoch) != plan.trained_at(epoch - 1):
-            network.freeze(plan.trained_at(epoch))
-        found.append(network.frozen_prefix())
-    network.freeze(())
-    return [(prefix, len(list(some))) for prefix, some in groupby(found)]
-
-
-def _store(network: Network, splits: dict[SplitName, Split], layouts: list[Layout], shelf: Shelf, control: Control,
-           at: _Progress) -> Generator[Event, None, dict[int, dict[SplitName, Stored]]]:
-    """By boundary, the sides as the frozen part gives them, all computed in one pass. Sets `at.stop` when asked to discard the run."""
-    if not layouts:
-        return {}
-    filling = storing(network, splits, layouts, shelf)
-    for event in filling.run(network):
-        yield event
-        if _asked(control) == "discard":
-            at.stop = "discard"
-            break
-    return filling.sides
-
-
 def _train_epoch(run: RunSpec, network: Network, side: Split, boundary: int, optimizer: Optimizer, anchored: list[Anchored], loss: Loss,
-                 terms: Terms, epoch: int, at: _Progress, control: Control) -> Generator[Event, None, list[float]]:
-    """One pass over the training items; returns (mean loss, mean score). Sets `at.stop` when asked to end."""
+                 terms: Terms, at: Progress, control: Control, keeper: Keeper) -> Iterator[Event]:
+    """What is left of one pass over the training items. Sets `at.stop` when asked to end."""
     config, frozen = run.config, network.frozen_prefix()
-    batches = epoch_batches(side, config.batch_size, config.seed, epoch)
-    total, window, reported = _Sums(), _Sums(), time.monotonic()
-    for position, idx in enumerate(batches):
+    batches = epoch_batches(side, config.batch_size, config.seed, at.epoch)
+    window, reported = Sums(), time.monotonic()
+    for idx in batches[at.position:]:
         rate = rate_at(config.schedule, config.learning_rate, at.step, config.epochs * len(batches))
         set_rate(optimizer, rate)
-        seed_all(network.device, config.seed * 1_000_003 + at.step)
-        batch, targets = side.augmented(idx, epoch), side.targets[idx].to(network.device)
+        batch, targets = side.augmented(idx, at.epoch), side.targets[idx].to(network.device)
         if frozen > boundary:
             batch = outputs(network, batch, frozen)
-        logits = network.run(batch, start=frozen).x
-        value = loss.loss(logits, targets, terms)
-        optimizer.zero_grad()
-        value.backward()
+        value, logits = yield from _gradients(run, network, batch, targets, frozen, loss, terms, optimizer, at)
         pull(anchored)
         optimizer.step()
-        at.step += 1
-        window = window.plus(value.detach(), loss.counts(logits.detach(), targets), len(idx))
-        last = position == len(batches) - 1
-        if last or time.monotonic() - reported > REPORT_SECONDS or (position + 1) % max(1, len(batches) // REPORTS_PER_EPOCH) == 0:
+        at.step, at.position = at.step + 1, at.position + 1
+        window = window.plus(value, loss.counts(logits, targets), len(idx))
+        last = at.position == len(batches)
+        if last or time.monotonic() - reported > REPORT_SECONDS or at.position % max(1, len(batches) // REPORTS_PER_EPOCH) == 0:
             _refuse_nan(window.mean_loss(), config.learning_rate)
-            yield Step(epoch + 1, at.step, window.mean_loss(), loss.score(window.counts), rate)
-            total, window, reported = total.joined(window), _Sums(), time.monotonic()
+            yield Step(at.epoch + 1, at.step, window.mean_loss(), loss.score(window.counts), rate)
+            at.sums, window, reported = at.sums.joined(window), Sums(), time.monotonic()
+            if keeper.due():
+                yield from keeper.save(at, optimizer)
         at.stop = _asked(control)
         if at.stop:
             break
-    total = total.joined(window)
-    return [total.mean_loss(), loss.score(total.counts)]
+    at.sums = at.sums.joined(window)
 
 
-def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, terms: Terms, epoch: int,
-               totals: list[float], at: _Progress) -> EpochEnd:
-    """Evaluate, remember the network when it is the best so far, count patience."""
+def _gradients(run: RunSpec, network: Network, batch: State, targets: Tensor, start: int, loss: Loss, terms: Terms, optimizer: Optimizer,
+               at: Progress) -> Generator[Event, None, tuple[Tensor, Tensor]]:
+    """Those of one batch: its loss and its logits. Where memory runs out, fewer items are computed at once, from now on."""
+    while True:
+        optimizer.zero_grad()
+        seed_all(network.device, run.config.seed * 1_000_003 + at.step)
+        try:
+            return micro.gradients(network, batch, targets, start, at.most, loss, terms)
+        except (RuntimeError, MemoryError) as error:
+            least = 2 if micro.statistics_train(network) else 1
+            if not out_of_memory(error) or min(at.most, len(batch)) <= least:
+                raise
+        at.most = max(least, min(at.most, len(batch)) // 2)
+        free_memory(network.device)
+        yield Smaller(at.most, least == 2)
+        yield Notice("Memory is short: {n} items are computed at once from now on. The batch stays what it was.", {"n": at.most})
+
+
+def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, terms: Terms, at: Progress) -> EpochEnd:
+    """Evaluate, remember the network when it is the best so far, count patience, and go on to the next epoch."""
+    epoch = at.epoch
     val_loss, val_score = _evaluate(network, sides["val"], boundary, loss, terms) if len(sides["val"]) else (None, None)
     if val_loss is not None:
         _refuse_nan(val_loss, run.config.learning_rate)
@@ -251,14 +216,16 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     left = max(0, patience - at.waited) if patience and val_score is not None else None
     if left == 0 and not at.stop:
         at.stop = "early"
-    return EpochEnd(epoch + 1, at.step, totals[0], totals[1], val_loss, val_score, best, left)
+    ended = EpochEnd(epoch + 1, at.step, at.sums.mean_loss(), loss.score(at.sums.counts), val_loss, val_score, best, left)
+    at.epoch, at.position, at.sums = epoch + 1, 0, Sums()
+    return ended
 
 
 def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: Terms) -> tuple[float, float]:
     """Mean loss (without smoothing and weights) and score, everything in `eval()`."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    sums = _Sums()
+    sums = Sums()
     with torch.inference_mode():
         for idx in batches_by_length(side, EVALUATION_BATCH):
             logits, targets = outputs(network, side.inputs(idx), start=boundary).x, side.targets[idx]
@@ -275,16 +242,10 @@ def _is_small(network: Network, boundary: int) -> bool:
 
 def _refuse_nan(loss: float, rate: float) -> None:
     if not math.isfinite(loss):
-        raise UserError("The loss is no longer a number.", "At learning rate {rate} the training broke.",
+        raise NotANumber("The loss is no longer a number.", "At learning rate {rate} the training broke.",
                         "Start again with a learning rate of {better}.", rate=f"{rate:.2g}", better=f"{rate / 10:.1g}")
 
 
-def _asked(control: Control) -> Literal["", "keep", "discard"]:
+def _asked(control: Control) -> Literal["", "pause", "keep", "discard"]:
     wish = control()
     return "" if wish == "go" else wish
-
-
-def _save(at: _Progress, folder: Path) -> Saved:
-    save_trained(folder / "best.safetensors", at.best_tensors)
-    at.saved_at = time.monotonic()
-    return Saved(at.best_epoch)

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -18,20 +17,21 @@ from torch import Tensor, nn
 
 from core.data.split import Split
 from core.errors import UserError
-from core.events import Discarded, Done, EpochEnd, Event, FirstModel, Notice, Saved, Started, Step
+from core.events import Discarded, Done, EpochEnd, Event, FirstModel, Notice, Paused, Started, Step
 from core.models.blocks import Network, State
 from core.objectives import objective
 from core.shelf import Shelf
 from core.specs import FreezePlan, RunSpec, SplitName
 from core.training.activations import SIDES, AsTheyAre, Filling, Layout, Stored, has_room, layout, storing, views_for
-from core.training.checkpoint import copy_trained, save_trained
 from core.training.fits import CHANGE, GRADIENT, MOST_ROUNDS, SHARES, STRENGTHS, USUAL, WORSE
 from core.training.losses import LOSSES, Terms
 
 LEAST_ITEMS = 16
 """Fewer are not fitted to while the others are computed."""
 AT_ONCE = 256
-Wish = Literal["", "keep", "discard"]
+Wish = Literal["", "pause", "keep", "discard"]
+ENDS = ("pause", "discard")
+"""Wishes for which no fit is made any more. One that is paused begins anew: what it needs was stored."""
 
 
 def linear_head(network: Network, plan: FreezePlan) -> nn.Linear | None:
@@ -44,8 +44,8 @@ def linear_head(network: Network, plan: FreezePlan) -> nn.Linear | None:
     return layers[0] if learning == {id(layers[0].weight), id(layers[0].bias)} else None
 
 
-def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[SplitName, Split], terms: Terms, started: Started, folder: Path,
-             shelf: Shelf, control: Callable[[], Wish]) -> Generator[Event, None, Done | Discarded | None]:
+def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[SplitName, Split], terms: Terms, started: Started, shelf: Shelf,
+             control: Callable[[], Wish]) -> Generator[Event, None, Done | Paused | Discarded | None]:
     """As `core.training.fit.fit`, but for the last event, which it returns; None, before anything else, where there is no room for what the
     frozen part gives. Epochs are fits, of one step each; nothing is random but how items are changed."""
     began = time.monotonic()
@@ -65,18 +65,15 @@ def fit_head(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[Spli
     for event in _on_the_way(filling, network, fits, on_the_way):
         yield event
         wish = control()
-        if wish == "discard" or (wish == "keep" and fits.best):
+        if wish in ENDS or (wish == "keep" and fits.best):
             break
-    if wish == "discard":
-        return Discarded()
-    if not (wish and fits.best):
+    if not (wish in ENDS or wish and fits.best):
         yield from fits.freer(control)
-        if control() == "discard":
-            return Discarded()
+        wish = control()
+    if wish in ENDS:
+        return Paused() if wish == "pause" else Discarded()
     assert fits.best is not None, "at least one fit has been made"
     fits.restore()
-    save_trained(folder / "best.safetensors", copy_trained(network, run.plan))
-    yield Saved(fits.best.epoch)
     stopped = control() == "keep"
     return Done(fits.best.epoch, fits.n, fits.best.val_score, time.monotonic() - began, early=fits.n < n and not stopped, stopped=stopped)
 
@@ -90,7 +87,7 @@ def head_layout(network: Network, splits: dict[SplitName, Split], shelf: Shelf, 
 def first_model(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[SplitName, Split], besides: Sequence[Layout], terms: Terms, shelf: Shelf,
                 control: Callable[[], Wish]) -> Generator[Event, None, dict[int, dict[SplitName, Stored]] | None]:
     """Fit the head alone, on items as they are, then say so while the network is this model; afterwards it is what it was. `besides`: what the
-    training will need. Returns what of that was stored in the same pass, by boundary; None when the run was discarded meanwhile."""
+    training will need. Returns what of that was stored in the same pass, by boundary; None when the run was paused or discarded meanwhile."""
     began = time.monotonic()
     network.freeze(())
     network.eval()
@@ -102,7 +99,7 @@ def first_model(run: RunSpec, network: Network, layer: nn.Linear, splits: dict[S
     filling = storing(network, plain, [*besides, one], shelf)
     for event in filling.run(network):
         yield event
-        if control() == "discard":
+        if control() in ENDS:
             return None
     fits, before = Fits(run, network, layer, filling.sides[one.boundary], terms), (layer.weight.detach().clone(), layer.bias.detach().clone())
     for _ in fits.freer(control):

@@ -30,7 +30,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """`loss(logits, targets, terms)` is a mean over the batch. `counts(logits, targets)` gives figures (k,) that may be summed over batches,
+    """`loss(logits, targets, terms)` is a mean over the batch, and `share(targets, terms)` says how much the batch counts in the mean of several.
+    `counts(logits, targets)` gives figures (k,) that may be summed over batches,
     and `score(summed counts)` the objective's metric of all of them. `weigh(targets, n_outputs)` makes the weights of the terms, None where
     the objective knows no such thing; `scale(targets)` their scale, None where it is always 1."""
     loss: Callable[[Tensor, Tensor, Terms], Tensor]
@@ -38,6 +39,7 @@ class Loss:
     score: Callable[[Tensor], float]
     weigh: Callable[[Tensor, int], Tensor] | None = None
     scale: Callable[[Tensor], float] | None = None
+    share: Callable[[Tensor, Terms], float | Tensor] = lambda targets, terms: len(targets)
 
     def terms(self, targets: Tensor, n_outputs: int, *, smoothing: float = 0.0, weighted: bool = False) -> Terms:
         """Those that the training items (their targets) and the settings ask for."""
@@ -47,6 +49,10 @@ class Loss:
 
 def _cross_entropy(logits: Tensor, labels: Tensor, terms: Terms) -> Tensor:
     return F.cross_entropy(logits, labels, weight=terms.weights, label_smoothing=terms.smoothing)
+
+
+def _weight(labels: Tensor, terms: Terms) -> float | Tensor:
+    return len(labels) if terms.weights is None else terms.weights[labels].sum()
 
 
 def _hits(logits: Tensor, labels: Tensor) -> Tensor:
@@ -128,8 +134,8 @@ def _errors(logits: Tensor, values: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Loss] = {
-    "single_label": Loss(_cross_entropy, _hits, _share, _inverse_frequency),
-    "binary": Loss(_yes_entropy, _recognised, _balanced, _two_weights),
+    "single_label": Loss(_cross_entropy, _hits, _share, _inverse_frequency, share=_weight),
+    "binary": Loss(_yes_entropy, _recognised, _balanced, _two_weights, share=_weight),
     "multi_label": Loss(_marks_entropy, _agreement, _micro_f1, _rarity),
     "regression": Loss(_huber, _errors, _share, scale=_deviation),
 }

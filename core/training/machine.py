@@ -11,10 +11,12 @@ from core.workspace import Workspace, write_atomic
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`precision`: the faster one, empty until it has been timed, on `device`. `macs_per_s`: multiplications a second of each model's forward pass."""
+    """`precision`: the faster one, empty until it has been timed, on `device`. `macs_per_s`: multiplications a second of each model's forward pass. `most`: items at
+    once that memory allowed for, by kind of run, where it did not allow for the batch."""
     precision: Precision | Literal[""] = ""
     macs_per_s: dict[str, float] = field(default_factory=dict)
     device: str = "cpu"
+    most: dict[str, int] = field(default_factory=dict)
 
 
 def load_machine(ws: Workspace) -> Machine:
@@ -34,6 +36,11 @@ def record_precision(ws: Workspace, precision: Precision, device: str = "cpu") -
 def record_speed(ws: Workspace, model: str, macs_per_s: float) -> None:
     known = load_machine(ws)
     _write(ws, replace(known, macs_per_s=known.macs_per_s | {model: macs_per_s}))
+
+
+def record_most(ws: Workspace, kind: str, most: int) -> None:
+    known = load_machine(ws)
+    _write(ws, replace(known, most=known.most | {kind: most}))
 
 
 def _write(ws: Workspace, machine: Machine) -> None:

@@ -14,7 +14,8 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core.errors import NotAllowed, UserError
-from core.jobs.runs import load_run
+from core.jobs.life import ENDED
+from core.jobs.runs import watch_run
 from core.workspace import Workspace
 from pages.routes import tokens
 from pages.routes.answers import language_of
@@ -22,8 +23,7 @@ from pages.routes.guard import Caller, guarded_socket
 from pages.routes.hub import Batch, Hub
 from pages.ui.i18n import Language, catalogue
 
-TERMINAL = frozenset({"done", "discarded", "failed"})
-SPOKEN = {"notice": ("text",), "failed": ("title", "cause", "fix")}
+SPOKEN = {"notice": ("text",), "failed": ("title", "cause", "fix"), "state": ("why",)}
 """By event type: the fields with sentences, which the browser gets in its reader's language and with `params` filled in."""
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ async def live(websocket: WebSocket, caller: Caller, ws: Workspace) -> None:
     """Send `{"from", "offset", "events"}` for all that stands in the log after byte `?from=`, then whenever something is added.
 
     `offset` is where to go on after a lost connection. The first message comes at once, also when it holds no event. The
-    server closes (1000) behind the event that ends the run. A run that is not the caller's is refused (1008).
+    server closes (1000) behind the event that ends the run. Whoever has the address of a run may watch it; one that is not there is refused (1008).
     """
     try:
         events = _log_of(ws, caller, websocket.path_params["run"])
@@ -67,7 +67,7 @@ async def live(websocket: WebSocket, caller: Caller, ws: Workspace) -> None:
 def _log_of(ws: Workspace, caller: Caller, run_id: str) -> Path:
     if caller.claims.get("run") != run_id:
         raise NotAllowed("This link is for something else.", "It was made for another purpose.", "Reload the page and try again.")
-    load_run(ws, run_id, caller.owner)
+    watch_run(ws, run_id)
     return ws.run(run_id) / "events.jsonl"
 
 
@@ -93,7 +93,7 @@ def message(batch: Batch, language: Language) -> tuple[str, bool]:
     """The text to send, made once for all who watch in this language, and whether the run ends with it."""
     events = [event for line in batch.lines if (event := _shown(line, language)) is not None]
     text = json.dumps({"from": batch.start, "offset": batch.end, "events": events}, ensure_ascii=False, separators=(",", ":"))
-    return text, bool(events) and events[-1].get("type") in TERMINAL
+    return text, bool(events) and events[-1].get("type") == "state" and events[-1].get("state") in ENDED
 
 
 def _shown(line: bytes, language: Language) -> dict[str, Any] | None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
@@ -17,6 +19,19 @@ def show_error(error: UserError) -> None:
     title, cause, fix = explain(error)
     lines = [f"**{md(title)}**", md(cause), md(fix)]
     st.error("  \n".join(line for line in lines if line), icon=":material/error:")
+
+
+@contextmanager
+def acting(done: str = "") -> Iterator[None]:
+    """What the reader asked for is tried inside; it says so when it is done, or why it can't be."""
+    try:
+        yield
+    except UserError as error:
+        title, cause, fix = explain(error)
+        st.toast(" ".join(md(part) for part in (title, cause, fix) if part), icon=":material/error:", duration="long")
+    else:
+        if done:
+            st.toast(done)
 
 
 def show_unexpected(error: Exception) -> None:

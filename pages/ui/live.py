@@ -1,58 +1,67 @@
-"""Watching a run: its curves while it learns, and the ways to end it."""
+"""Watching a run: its curves while it learns, and the ways to steer it."""
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import events
 from core.errors import UserError
-from core.jobs.runs import ENDED, RunState, load_run, state_of, steer
+from core.events import RunState
+from core.jobs.life import ENDED, LIVING, RESTING, SILENT, exit_of, state_of
+from core.jobs.queue import turns
+from core.jobs.runs import LAST, keep, pause, resume, watch_run
+from core.jobs.supervisor import resumes
 from core.models.catalog import find
 from core.objectives import objective
+from core.owners import display_name
 from core.specs import RunSpec
 from core.training.estimate import epoch_costs
 from core.training.presets import fitted_at_once
 from pages.routes.live import live_url
-from pages.ui import first_model, predictions, recipe, run_cards, state
+from pages.ui import first_model, predictions, recipe, remedies, run_cards, run_menu, state
 from pages.ui.components.live_curves import RunStatus, fit_texts, live_curves
-from pages.ui.errors import show_error
+from pages.ui.errors import acting, show_error
 from pages.ui.i18n import _, language
-from pages.ui.text import md
+from pages.ui.text import about, md
 
-STATUS: dict[RunState, RunStatus] = {"queued": "queued", "preparing": "running", "running": "running", "interrupted": "interrupted"}
+STATUS: dict[RunState, RunStatus] = {"queued": "queued", "preparing": "running", "running": "running", "paused": "paused", "interrupted": "interrupted"}
 LEAD_AGAIN_S = 3.0
 
 
 def watch(run_id: str) -> None:
-    """The page of a run in the address. Whoever watches it end is led to Try it, once."""
+    """The page of a run in the address. Its owner who watches it end is led to Try it, once; others may look."""
     ws, who = state.workspace(), state.me()
-    run = load_run(ws, run_id, who)
-    now = state_of(ws.run(run_id))
+    run = watch_run(ws, run_id)
+    mine, now = run.owner == who, state_of(ws.run(run_id))
     state.look_at(run_id)
-    if now in ("finished", "stopped") and _leads_on(run_id):
+    if mine and now in ("finished", "stopped") and _leads_on(run_id):
         st.switch_page("try_it.py", query_params={"run": run_id})
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"# {md(run.name)}  {run_cards.badge(now)}", width="content")
         st.space("stretch")
-        if now not in ENDED:
-            _controls(run)
+        if mine:
+            _controls(run, now)
+        else:
+            st.markdown(f":gray-badge[:material/lock: {_('{owner}: you can look', owner=md(display_name(ws, run.owner)))}]", width="content")
     bar = recipe.place()
     row, at_once = objective(run.data.objective), fitted_at_once(find(run.model.key, ws), run.plan, run.config)
+    _standing(run, now)
     live_curves(live_url(ws, who, run_id, language()), key=f"live.{run_id}", text=fit_texts() if at_once else None, state={
         "name": run.name, "score": _scored(run), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"),
         "patience": 0 if at_once else run.config.patience, "costs": _costs(run)})
-    if now in ENDED:
-        _aftermath(run, now, bar)
-        return
-    state.put("watching", run_id)
     first = first_model.ready(run)
-    if first:
+    if mine and first and now not in ENDED:
         first_model.offer(run)
-    _wait_for_end(run, now, first)
-    recipe.fill_run(bar, run, button=_("Results"), icon=":material/insights:")
-    st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
+    if now in ENDED:
+        _why(run, now)
+    else:
+        state.put("watching", run_id)
+        st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
+    _wait_for_change(run, now, first)
+    _lead(run, now, bar, mine)
 
 
 def _scored(run: RunSpec) -> str:
@@ -79,54 +88,108 @@ def _leads_on(run_id: str) -> bool:
     return led == run_id and time.monotonic() - at < LEAD_AGAIN_S
 
 
-def _controls(run: RunSpec) -> None:
+def _controls(run: RunSpec, now: RunState) -> None:
+    """What is wanted most in this state; the rest stands in the menu."""
     ws = state.workspace()
-    if st.button(_("Stop and keep the best so far"), icon=":material/stop_circle:", key="live.keep"):
-        steer(ws, run, "keep")
-        st.toast(_("Stopping after the current step …"))
-    with st.popover("⋯", help=_("More")):
-        if st.button(_("Discard this run"), icon=":material/delete:", key="live.discard"):
-            steer(ws, run, "discard")
-            st.toast(_("Discarding …"))
+    if now == "queued" and st.button(_("Leave the queue"), icon=":material/pause_circle:", key="live.leave"):
+        with acting():
+            pause(ws, run)
+        st.rerun()
+    if now in LIVING and st.button(_("Pause"), icon=":material/pause_circle:", key="live.pause", help=_("It frees the machine, and goes on later from where it was.")):
+        with acting(_("Pausing after the current step …")):
+            pause(ws, run)
+    if (now in LIVING or now in RESTING and (ws.run(run.id) / LAST).is_file()) and st.button(
+            _("Stop and keep the best so far"), icon=":material/stop_circle:", key="live.keep"):
+        with acting(_("Stopping after the current step …")):
+            keep(ws, run)
+        if now in RESTING:
+            st.rerun()
+    run_menu.menu(run, now)
+
+
+def _standing(run: RunSpec, now: RunState) -> None:
+    """Why it does not learn just now, and what is safe."""
+    folder = state.workspace().run(run.id)
+    if now == "queued":
+        _turn(run)
+    elif now in RESTING:
+        end = exit_of(folder)
+        why = _(end.why).format(**end.params) if end and end.why else ""
+        said = _("Interrupted: {why}", why=why or _(SILENT)) if now == "interrupted" else why or _("Paused. The machine is free for other runs.")
+        goes_on = now == "interrupted" and resumes(state.workspace(), folder)
+        safe = _("It goes on by itself in a moment.") if goes_on else _saved(folder)
+        (st.info if now == "paused" and not why else st.warning)(f"{said} {safe}", icon=":material/pause_circle:" if now == "paused" else ":material/bolt:")
+
+
+def _saved(folder: Path) -> str:
+    log = events.read(folder / "events.jsonl")
+    saved = next((event for event in reversed(log) if isinstance(event, events.Saved)), None)
+    if saved is None:
+        return _("Your data is safe; the training begins anew when it is resumed.")
+    return _("Nothing is lost: it is saved at epoch {e}, step {s}, and goes on from there.", e=saved.epoch + 1, s=saved.step)
+
+
+@st.fragment(run_every=2.0)
+def _turn(run: RunSpec) -> None:
+    """Its place in the queue."""
+    turn = turns(state.workspace()).get(run.id)
+    if turn is None:
+        return
+    when = _("it begins in a moment") if turn.wait_s < 2 else _("it begins in {t}", t=about(turn.wait_s))
+    st.info(_("{n} before you; {when}.", n=turn.ahead, when=when) if turn.ahead else _("Next in the queue; {when}.", when=when), icon=":material/schedule:")
 
 
 @st.fragment(run_every=0.5)
-def _wait_for_end(run: RunSpec, shown: RunState, first: bool) -> None:
-    """The socket tells the curves; this tells the page, also when a proxy blocks the socket."""
+def _wait_for_change(run: RunSpec, shown: RunState, first: bool) -> None:
+    """The socket tells the curves; this tells the page, also when a proxy blocks the socket. An ended run may be resumed from another browser."""
     if state_of(state.workspace().run(run.id)) != shown or first_model.ready(run) != first:
         st.rerun()
 
 
-def _aftermath(run: RunSpec, now: RunState, bar: DeltaGenerator) -> None:
-    """What an ended run leaves to do: look at its results, or understand why there are none and run it again."""
-    if now in ("finished", "stopped"):
+def _lead(run: RunSpec, now: RunState, bar: DeltaGenerator, mine: bool) -> None:
+    """The one button that leads on: to the results, to going on, or to another try."""
+    if not mine:
+        recipe.fill_run(bar, run, button=_("Runs"), icon=":material/list:", on_click=lambda: st.switch_page("runs.py"))
+    elif now in ("finished", "stopped"):
         predictions.outcome(run)
         recipe.fill_run(bar, run, button=_("Results"), icon=":material/insights:",
                         on_click=lambda: st.switch_page("results.py", query_params={"run": run.id}))
-        return
-    if now == "failed":
-        _why(run)
-    elif now == "interrupted":
-        st.warning(_("The training was interrupted: its process ended without giving a reason. Your data is safe; run it again."), icon=":material/bolt:")
+    elif now in RESTING or now == "discarded" or now == "failed" and _can_resume(run):
+        recipe.fill_run(bar, run, button=_("Take it back") if now == "discarded" else _("Resume"), icon=":material/play_circle:", on_click=lambda: _resume(run))
+    elif now == "failed":
+        recipe.fill_run(bar, run, button=_("Run it again"), icon=":material/replay:", on_click=lambda: run_menu.prepare_again(run))
     else:
-        st.info(_("This run was discarded."), icon=":material/delete:")
-    recipe.fill_run(bar, run, button=_("Run it again"), icon=":material/replay:", on_click=lambda: _again(run))
+        recipe.fill_run(bar, run, button=_("Results"), icon=":material/insights:")
 
 
-def _why(run: RunSpec) -> None:
+def _resume(run: RunSpec) -> None:
+    with acting():
+        resume(state.workspace(), run)
+        state.put("watching", run.id)
+    st.rerun()
+
+
+def _can_resume(run: RunSpec) -> bool:
+    """Whether what ended it may be gone. A broken loss would break again; a run without a state would begin anew with the same settings."""
+    failed = _failure(run)
+    return (state.workspace().run(run.id) / LAST).is_file() and (failed is None or failed.kind not in ("nan", "memory"))
+
+
+def _failure(run: RunSpec) -> events.Failed | None:
     log = events.read(state.workspace().run(run.id) / "events.jsonl")
-    failure = next((event for event in reversed(log) if isinstance(event, events.Failed)), None)
-    if failure is None:
+    return next((event for event in reversed(log) if isinstance(event, events.Failed)), None)
+
+
+def _why(run: RunSpec, now: RunState) -> None:
+    """Why there is no result."""
+    if now == "discarded":
+        st.info(_("This run was discarded. It can be taken back for 7 days."), icon=":material/delete:")
+    failed = _failure(run) if now == "failed" else None
+    if failed is None:
         return
     st.caption(f":material/verified_user: {_('Your data is safe.')}")
-    show_error(UserError(failure.title, failure.cause, failure.fix, **failure.params))
-    if failure.detail:
+    show_error(UserError(failed.title, failed.cause, failed.fix, **failed.params))
+    remedies.offer(run, failed)
+    if failed.detail:
         with st.expander(_("Log")):
-            st.code(failure.detail, language=None)
-
-
-def _again(run: RunSpec) -> None:
-    """Prepare the same run anew, with all its settings."""
-    state.update(data=run.data, model=run.model.key, pretrained=run.model.pretrained, plan=run.plan, config=run.config, preset=run.config.preset)
-    state.bump("settings")
-    st.switch_page("train.py")
+            st.code(failed.detail, language=None)

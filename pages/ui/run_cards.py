@@ -10,7 +10,8 @@ import streamlit as st
 from core import events
 from core.errors import NotFound
 from core.evaluation.report import Report, read_report
-from core.jobs.runs import RunState, state_of
+from core.events import RunState
+from core.jobs.life import state_of
 from core.specs import RunSpec
 from pages.ui import recipe, scores, state
 from pages.ui.i18n import _
@@ -19,12 +20,14 @@ from pages.ui.text import md
 STATE_LOOK: dict[RunState, tuple[str, str]] = {
     "queued": (":material/schedule:", "gray"), "preparing": (":material/hourglass_top:", "blue"), "running": (":material/play_circle:", "violet"),
     "finished": (":material/check_circle:", "green"), "stopped": (":material/stop_circle:", "green"), "discarded": (":material/delete:", "gray"),
-    "failed": (":material/error:", "red"), "interrupted": (":material/bolt:", "orange")}
+    "failed": (":material/error:", "red"), "interrupted": (":material/bolt:", "orange"), "paused": (":material/pause_circle:", "orange"),
+    "draft": (":material/edit:", "gray")}
 
 
 def state_text(run_state: RunState) -> str:
     return {"queued": _("queued"), "preparing": _("preparing"), "running": _("running"), "finished": _("finished"),
-            "stopped": _("stopped, kept"), "discarded": _("discarded"), "failed": _("failed"), "interrupted": _("interrupted")}[run_state]
+            "stopped": _("stopped, kept"), "discarded": _("discarded"), "failed": _("failed"), "interrupted": _("interrupted"),
+            "paused": _("paused"), "draft": _("draft")}[run_state]
 
 
 def badge(run_state: RunState) -> str:

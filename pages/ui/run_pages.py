@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.evaluation.report import Report, read_report
-from core.jobs.runs import FIRST_REPORT, bundle_of, list_runs, load_run, state_of
+from core.jobs.life import state_of
+from core.jobs.runs import FIRST_REPORT, bundle_of, list_runs, load_run
 from core.specs import RunSpec
 from pages.ui import state
 from pages.ui.empty import empty

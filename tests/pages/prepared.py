@@ -12,14 +12,16 @@ from core.data.intake.pictures import check_and_thumbnail
 from core.data.versions import Item, Rejected, Version, create_dataset
 from core.errors import UserError
 from core.events import Discarded
+from core.jobs.life import KILLED, note_interruption, state_of
 from core.jobs.processes import ProcessId
-from core.jobs.runs import append, state_of, submit, write_exit, write_failure
+from core.jobs.runs import append, submit, write_failure
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
-from core.specs import DataSpec, ModelSpec, SplitName, TrainConfig, to_json
+from core.specs import DataSpec, ModelSpec, SplitName, TrainConfig
 from core.training.presets import preset_plan
 from core.workspace import Workspace, write_atomic
 from tests.core.data.picture_files import jpeg
+from tests.core.jobs.queued import left_as, worked_on
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = ("![t](http://evil.example/x.png)", '<img src=x onerror="document.title=1">', "**bold** :red[x]", "$x$ ~~y~~ `z`")
@@ -73,9 +75,10 @@ def furnish(ws: Workspace) -> None:
     discarded, failed, interrupted, _queued = (add_run(ws, pets, key) for key in (DISCARDED, FAILED, INTERRUPTED, QUEUED))
     train(ended, val_only, add_run(ws, hostile, HOSTILE_RUN))
     append(discarded, Discarded())
-    write_exit(discarded, "discarded")
+    left_as(discarded, "discarded")
     write_failure(failed, UserError("The disk is full.", "The run could not be saved.", "Free some space and start the run again."))
-    write_atomic(interrupted / "worker.json", to_json(ProcessId(2**31 - 1, time.time() - 60)))
+    worked_on(interrupted, ProcessId(2**31 - 1, time.time() - 60))
+    note_interruption(interrupted, KILLED)
     add_run(ws, theirs, THEIR_RUN, SOMEBODY)
 
 

@@ -10,12 +10,12 @@ from core.data.edit import save
 from core.data.versions import Version, load_dataset, load_version
 from core.evaluation.judge import evaluate
 from core.evaluation.report import Report, write_report
-from core.jobs.runs import write_exit
 from core.objectives import OBJECTIVES, objective
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, to_json
 from core.workspace import Workspace, write_atomic
 from pages.ui.state import Draft
+from tests.core.jobs.queued import left_as
 from tests.pages.conftest import Visit
 from tests.pages.prepared import add_dataset, add_run
 from tests.pages.seen import said, trouble
@@ -50,7 +50,7 @@ def ended(ws: Workspace, key: str) -> str:
     run_id = f"run{key.replace('_', '')}"
     folder = add_run(ws, data, run_id)
     write_report(folder / "report.json", report_of(load_version(ws, data)))
-    write_exit(folder, "finished")
+    left_as(folder, "finished")
     return run_id
 
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core import events
 from core.jobs.predictor_client import PredictorClient
 from core.jobs.processes import this_process
-from core.jobs.runs import append, list_runs, load_run, wish_of, write_exit
+from core.jobs.runs import append, list_runs, load_run, wish_of
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
 from core.specs import Augmentation, DataSpec, from_json, to_json
@@ -18,6 +18,7 @@ from core.workspace import Workspace, write_atomic
 from pages.ui import live
 from pages.ui.state import Draft
 from tests.core.data.picture_files import jpeg
+from tests.core.jobs.queued import left_as, worked_on
 from tests.pages.conftest import Visit
 from tests.pages.prepared import DISCARDED, ENDED, FAILED, INTERRUPTED, PETS, QUEUED, TINY, add_dataset
 from tests.pages.seen import markdown, said, trouble
@@ -145,7 +146,7 @@ def watched_to_the_end(ws: Workspace, visit: Visit) -> AppTest:
     folder = ws.run(ENDED)
     ending = (folder / "exit.json").read_bytes()
     (folder / "exit.json").unlink()
-    write_atomic(folder / "worker.json", to_json(this_process()))
+    worked_on(folder, this_process(), "running")
     page = visit("train.py", run=ENDED)
     assert "running" in title_of(page) and page.button(key="recipe.next").disabled
     write_atomic(folder / "exit.json", ending)
@@ -170,7 +171,7 @@ def test_the_one_who_watched_a_run_end_is_led_to_try_it_once(lived_in: Workspace
 def test_a_discarded_run_leads_nowhere(lived_in: Workspace, visit: Visit) -> None:
     page = visit("train.py", run=QUEUED)
     append(lived_in.run(QUEUED), events.Discarded())
-    write_exit(lived_in.run(QUEUED), "discarded")
+    left_as(lived_in.run(QUEUED), "discarded")
     page.run()
     assert "discarded" in title_of(page) and trouble(page) == []
 

@@ -11,14 +11,16 @@ from pathlib import Path
 import psutil
 
 from core.data.intake.importing import import_path
+from core.events import RunState
 from core.jobs import supervisor
+from core.jobs.life import EXIT, WORKER, Exit, Worker
 from core.jobs.processes import ProcessId, alive
 from core.jobs.runs import submit
 from core.models.catalog import find
 from core.owners import LOCAL_OWNER
-from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json
+from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json, to_json
 from core.training.presets import PlanKind, plan_for
-from core.workspace import Workspace
+from core.workspace import Workspace, write_atomic
 from tests.core.data.picture_files import encoded, picture, write_tree
 
 ROW = find("graft-resnet10")
@@ -41,6 +43,16 @@ def put_in_queue(ws: Workspace, data: DataSpec, owner: str = LOCAL_OWNER, *, kin
                  request: str = "", **settings: object) -> RunSpec:
     config = TrainConfig(**{"epochs": 2, "batch_size": 8, "input_size": 64, **settings})  # type: ignore[arg-type]
     return submit(ws, owner, data, ModelSpec(ROW.key, pretrained), plan_for(ROW, kind), config, request)
+
+
+def left_as(folder: Path, state: RunState, why: str = "") -> None:
+    """As if its worker had left it so."""
+    write_atomic(folder / EXIT, to_json(Exit(state, time.time(), why)))
+
+
+def worked_on(folder: Path, who: ProcessId, state: RunState = "preparing") -> None:
+    """As if that process worked on it."""
+    write_atomic(folder / WORKER, to_json(Worker(who.pid, who.started, who.uptime, who.boot, state)))
 
 
 def wait_until(true: Callable[[], object], seconds: float = SECONDS) -> None:

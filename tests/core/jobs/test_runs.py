@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,29 +12,35 @@ from core.data.facts import Facts, Near, load_facts, write_facts
 from core.data.health.check import LEAK
 from core.data.health.fixes import fix, overrule
 from core.data.versions import create_dataset, load_version, version_key
-from core.errors import DataError, ModelError, NotAllowed, NotFound, SettingsError, UserError
-from core.jobs.processes import process_id, this_process
+from core.errors import DataError, ModelError, NotAllowed, NotANumber, NotFound, SettingsError, UserError
+from core.jobs.about import say
+from core.jobs.life import IllegalChange, state_of
+from core.jobs.processes import this_process
 from core.jobs.runs import (
-    ENDED,
+    LAST,
     active_runs,
-    append,
     check_unused,
+    delete,
+    deleted_runs,
+    discard,
     failure,
+    keep,
     list_runs,
     load_run,
-    state_of,
-    steer,
+    pause,
+    resume,
     submit,
+    undelete,
+    watch_run,
     wish_of,
-    write_exit,
     write_failure,
 )
 from core.models.catalog import find
-from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json, to_json
+from core.specs import DataSpec, ModelSpec, RunSpec, TrainConfig, from_json
 from core.training.presets import plan_for
 from core.workspace import Workspace, new_id, write_atomic
 from tests.core.data.flawed import texts
-from tests.core.jobs.queued import ROW, dataset, put_in_queue, sleeper
+from tests.core.jobs.queued import ROW, dataset, left_as, put_in_queue, worked_on
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ def data(ws: Workspace, tmp_path: Path) -> DataSpec:
 
 def test_a_run_is_written_down_whole(ws: Workspace, data: DataSpec) -> None:
     run = put_in_queue(ws, data, seed=3)
-    assert sorted(path.name for path in ws.run(run.id).iterdir()) == ["hub_folder", "model.json", "run.json", "torch_home"]
+    assert sorted(path.name for path in ws.run(run.id).iterdir()) == ["events.jsonl", "hub_folder", "model.json", "run.json", "torch_home"]
     assert from_json(RunSpec, (ws.run(run.id) / "run.json").read_bytes()) == run == load_run(ws, run.id, "local")
     assert (run.data, run.model, run.config.seed, run.plan) == (data, ModelSpec(ROW.key, False), 3, plan_for(ROW, "head"))
 
@@ -156,85 +161,93 @@ def test_runs_are_listed_newest_first_and_a_damaged_one_does_not_hide_the_others
 
 
 def test_runs_that_go_on_are_told_from_those_that_have_ended(ws: Workspace, data: DataSpec) -> None:
-    queued, living, dead, ended = [put_in_queue(ws, data) for _ in range(4)]
-    write_atomic(ws.run(living.id) / "worker.json", to_json(this_process()))
-    write_atomic(ws.run(dead.id) / "worker.json", json.dumps({"pid": this_process().pid, "started": 1.0}).encode())
-    write_exit(ws.run(ended.id), "finished")
+    queued, living, dead, ended, paused = [put_in_queue(ws, data) for _ in range(5)]
+    worked_on(ws.run(living.id), this_process())
+    worked_on(ws.run(dead.id), replace(this_process(), started=1.0, uptime=None))
+    left_as(ws.run(ended.id), "finished")
+    left_as(ws.run(paused.id), "paused")
     assert active_runs(ws, "local") == [living, queued] and active_runs(ws, "ana5") == []
-
-
-# ---- the state, from what is on disk ----
-
-def test_without_a_worker_it_is_queued(ws: Workspace, data: DataSpec) -> None:
-    assert state_of(ws.run(put_in_queue(ws, data).id)) == "queued"
-
-
-def test_with_a_living_worker_it_prepares_until_the_first_step(ws: Workspace, data: DataSpec) -> None:
-    folder = ws.run(put_in_queue(ws, data).id)
-    write_atomic(folder / "worker.json", to_json(this_process()))
-    assert state_of(folder) == "preparing"
-    append(folder, events.Preparing("reading", 3, 9))
-    assert state_of(folder) == "preparing"
-    append(folder, events.Step(1, 1, 0.5, 0.5, 0.1))
-    assert state_of(folder) == "running"
-
-
-def test_a_run_is_running_also_when_much_was_logged_since_its_last_step(ws: Workspace, data: DataSpec) -> None:
-    """Storing for a second phase reports thousands of times."""
-    folder = ws.run(put_in_queue(ws, data).id)
-    write_atomic(folder / "worker.json", to_json(this_process()))
-    append(folder, events.Step(1, 1, 0.5, 0.5, 0.1))
-    with (folder / "events.jsonl").open("ab") as log:
-        log.write(b"".join(events.encode(events.Preparing("storing", i, 3000)) for i in range(3000)))
-    assert (folder / "events.jsonl").stat().st_size > 2 * (1 << 16) and state_of(folder) == "running"
-
-
-def test_with_a_dead_worker_it_is_interrupted(ws: Workspace, data: DataSpec) -> None:
-    folder = ws.run(put_in_queue(ws, data).id)
-    with sleeper() as process:
-        write_atomic(folder / "worker.json", to_json(process_id(process.pid)))
-        assert state_of(folder) == "preparing"
-    assert state_of(folder) == "interrupted"
-    write_atomic(folder / "worker.json", json.dumps({"pid": this_process().pid, "started": 1.0}).encode())
-    assert state_of(folder) == "interrupted", "the pid belongs to another process now"
-
-
-@pytest.mark.parametrize("state", ["finished", "stopped", "discarded", "failed"])
-def test_what_its_worker_wrote_last_counts(ws: Workspace, data: DataSpec, state) -> None:
-    folder = ws.run(put_in_queue(ws, data).id)
-    write_atomic(folder / "worker.json", to_json(this_process()))
-    write_exit(folder, state)
-    assert state_of(folder) == state and state in ENDED
 
 
 def test_a_failure_is_told_in_the_log_and_in_the_state(ws: Workspace, data: DataSpec) -> None:
     folder = ws.run(put_in_queue(ws, data).id)
     write_failure(folder, UserError("It broke: {what}.", "A cause.", "A fix.", what=Path("x"), n=3))
     assert state_of(folder) == "failed"
-    [told] = events.read(folder / "events.jsonl")
+    _, told, changed = events.read(folder / "events.jsonl")
     assert (told.title, told.cause, told.fix, told.params) == ("It broke: {what}.", "A cause.", "A fix.", {"what": "x", "n": 3})
-    assert failure(UserError("t"), "trace").detail == "trace"
+    assert failure(UserError("t"), "trace").detail == "trace" and changed.state == "failed"
+    assert [failure(error("t")).kind for error in (UserError, NotANumber, DataError, ModelError)] == ["", "nan", "data", "weights"]
 
 
 # ---- steering ----
 
-def test_a_wish_is_found_where_the_worker_looks(ws: Workspace, data: DataSpec) -> None:
+STEERS = {"pause": pause, "keep": keep, "discard": discard, "resume": resume, "delete": delete}
+
+
+@pytest.mark.parametrize("state, steer, then", [
+    ("queued", "pause", "paused"), ("queued", "discard", "discarded"), ("queued", "keep", None), ("queued", "delete", None),
+    ("paused", "resume", "queued"), ("paused", "discard", "discarded"), ("paused", "pause", "paused"), ("paused", "keep", None),
+    ("interrupted", "resume", "queued"), ("interrupted", "discard", "discarded"), ("failed", "resume", "queued"), ("failed", "discard", "discarded"),
+    ("discarded", "resume", "queued"), ("discarded", "discard", "discarded"), ("finished", "discard", None), ("finished", "resume", None),
+    ("finished", "pause", None), ("stopped", "keep", None), ("finished", "delete", "finished"), ("failed", "pause", None)])
+def test_what_no_worker_has_is_changed_at_once_or_refused(ws: Workspace, data: DataSpec, state, steer: str, then: str | None) -> None:
     run = put_in_queue(ws, data)
     folder = ws.run(run.id)
-    assert wish_of(folder) == "go"
-    steer(ws, run, "keep")
-    assert wish_of(folder) == "keep"
-    steer(ws, run, "discard")
-    assert wish_of(folder) == "discard"
-    (folder / "control").write_text("nonsense")
-    assert wish_of(folder) == "go"
+    if state != "queued":
+        left_as(folder, state)
+    if then is None:
+        with pytest.raises(IllegalChange):
+            STEERS[steer](ws, run)
+    else:
+        STEERS[steer](ws, run)
+    assert state_of(folder) == (then or state)
 
 
-def test_steering_a_run_that_has_ended_changes_nothing(ws: Workspace, data: DataSpec) -> None:
+@pytest.mark.parametrize("wish", ["pause", "keep", "discard"])
+@pytest.mark.parametrize("state", ["preparing", "running"])
+def test_a_worker_is_asked(ws: Workspace, data: DataSpec, state, wish: str) -> None:
     run = put_in_queue(ws, data)
-    write_exit(ws.run(run.id), "finished")
-    steer(ws, run, "discard")
-    assert state_of(ws.run(run.id)) == "finished"
+    worked_on(ws.run(run.id), this_process(), state)
+    assert wish_of(ws.run(run.id)) == "go"
+    STEERS[wish](ws, run)
+    assert wish_of(ws.run(run.id)) == wish and state_of(ws.run(run.id)) == state
+    (ws.run(run.id) / "control").write_text("nonsense")
+    assert wish_of(ws.run(run.id)) == "go"
+
+
+def test_what_rests_is_kept_by_a_worker_that_only_does_that(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    left_as(ws.run(run.id), "paused")
+    (ws.run(run.id) / LAST).write_bytes(b"where it stands")
+    keep(ws, run)
+    assert state_of(ws.run(run.id)) == "queued" and wish_of(ws.run(run.id)) == "keep"
+
+
+def test_what_is_deleted_is_out_of_sight_and_can_be_taken_back(ws: Workspace, data: DataSpec) -> None:
+    run, other = put_in_queue(ws, data), put_in_queue(ws, data)
+    left_as(ws.run(run.id), "finished")
+    delete(ws, run)
+    assert list_runs(ws, "local") == [other] and deleted_runs(ws, "local") == [run] and deleted_runs(ws, "ana5") == []
+    with pytest.raises(NotFound):
+        load_run(ws, run.id, "local")
+    with pytest.raises(NotAllowed):
+        undelete(ws, run.id, "ana5")
+    undelete(ws, run.id, "local")
+    assert load_run(ws, run.id, "local") == run and deleted_runs(ws, "local") == []
+
+
+def test_others_may_look_at_a_run_and_not_change_it(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    assert watch_run(ws, run.id) == run
+    with pytest.raises(NotAllowed):
+        load_run(ws, run.id, "ana5")
+
+
+def test_a_new_name_is_the_runs_name_everywhere(ws: Workspace, data: DataSpec) -> None:
+    run = put_in_queue(ws, data)
+    say(ws.run(run.id), name="best so far")
+    assert load_run(ws, run.id, "local").name == list_runs(ws, "local")[0].name == "best so far"
+    assert put_in_queue(ws, data).name == run.name, "its own is free again"
 
 
 def test_pairs_without_a_block_that_learns_from_them_are_refused_before_the_run(ws: Workspace, data: DataSpec) -> None:
@@ -248,5 +261,5 @@ def test_a_model_that_a_run_waits_for_is_in_use_until_the_run_has_ended(ws: Work
     with pytest.raises(ModelError, match=run.name):
         check_unused(ws, run.model.key)
     check_unused(ws, "words:other")
-    write_exit(ws.run(run.id), "discarded")
+    left_as(ws.run(run.id), "discarded")
     check_unused(ws, run.model.key)

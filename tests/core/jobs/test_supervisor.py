@@ -1,10 +1,15 @@
 """The queue: first round by round with scripted workers, then with the real processes."""
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,17 +19,19 @@ from filelock import FileLock
 from core import events
 from core.evaluation.report import read_report
 from core.jobs import supervisor
+from core.jobs.life import BOOT_LOST, CRASHED, ENDED, KILLED, MEMORY_LOST, SILENT, exit_of, note_interruption, state_of
+from core.jobs.options import Options, set_options
 from core.jobs.processes import ProcessId, process_id
-from core.jobs.runs import ENDED, active_runs, state_of, steer, write_exit
-from core.jobs.supervisor import _look, _Seen, ensure_supervisor
+from core.jobs.room import items_at_once
+from core.jobs.runs import active_runs, discard, keep, pause, resume, wish_of
+from core.jobs.supervisor import RESUMED_BY_ITSELF, _look, _Seen, ensure_supervisor
 from core.owners import LOCAL_OWNER
-from core.specs import DataSpec, RunSpec, from_json, to_json
-from core.workspace import Workspace, write_atomic
-from tests.core.jobs.queued import cleaned_up, dataset, put_in_queue, sleeper, wait_until
+from core.specs import DataSpec, RunSpec, from_json
+from core.workspace import Workspace
+from tests.core.jobs.queued import cleaned_up, dataset, left_as, put_in_queue, sleeper, wait_until, worked_on
 
-TAKES_IT = ("import pathlib, sys, time; from core.jobs.processes import this_process; from core.specs import to_json\n"
-            "from core.workspace import write_atomic\n"
-            "write_atomic(pathlib.Path(sys.stdin.readline().strip()) / 'worker.json', to_json(this_process()))\n"
+TAKES_IT = ("import pathlib, sys, time; from core.jobs.life import change\n"
+            "change(pathlib.Path(sys.stdin.readline().strip()), 'preparing')\n"
             "time.sleep(300)")
 
 
@@ -39,7 +46,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator:
     made: list[subprocess.Popen[bytes]] = []
 
     def use(code: str) -> list[subprocess.Popen[bytes]]:
-        def start(ws: Workspace) -> subprocess.Popen[bytes]:
+        def start(ws: Workspace, seen: _Seen) -> subprocess.Popen[bytes]:
             made.append(subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE))
             return made[-1]
         monkeypatch.setattr(supervisor, "_new_worker", start)
@@ -57,17 +64,117 @@ def states(ws: Workspace, runs: list[RunSpec]) -> list[str]:
 # ---- round by round ----
 
 def test_runs_start_in_the_order_they_came_one_at_a_time(ws: Workspace, data: DataSpec, scripted) -> None:
-    workers, runs, seen = scripted(TAKES_IT), [put_in_queue(ws, data) for _ in range(3)], _Seen()
+    scripted(TAKES_IT)
+    runs, seen = [put_in_queue(ws, data) for _ in range(3)], _Seen()
     for i, run in enumerate(runs):  # written within one tick of some clocks
         path = ws.run(run.id) / "run.json"
-        supervisor.os.utime(path, (1000 - i, 1000 + i))
+        os.utime(path, (1000 - i, 1000 + i))
     for expected in (["preparing", "queued", "queued"], ["preparing", "queued", "queued"]):
         assert _look(ws, seen) and states(ws, runs) == expected
-    workers[0].kill()
-    workers[0].wait()
-    assert _look(ws, seen) and states(ws, runs) == ["interrupted", "preparing", "queued"]
-    write_exit(ws.run(runs[1].id), "finished")
-    assert _look(ws, seen) and states(ws, runs) == ["interrupted", "finished", "preparing"]
+    left_as(ws.run(runs[0].id), "finished")
+    assert _look(ws, seen) and states(ws, runs) == ["finished", "preparing", "queued"]
+    left_as(ws.run(runs[1].id), "finished")
+    assert _look(ws, seen) and states(ws, runs) == ["finished", "finished", "preparing"]
+
+
+def killed(worker: subprocess.Popen[bytes], by: int = signal.SIGKILL) -> None:
+    worker.send_signal(by)
+    worker.wait()
+
+
+def whys(ws: Workspace, run: RunSpec) -> list[tuple[str, str]]:
+    return [(event.state, event.why) for event in events.read(ws.run(run.id) / "events.jsonl") if event.type == "state"]
+
+
+def test_a_killed_one_is_resumed_by_itself_once_and_then_waits(ws: Workspace, data: DataSpec, scripted) -> None:
+    workers, run, seen = scripted(TAKES_IT), put_in_queue(ws, data), _Seen()
+    for expected in ("preparing", "interrupted"):
+        _look(ws, seen)
+        killed(workers[-1])
+        _look(ws, seen)
+        assert states(ws, [run]) == [expected]
+    assert whys(ws, run) == [("queued", ""), ("preparing", ""), ("interrupted", KILLED), ("queued", RESUMED_BY_ITSELF), ("preparing", ""),
+                             ("interrupted", KILLED)]
+    assert not _look(ws, seen) and states(ws, [run]) == ["interrupted"]
+    resume(ws, run)
+    assert _look(ws, seen) and states(ws, [run]) == ["preparing"]
+    killed(workers[-1])
+    _look(ws, seen)
+    assert states(ws, [run]) == ["preparing"], "whoever resumed it gave it its chance again"
+
+
+@pytest.mark.parametrize("wish, then", [("pause", "paused"), ("discard", "discarded"), ("keep", "preparing")])
+def test_what_was_wished_before_a_worker_died_is_still_done(ws: Workspace, data: DataSpec, scripted, wish: str, then: str) -> None:
+    workers, run, seen = scripted(TAKES_IT), put_in_queue(ws, data), _Seen()
+    _look(ws, seen)
+    {"pause": pause, "discard": discard, "keep": keep}[wish](ws, run)
+    killed(workers[-1])
+    _look(ws, seen)
+    assert states(ws, [run]) == [then] and wish_of(ws.run(run.id)) == wish
+
+
+@pytest.mark.parametrize("by, why, params", [(signal.SIGKILL, KILLED, {}), (signal.SIGTERM, KILLED, {}), (signal.SIGSEGV, CRASHED, {"signal": "SIGSEGV"})])
+def test_it_is_told_what_ended_a_worker(ws: Workspace, data: DataSpec, scripted, by: int, why: str, params: dict) -> None:
+    set_options(ws, Options(retries=0))
+    workers, run, seen = scripted(TAKES_IT), put_in_queue(ws, data), _Seen()
+    _look(ws, seen)
+    killed(workers[-1], by)
+    _look(ws, seen)
+    end = exit_of(ws.run(run.id))
+    assert (end.state, end.why, end.params) == ("interrupted", why, params)
+
+
+def test_after_a_restart_of_the_machine_it_waits_and_is_resumed(ws: Workspace, data: DataSpec, scripted) -> None:
+    """Another process has its pid and began at the same moment after the boot."""
+    workers, run, waiting, seen = scripted(TAKES_IT), put_in_queue(ws, data), put_in_queue(ws, data), _Seen()
+    with sleeper() as other:
+        worked_on(ws.run(run.id), replace(process_id(other.pid), boot="another"), "running")
+        assert states(ws, [run]) == ["interrupted"]
+        _look(ws, seen)
+    assert states(ws, [run, waiting]) == ["preparing", "queued"] and workers
+    assert ("interrupted", BOOT_LOST) in whys(ws, run)
+
+
+def test_one_that_was_left_long_ago_waits_for_its_owner(ws: Workspace, data: DataSpec, scripted) -> None:
+    run, seen = put_in_queue(ws, data), _Seen()
+    worked_on(ws.run(run.id), ProcessId(1, 1.0))
+    long_ago = time.time() - supervisor.RESUME_WITHIN_SECONDS - 60
+    note_interruption(ws.run(run.id), SILENT)
+    os.utime(ws.run(run.id) / "events.jsonl", (long_ago, long_ago))
+    scripted(TAKES_IT)
+    _look(ws, seen)
+    assert states(ws, [run]) == ["interrupted"]
+
+
+def test_where_the_system_killed_for_memory_fewer_items_are_computed_at_once(ws: Workspace, data: DataSpec, scripted,
+                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as it takes, then it has failed."""
+    workers, run, seen = scripted(TAKES_IT), put_in_queue(ws, data, batch_size=8), _Seen()
+    folder, count = ws.run(run.id), itertools.count(1)
+    events.append(folder / "events.jsonl", events.Step(1, 1, 0.5, 0.5, 0.1))
+    monkeypatch.setattr(supervisor, "kills", lambda: 10**9 + next(count))
+    found = []
+    while not found or states(ws, [run]) != ["failed"]:
+        _look(ws, seen)
+        killed(workers[-1])
+        _look(ws, seen)
+        found.append(items_at_once(folder))
+    assert found == [4, 2, 1, 1]
+    told = [event for event in events.read(folder / "events.jsonl") if event.type == "failed"]
+    assert [(event.title, event.kind) for event in told] == [("Out of memory.", "memory")]
+    assert ("interrupted", MEMORY_LOST) in whys(ws, run)
+
+
+def test_as_many_run_at_once_as_there_are_slots_and_in_turn_between_people(ws: Workspace, data: DataSpec, scripted, tmp_path: Path) -> None:
+    scripted(TAKES_IT)
+    set_options(ws, Options(slots=2))
+    mine = [put_in_queue(ws, data) for _ in range(3)]
+    theirs = put_in_queue(ws, dataset(ws, tmp_path / "ana", owner="ana5"), "ana5")
+    for i, run in enumerate([*mine, theirs]):
+        os.utime(ws.run(run.id) / "run.json", (1000 + i, 1000 + i))
+    seen = _Seen()
+    _look(ws, seen)
+    assert states(ws, [*mine, theirs]) == ["preparing", "queued", "queued", "preparing"]
 
 
 def test_a_worker_waits_warm_and_is_given_the_next_run(ws: Workspace, data: DataSpec, scripted) -> None:
@@ -78,13 +185,13 @@ def test_a_worker_waits_warm_and_is_given_the_next_run(ws: Workspace, data: Data
     assert from_json(ProcessId, (ws.run(run.id) / "worker.json").read_bytes()).pid == workers[0].pid
 
 
-@pytest.mark.parametrize("wish", ["discard", "keep"])
-def test_a_run_that_is_given_up_while_it_waits_never_starts(ws: Workspace, data: DataSpec, scripted, wish) -> None:
+@pytest.mark.parametrize("steer, state", [(discard, "discarded"), (pause, "paused")])
+def test_a_run_that_leaves_the_queue_never_starts(ws: Workspace, data: DataSpec, scripted, steer: Callable, state: str) -> None:
     workers, seen, run = scripted(TAKES_IT), _Seen(), put_in_queue(ws, data)
-    steer(ws, run, wish)
+    steer(ws, run)
     _look(ws, seen)
-    assert states(ws, [run]) == ["discarded"] and not (ws.run(run.id) / "worker.json").exists()
-    assert [event.type for event in events.read(ws.run(run.id) / "events.jsonl")] == ["discarded"], "who watches is told"
+    assert states(ws, [run]) == [state] and not (ws.run(run.id) / "worker.json").exists()
+    assert whys(ws, run) == [("queued", ""), (state, "")], "who watches is told"
     assert len(workers) == 1, "the warm one"
 
 
@@ -93,7 +200,7 @@ def test_a_damaged_run_does_not_keep_the_others_waiting(ws: Workspace, data: Dat
     scripted(TAKES_IT)
     damaged, whole = put_in_queue(ws, data), put_in_queue(ws, data)
     (ws.run(damaged.id) / file).write_bytes(b'{"pid": ')
-    supervisor.os.utime(ws.run(damaged.id) / "run.json", (1, 1))
+    os.utime(ws.run(damaged.id) / "run.json", (1, 1))
     seen = _Seen()
     for _ in range(2):
         _look(ws, seen)
@@ -108,7 +215,7 @@ def test_a_worker_that_dies_at_once_fails_the_run_and_not_the_queue(ws: Workspac
     for _ in range(3):
         _look(ws, seen)
     assert states(ws, runs) == ["failed", "failed"]
-    [told] = events.read(ws.run(runs[0].id) / "events.jsonl")
+    [told] = [event for event in events.read(ws.run(runs[0].id) / "events.jsonl") if event.type == "failed"]
     assert told.title == "The training process did not start." and told.params == {"code": 3}
 
 
@@ -131,20 +238,6 @@ def test_broken_libraries_do_not_start_workers_without_end(ws: Workspace, script
     assert len(workers) == 1
 
 
-def test_what_a_killed_worker_had_stored_is_removed(ws: Workspace, data: DataSpec, scripted) -> None:
-    scripted(TAKES_IT)
-    run = put_in_queue(ws, data)
-    folder = ws.run(run.id)
-    with sleeper() as process:
-        write_atomic(folder / "worker.json", to_json(process_id(process.pid)))
-        write_atomic(folder / "activations" / "train-5.npy", b"x" * 100)
-        seen = _Seen()
-        _look(ws, seen)
-        assert (folder / "activations").exists(), "it is still at work"
-    _look(ws, seen)
-    assert not (folder / "activations").exists() and state_of(folder) == "interrupted"
-
-
 # ---- the real processes ----
 
 @pytest.fixture(scope="module")
@@ -161,7 +254,7 @@ def shop(opened: tuple[Workspace, DataSpec]) -> Iterator[tuple[Workspace, DataSp
     """Left without a run: one that a failed test leaves behind would keep the others waiting."""
     yield opened
     for run in active_runs(opened[0], LOCAL_OWNER):
-        steer(opened[0], run, "discard")
+        discard(opened[0], run)
 
 
 def until(ws: Workspace, true: Callable[[], object]) -> None:
@@ -197,7 +290,7 @@ def test_a_run_goes_from_the_queue_to_its_bundle(shop: tuple[Workspace, DataSpec
     until(ws, lambda: state_of(folder) in ENDED)
     assert state_of(folder) == "finished", (folder / "worker.log").read_text("utf-8")
     assert (folder / "bundle.zip").is_file() and read_report(folder / "report.json").n > 0
-    assert [event.type for event in events.read(folder / "events.jsonl")][-1] == "done"
+    assert [event.type for event in events.read(folder / "events.jsonl")][-2:] == ["done", "state"]
     assert load_spec(folder) == run
 
 
@@ -216,16 +309,6 @@ def test_asking_again_starts_no_second_supervisor(shop: tuple[Workspace, DataSpe
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_an_interrupted_run_and_the_next_one_starts(shop: tuple[Workspace, DataSpec]) -> None:
-    ws, data = shop
-    run = started(ws, data)
-    waiting = put_in_queue(ws, data, epochs=1)
-    worker_of(ws, run).kill()
-    wait_until(lambda: state_of(ws.run(run.id)) == "interrupted")
-    until(ws, lambda: state_of(ws.run(waiting.id)) == "finished")
-
-
-@pytest.mark.slow
 def test_a_run_outlives_its_supervisor_and_is_not_started_twice(shop: tuple[Workspace, DataSpec]) -> None:
     ws, data = shop
     run, folder = (made := started(ws, data)), ws.run(made.id)
@@ -238,17 +321,16 @@ def test_a_run_outlives_its_supervisor_and_is_not_started_twice(shop: tuple[Work
     seen = len(events.read(folder / "events.jsonl"))
     wait_until(lambda: len(events.read(folder / "events.jsonl")) > seen)
     assert (state_of(folder), state_of(ws.run(waiting.id)), worker_of(ws, run).pid) == ("running", "queued", pid)
-    steer(ws, run, "keep")
+    keep(ws, run)
     wait_until(lambda: state_of(folder) in ENDED)
     assert state_of(folder) == "stopped" and (folder / "bundle.zip").is_file()
-    assert not [path.name for path in folder.iterdir() if path.name in ("activations", "best.safetensors")]
     until(ws, lambda: state_of(ws.run(waiting.id)) == "finished")
 
 
 def test_a_running_run_is_discarded_within_a_moment(shop: tuple[Workspace, DataSpec]) -> None:
     ws, data = shop
     run = started(ws, data)
-    steer(ws, run, "discard")
+    discard(ws, run)
     wait_until(lambda: state_of(ws.run(run.id)) in ENDED)
     assert state_of(ws.run(run.id)) == "discarded" and not (ws.run(run.id) / "bundle.zip").exists()
 

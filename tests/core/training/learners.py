@@ -15,6 +15,7 @@ from core.models.blocks import Network, State
 from core.models.build import build
 from core.models.catalog import find
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, SplitName, TrainConfig
+from core.training import checkpoint
 from core.training import fit as training
 from core.training.presets import PlanKind, plan_for
 
@@ -104,8 +105,10 @@ def spec(plan: FreezePlan | PlanKind = "head", key: str = "graft-resnet10", **se
 
 
 def train(run: RunSpec, folder: Path, splits: dict[SplitName, Given] | None = None, net: Network | None = None,
-          control: Callable[[], str] = lambda: "go") -> tuple[list[Event], Network]:
-    """All events of a run, and the network it leaves."""
+          control: Callable[[], str] = lambda: "go", resume: bool = False) -> tuple[list[Event], Network]:
+    """All events of a run, and the network it leaves. It begins anew in a folder where another one was, unless it is to `resume` that."""
+    if not resume:
+        checkpoint.forget(folder)
     splits = splits or sides()
     n_classes = int(splits["train"].targets.max()) + 1
     net = net or network(run.model.key, n_classes)

@@ -11,6 +11,7 @@ from core.events import EpochEnd, Event, Preparing
 from core.models.blocks import Network
 from core.shelf import Shelf
 from core.specs import Augmentation, Precision
+from core.training import checkpoint
 from core.training import fit as training
 from tests.core.training.learners import Changed, Given, losses, network, of, report_every_step, same, sides, spec, state
 
@@ -24,6 +25,7 @@ def train(shelf: Shelf, folder: Path, plan: str = "head", data: dict | None = No
           **settings: object) -> tuple[list[Event], Network]:
     net = net or network()
     run = spec(plan, **{"epochs": 2, **settings})  # type: ignore[arg-type]
+    checkpoint.forget(folder)
     return list(training.fit(run, net, data or sides(), 3, folder, lambda: "go", precision, shelf)), net  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from core.models.blocks import Network
 from core.models.catalog import find
 from core.specs import Augmentation, BlockPlan, FreezePlan
 from core.training import fit as training
-from core.training.checkpoint import load_trained
+from core.training.checkpoint import kept
 from core.training.presets import plan_for
 from tests.core.training.learners import (
     Given,
@@ -36,6 +36,10 @@ def asked_after(n: int, wish: str) -> Callable[[], str]:
     """A control that says "go" n times, and the wish ever after."""
     calls = iter(range(n))
     return lambda: "go" if next(calls, None) is not None else wish
+
+
+def kept_best(folder: Path) -> dict[str, torch.Tensor]:
+    return {name.removeprefix("best."): tensor for name, tensor in kept(folder)[0].items() if name.startswith("best.")}
 
 
 def judged(net: Network, side: Given) -> tuple[float, float]:
@@ -121,7 +125,7 @@ def test_the_best_epoch_is_restored_and_saved(tmp_path: Path) -> None:
     assert best.best and (best.val_score, -best.val_loss) == max((end.val_score, -end.val_loss) for end in ends)
     loss, accuracy = judged(net, data["val"])
     assert (loss, accuracy) == pytest.approx((best.val_loss, best.val_score), rel=1e-5) and done.val_score == best.val_score
-    saved = load_trained(tmp_path / "best.safetensors")
+    saved = kept_best(tmp_path)
     assert same(saved, {name: net.model.state_dict()[name] for name in saved})
     assert {name.split(".")[0] for name in saved} == {"layer4", "fc"} and any("running_mean" in name for name in saved)
 
@@ -276,7 +280,7 @@ def test_stop_and_keep_keeps_the_best_and_leaves_the_unfinished_epoch(tmp_path: 
     assert isinstance(done, Done) and done.stopped and not done.early and len(ends) == 2
     best = ends[done.best_epoch - 1]
     assert judged(net, data["val"]) == pytest.approx((best.val_loss, best.val_score), rel=1e-5)
-    saved = load_trained(tmp_path / "best.safetensors")
+    saved = kept_best(tmp_path)
     assert same(saved, {name: net.model.state_dict()[name] for name in saved})
 
 
@@ -285,7 +289,7 @@ def test_stop_and_keep_before_the_first_epoch_has_ended_keeps_what_there_is(stor
     """Also while the frozen part is being stored: then after the first step."""
     log, net = train(spec(epochs=9, store_activations=store), tmp_path, control=asked_after(1, "keep"))
     assert [event.epoch for event in of(log, EpochEnd)] == [1] and log[-1].stopped and log[-1].best_epoch == 1
-    assert (tmp_path / "best.safetensors").is_file()
+    assert kept_best(tmp_path)
 
 
 @pytest.mark.parametrize("store, after", [(True, 0), (True, 5), (False, 0), (False, 6)])
@@ -344,4 +348,4 @@ def test_a_network_broken_by_its_last_step_is_not_kept(n_val: int, scale: float,
     data["train"] = replace(data["train"], x=data["train"].x * scale)
     with pytest.raises(UserError, match="no longer a number"):
         train(diverging(epochs=1, batch_size=8), tmp_path, data)
-    assert not (tmp_path / "best.safetensors").exists()
+    assert kept(tmp_path) is None

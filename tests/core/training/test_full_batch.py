@@ -15,6 +15,7 @@ from core.models.blocks import Network
 from core.models.shares import outputs
 from core.shelf import Shelf
 from core.specs import Augmentation, BlockPlan, DataSpec, FreezePlan
+from core.training import checkpoint
 from core.training import fit as training
 from core.training import full_batch
 from core.training.full_batch import STRENGTHS, linear_head
@@ -161,6 +162,7 @@ def test_a_first_model_is_there_before_the_rest_learns_and_changes_nothing_of_it
         data["train"] = Changed(data["train"].x, data["train"].targets)
     for wished in (True, False):
         net, log = network(), []
+        checkpoint.forget(tmp_path)
         for event in training.fit(spec(plan, epochs=6, first_model=wished), net, data, 3, tmp_path, lambda: "go"):  # type: ignore[arg-type]
             log.append(event)
             if isinstance(event, FirstModel):

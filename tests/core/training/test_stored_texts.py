@@ -18,6 +18,7 @@ from core.models.shares import outputs
 from core.models.texts.architecture import rebuild
 from core.models.texts.family import blocks_of
 from core.specs import BlockPlan, DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig
+from core.training import checkpoint
 from core.training import fit as training
 from core.training.order import batches_by_length, epoch_batches
 from tests.core.training.learners import losses, of, report_every_step
@@ -85,6 +86,7 @@ def plan(net: Network, trained_from: int) -> FreezePlan:
 def trained(net: Network, trained_from: int, data: dict[str, Ids], folder: Path, **settings: object) -> list:
     config = TrainConfig(**{"epochs": 5, "batch_size": 8, "schedule": "constant", **settings})  # type: ignore[arg-type]
     run = RunSpec("run1", "run", "local", 0.0, DataSpec("d", "v", "text"), ModelSpec("bert", False), plan(net, trained_from), config)
+    checkpoint.forget(folder)
     return list(training.fit(run, net, data, CLASSES, folder, lambda: "go"))  # type: ignore[arg-type]
 
 

@@ -166,6 +166,8 @@ function open(root, data) {
     update(component) {
       // Python may know of the end before the last events are here: they are fetched before the line goes dead
       if (OVER.has(component.data.status) && !OVER.has(status) && !state.ended) { hangUp(); greeted = false; }
+      // what had ended goes on: its owner has resumed it
+      if (OVER.has(status) && !OVER.has(component.data.status)) { state = { ...state, ended: null }; asked = 0; greeted = false; }
       ({ status, name, url } = component.data);
       send = component.setTriggerValue;
       if (OVER.has(status)) { clearTimeout(telling); telling = 0; }

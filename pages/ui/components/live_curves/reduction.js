@@ -29,6 +29,8 @@ function reduce(state, events) {
   return next;
 }
 
+const ENDED = new Set(['finished', 'stopped', 'discarded', 'failed']);
+
 const APPLY = {   // each changes the copy that reduce has made
   started(s, e) {
     s.plan = { epochs: e.epochs, stepsPerEpoch: e.steps_per_epoch, nVal: e.n_val };
@@ -51,6 +53,14 @@ const APPLY = {   // each changes the copy that reduce has made
     s.epochs.push({ epoch: e.epoch, step: e.step, trainLoss: e.train_loss, trainScore: e.train_score,
                     valLoss: e.val_loss, valScore: e.val_score, best: e.best, patienceLeft: e.patience_left });
     s.marks = [...s.marks.slice(-2), { t: e.t, step: e.step }];
+  },
+  resumed(s, e) {
+    rewind(s, e.step + 1, e.epoch + 1);
+    s.step = e.step; s.ended = null; s.began = null; s.preparing = null;
+  },
+  state(s, e) {
+    s.preparing = null; s.marks = [];
+    if (!ENDED.has(e.state)) s.ended = null;
   },
   notice(s, e) { s.notices.push(e.text); },
   done(s, e) { s.ended = e; s.preparing = null; },

@@ -1,0 +1,81 @@
+"""What the owner of a run may do with it, besides what its page offers at once: name and note it, vary it, train it longer, put it away."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.events import RunState
+from core.jobs.about import MOST_CHARS, about, say, tags_in
+from core.jobs.life import LIVING
+from core.jobs.runs import can_go_on, delete, discard, longer
+from core.jobs.usage import note_prediction
+from core.models.catalog import find
+from core.specs import RunSpec
+from core.training.presets import fitted_at_once
+from core.workspace import new_id
+from pages.ui import state
+from pages.ui.errors import acting
+from pages.ui.i18n import _
+
+MORE_EPOCHS = 10
+
+
+def menu(run: RunSpec, now: RunState) -> None:
+    """The button behind which everything else stands."""
+    with st.popover("⋯", help=_("More"), key="menu"):
+        if st.button(_("Duplicate with changes"), icon=":material/content_copy:", key="menu.vary", width="stretch"):
+            prepare_again(run)
+        if can_go_on(state.workspace(), run) and not fitted_at_once(find(run.model.key, state.workspace()), run.plan, run.config):
+            _longer(run)
+        _said(run)
+        if now not in LIVING and now != "queued":
+            if st.button(_("Delete (undo: 7 days)"), icon=":material/delete:", key="menu.delete", width="stretch"):
+                with acting():
+                    delete(state.workspace(), run)
+                    st.switch_page("runs.py")
+        if now not in ("finished", "stopped", "discarded"):
+            if st.button(_("Discard this run (undo: 7 days)"), icon=":material/cancel:", key="live.discard", width="stretch"):
+                with acting(_("Discarding …")):
+                    discard(state.workspace(), run)
+                st.rerun()
+
+
+def prepare_again(run: RunSpec) -> None:
+    """Prepare the same run anew, with all its settings, to be changed."""
+    state.update(data=run.data, model=run.model.key, pretrained=run.model.pretrained, plan=run.plan, config=run.config, preset=run.config.preset)
+    state.bump("settings")
+    st.switch_page("train.py")
+
+
+def train_longer(run: RunSpec, epochs: int) -> None:
+    """Start a run that goes on from where this one ended, and watch it."""
+    ws, key = state.workspace(), f"longer.{run.id}"
+    request = state.get(key) or new_id()  # two clicks make one run
+    state.put(key, request)
+    new = longer(ws, run, epochs, request)
+    note_prediction(ws, new)
+    state.look_at(new.id)
+    state.put("watching", new.id)
+    st.switch_page("train.py", query_params={"run": new.id})
+
+
+def _longer(run: RunSpec) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        epochs = st.number_input(_("Epochs more"), 1, 500, MORE_EPOCHS, key="menu.epochs", width=120)
+        if st.button(_("Train longer"), icon=":material/fast_forward:", key="menu.longer",
+                     help=_("A new run goes on from where this one ended; this one stays as it is.")):
+            with acting():
+                train_longer(run, int(epochs))
+
+
+def _said(run: RunSpec) -> None:
+    """Name, tags and note."""
+    folder = state.workspace().run(run.id)
+    known = about(folder)
+    with st.form("menu.said", border=False):
+        name = st.text_input(_("Name"), run.name, max_chars=MOST_CHARS["name"], key="menu.name")
+        tags = st.text_input(_("Tags"), ", ".join(known.tags), placeholder=_("parted by commas"), key="menu.tags")
+        note = st.text_area(_("Note"), known.note, max_chars=MOST_CHARS["note"], key="menu.note", height=80)
+        if st.form_submit_button(_("Save"), icon=":material/check:"):
+            with acting(_("Saved.")):
+                say(folder, name=" ".join(name.split()), tags=tags_in(tags), note=note)
+            st.rerun()
