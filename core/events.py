@@ -86,9 +86,10 @@ class FirstModel:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Where the training stands is on the disk: so many epochs have ended, and so many steps were made."""
+    """Where the training stands is on the disk: so many epochs have ended, and so many steps were made. `seconds`: what saving took."""
     epoch: int
     step: int
+    seconds: float = 0.0
     type: Literal["saved"] = "saved"
     t: float = _now()
 

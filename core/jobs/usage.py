@@ -25,6 +25,8 @@ from core.workspace import Workspace, write_atomic
 
 ENOUGH_S = 2.0
 """Epochs that took less in all tell little of the pace."""
+WITHIN = (events.Step, events.Saved, events.Changed, events.Notice, events.Smaller)
+"""Events in the midst of what is timed."""
 T = TypeVar("T")
 
 
@@ -101,10 +103,11 @@ def compare(folder: Path) -> Compared | None:
 
 
 def timed(log: Sequence[events.Event]) -> tuple[float, list[float]]:
-    """Seconds of what was done once (comparing in pairs, computing the frozen part; reading apart), and of each epoch."""
-    once_s, epochs_s, before, computed_s = 0.0, list[float](), None, 0.0
+    """Seconds of what was done once (comparing in pairs, computing the frozen part; reading apart), and of each epoch without its savings."""
+    once_s, epochs_s, before, computed_s, saved_s = 0.0, list[float](), None, 0.0, 0.0
     for event in log:
-        if isinstance(event, events.Step):
+        if isinstance(event, WITHIN):
+            saved_s += event.seconds if isinstance(event, events.Saved) else 0.0
             continue
         if isinstance(event, events.Preparing) and event.computing_s:
             once_s += event.computing_s - (computed_s if event.computing_s > computed_s else 0.0)
@@ -112,15 +115,18 @@ def timed(log: Sequence[events.Event]) -> tuple[float, list[float]]:
         elif before is not None and isinstance(event, events.Preparing) and event.what != "reading":
             once_s += event.t - before
         elif before is not None and isinstance(event, events.EpochEnd):
-            epochs_s.append(event.t - before)
-        before = event.t
+            epochs_s.append(event.t - before - saved_s)
+        before, saved_s = event.t, 0.0
     return once_s, epochs_s
 
 
 def learn(ws: Workspace, run: RunSpec, folder: Path) -> None:
     """Let what a run took correct the next predictions for its model: halfway, since a machine is not always equally busy, and within
     bounds."""
-    row, seen = find(run.model.key, ws), timed(events.read(folder / "events.jsonl"))[1]
+    log = events.read(folder / "events.jsonl")
+    if any(isinstance(event, events.Resumed) for event in log):  # of some epochs only a part was seen
+        return
+    row, seen = find(run.model.key, ws), timed(log)[1]
     found, _ = fitting(ws, row, run.config, item_of(ws, run))
     expected = forecast(ws, run).epochs_s[:len(seen)]
     if found is None or sum(seen) < ENOUGH_S or not sum(expected):

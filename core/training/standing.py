@@ -135,7 +135,7 @@ class Keeper:
                          at.stop, at.most, self.seconds(at), self.run.config.epochs, self.threads, self.network.precision, numbers)
         checkpoint.keep(self.folder, tensors | states, to_json(facts))
         self.saved_at, self.took_s = time.monotonic(), time.monotonic() - began
-        yield Saved(at.epoch, at.step)
+        yield Saved(at.epoch, at.step, self.took_s)
 
     def take_up(self, found: Found, at: Progress, optimizer: Optimizer) -> None:
         """Put everything back as it was kept. What ended by itself goes on only when more epochs are planned than were then."""

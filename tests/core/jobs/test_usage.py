@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.events import Done, EpochEnd, Event, Preparing, Saved, Started, Step, encode
+from core.events import Changed, Done, EpochEnd, Event, Preparing, Resumed, Saved, Started, Step, encode
 from core.jobs import probe, side_jobs, usage
 from core.jobs.probe import Wish, measure
 from core.jobs.usage import compare, learn, note_prediction, note_usage, timed
@@ -31,7 +31,7 @@ def log(*, epoch_s: float = 2.0, epochs: int = 2) -> list[Event]:
         now += epoch_s
         if epoch == 1:
             now += 5.0
-            events.append(Saved(1, t=now))
+            events.append(Saved(1, 1, 5.0, t=now))
     return [*events, Done(1, epochs, 0.5, now - 100, t=now)]
 
 
@@ -53,9 +53,23 @@ def test_storing_and_saving_are_no_part_of_an_epoch() -> None:
     assert timed(log()) == (3.0, [2.0, 2.0])
 
 
+def test_what_is_saved_or_changes_in_the_midst_of_an_epoch_does_not_shorten_it() -> None:
+    whole = log()
+    at = next(i for i, event in enumerate(whole) if isinstance(event, EpochEnd))
+    assert timed([*whole[:at], Changed("running", t=103.5), Saved(0, 1, 0.5, t=104.0), *whole[at:]]) == (3.0, [1.5, 2.0])
+
+
+def test_the_pace_of_a_run_that_was_interrupted_teaches_nothing(ws: Workspace, run: RunSpec) -> None:
+    known(ws)
+    folder = ws.run(run.id)
+    write(folder, [*log(epoch_s=40.0)[:2], Resumed(0, 1, t=100.5), *log(epoch_s=40.0)[2:]])
+    learn(ws, run, folder)
+    assert load(ws, ROW)[0].pace == 1.0
+
+
 def test_what_is_stored_between_two_epochs_is_paid_for_once() -> None:
     first, second = log()[:-3], [Preparing("storing", 12, 12, t=114.0), EpochEnd(2, 4, 1.0, 0.5, None, None, False, None, t=117.0)]
-    assert timed([*first, Saved(1, t=110.0), *second]) == (3.0 + 4.0, [2.0, 3.0])
+    assert timed([*first, Saved(1, 1, 5.0, t=110.0), *second]) == (3.0 + 4.0, [2.0, 3.0])
 
 
 def test_a_run_is_compared_with_what_was_predicted_when_it_was_submitted(ws: Workspace, run: RunSpec) -> None:
