@@ -113,7 +113,7 @@ def timed(log: Sequence[events.Event]) -> tuple[float, list[float]]:
             once_s += event.computing_s - (computed_s if event.computing_s > computed_s else 0.0)
             computed_s = event.computing_s
         elif before is not None and isinstance(event, events.Preparing) and event.what != "reading":
-            once_s += event.t - before
+            once_s += event.t - before - saved_s
         elif before is not None and isinstance(event, events.EpochEnd):
             epochs_s.append(event.t - before - saved_s)
         before, saved_s = event.t, 0.0
