@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.evaluation.report import Report
 from core.objectives import objective
-from pages.ui import first_model, predictions, recipe, result_sections, scores
+from pages.ui import first_model, narrator, predictions, recipe, result_sections, scores
 from pages.ui.i18n import _
 from pages.ui.run_pages import ended_run
 
@@ -46,6 +46,7 @@ def _how_sure(report: Report) -> str:
 _headline(report)
 first_model.compared(run, report)
 predictions.outcome(run)
+narrator.show(run, ended=True)
 result_sections.show(run, report)
 recipe.fill_run(bar, run, button=_("Try it"), icon=":material/frame_inspect:",
                 on_click=lambda: st.switch_page("try_it.py", query_params={"run": run.id}))
