@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -203,6 +204,25 @@ def decode(lines: bytes) -> Iterator[Event]:
 def read(path: Path) -> list[Event]:
     """What a log says has happened, in order; empty when there is no log yet."""
     return happened(decode(tail(path)[0]))
+
+
+def follow(path: Path) -> list[Event]:
+    """As `read`, for a log that is looked at again and again: only what was added since is read. Of the logs followed last it is kept in memory."""
+    with _following:
+        offset, kept = _followed.pop(path, (0, ()))
+        lines, end = tail(path, offset)
+        if not lines and path.is_file() and path.stat().st_size < offset:  # it was written anew
+            (lines, end), kept = tail(path), ()
+        kept = tuple(happened([*kept, *decode(lines)])) if lines else kept
+        _followed[path] = end, kept
+        while len(_followed) > MOST_FOLLOWED:
+            del _followed[next(iter(_followed))]
+    return list(kept)
+
+
+MOST_FOLLOWED = 16
+_followed: dict[Path, tuple[int, tuple[Event, ...]]] = {}
+_following = threading.Lock()
 
 
 def happened(log: Iterable[Event]) -> list[Event]:

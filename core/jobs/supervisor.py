@@ -50,6 +50,8 @@ WANTED = "supervisor.wanted"
 LOCK_SECONDS = 2.0
 """Whoever asks whether a supervisor is there holds its lock for a moment: a new one must not take that for another supervisor."""
 USE_SECONDS = 5.0
+ENDS_SECONDS = 1.0
+"""So long a process that looks dead may take to say with which code it ended."""
 TIDY_SECONDS = 600.0
 RESUME_WITHIN_SECONDS = 24 * 3600.0
 """Who comes back after longer decides for themselves what shall go on."""
@@ -160,18 +162,24 @@ def _mark(folder: Path) -> int:
 
 def _attended(ws: Workspace, folder: Path, seen: _Seen) -> RunState:
     """A run's state, after what is to be done about one whose worker is gone, or that nobody wants any more."""
-    worker = seen.workers.get(folder.name)
-    code = worker.poll() if worker else None
     state = state_of(folder)
     if state == "queued" and (wish := wish_of(folder)) in ("pause", "discard"):
         change(folder, "paused" if wish == "pause" else "discarded")
     elif state == "interrupted":
-        why, params = _reason(folder, code)
+        why, params = _reason(folder, _code(seen.workers.get(folder.name)))
         note_interruption(folder, why, **params)
         _after_interruption(ws, folder)
     if state not in LIVING:
         seen.workers.pop(folder.name, None)
     return state_of(folder)
+
+
+def _code(worker: subprocess.Popen[bytes] | None) -> int | None:
+    """With which code a worker ended; None for one that an earlier supervisor had started."""
+    try:
+        return worker.wait(ENDS_SECONDS) if worker else None
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _reason(folder: Path, code: int | None) -> tuple[str, dict[str, str | int | float]]:

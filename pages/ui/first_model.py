@@ -29,7 +29,7 @@ def offer(run: RunSpec) -> None:
 
 
 def _validated(run: RunSpec) -> str:
-    log = events.read(state.workspace().run(run.id) / "events.jsonl")
+    log = events.follow(state.workspace().run(run.id) / "events.jsonl")
     value = next((event.val_score for event in log if isinstance(event, events.FirstModel)), None)
     return "" if value is None else _(", {score} in validation", score=scores.said(Score(value, None, None), state.read_version(run.data)))
 

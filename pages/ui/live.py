@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -12,7 +13,7 @@ from core.errors import UserError
 from core.events import RunState
 from core.jobs.life import ENDED, LIVING, RESTING, SILENT, exit_of, state_of
 from core.jobs.queue import turns
-from core.jobs.runs import LAST, keep, pause, resume, watch_run
+from core.jobs.runs import LAST, keep, pause, resume, watch_run, wish_of
 from core.jobs.supervisor import resumes
 from core.models.catalog import find
 from core.objectives import objective
@@ -21,7 +22,7 @@ from core.specs import RunSpec
 from core.training.estimate import epoch_costs
 from core.training.presets import fitted_at_once
 from pages.routes.live import live_url
-from pages.ui import first_model, predictions, recipe, remedies, run_cards, run_menu, state
+from pages.ui import first_model, narrator, predictions, recipe, remedies, run_cards, run_menu, state
 from pages.ui.components.live_curves import RunStatus, fit_texts, live_curves
 from pages.ui.errors import acting, show_error
 from pages.ui.i18n import _, language
@@ -29,6 +30,8 @@ from pages.ui.text import about, md
 
 STATUS: dict[RunState, RunStatus] = {"queued": "queued", "preparing": "running", "running": "running", "paused": "paused", "interrupted": "interrupted"}
 LEAD_AGAIN_S = 3.0
+WISHED: dict[str, Callable[[], str]] = {
+    "pause": lambda: _("Pausing after the current step …"), "keep": lambda: _("Stopping after the current step …"), "discard": lambda: _("Discarding …")}
 
 
 def watch(run_id: str) -> None:
@@ -50,8 +53,9 @@ def watch(run_id: str) -> None:
     row, at_once = objective(run.data.objective), fitted_at_once(find(run.model.key, ws), run.plan, run.config)
     _standing(run, now)
     live_curves(live_url(ws, who, run_id, language()), key=f"live.{run_id}", text=fit_texts() if at_once else None, state={
-        "name": run.name, "score": _scored(run), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"),
+        "name": run.name, "score": _scored(run), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"), "state": now,
         "patience": 0 if at_once else run.config.patience, "costs": _costs(run)})
+    narrator.show(run, ended=now in ENDED)
     first = first_model.ready(run)
     if mine and first and now not in ENDED:
         first_model.offer(run)
@@ -59,6 +63,7 @@ def watch(run_id: str) -> None:
         _why(run, now)
     else:
         state.put("watching", run_id)
+    if now in LIVING or now == "queued":
         st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
     _wait_for_change(run, now, first)
     _lead(run, now, bar, mine)
@@ -90,21 +95,26 @@ def _leads_on(run_id: str) -> bool:
 
 def _controls(run: RunSpec, now: RunState) -> None:
     """What is wanted most in this state; the rest stands in the menu."""
-    ws = state.workspace()
-    if now == "queued" and st.button(_("Leave the queue"), icon=":material/pause_circle:", key="live.leave"):
-        with acting():
-            pause(ws, run)
-        st.rerun()
-    if now in LIVING and st.button(_("Pause"), icon=":material/pause_circle:", key="live.pause", help=_("It frees the machine, and goes on later from where it was.")):
-        with acting(_("Pausing after the current step …")):
-            pause(ws, run)
-    if (now in LIVING or now in RESTING and (ws.run(run.id) / LAST).is_file()) and st.button(
-            _("Stop and keep the best so far"), icon=":material/stop_circle:", key="live.keep"):
-        with acting(_("Stopping after the current step …")):
-            keep(ws, run)
-        if now in RESTING:
-            st.rerun()
+    folder = state.workspace().run(run.id)
+    wish = wish_of(folder)
+    if now in LIVING and wish != "go":  # it is done after the current step
+        st.markdown(f":gray-badge[:material/hourglass_top: {WISHED[wish]()}]", width="content")
+        return
+    if now == "queued":
+        _control(_("Leave the queue"), ":material/pause_circle:", "live.leave", lambda: pause(state.workspace(), run))
+    if now in LIVING:
+        _control(_("Pause"), ":material/pause_circle:", "live.pause", lambda: pause(state.workspace(), run),
+                 _("It frees the machine, and goes on later from where it was."))
+    if now in LIVING or now in RESTING and (folder / LAST).is_file():
+        _control(_("Stop and keep the best so far"), ":material/stop_circle:", "live.keep", lambda: keep(state.workspace(), run))
     run_menu.menu(run, now)
+
+
+def _control(label: str, icon: str, key: str, act: Callable[[], None], explained: str | None = None) -> None:
+    if st.button(label, icon=icon, key=key, help=explained):
+        with acting():
+            act()
+        st.rerun()
 
 
 def _standing(run: RunSpec, now: RunState) -> None:
@@ -122,7 +132,7 @@ def _standing(run: RunSpec, now: RunState) -> None:
 
 
 def _saved(folder: Path) -> str:
-    log = events.read(folder / "events.jsonl")
+    log = events.follow(folder / "events.jsonl")
     saved = next((event for event in reversed(log) if isinstance(event, events.Saved)), None)
     if saved is None:
         return _("Your data is safe; the training begins anew when it is resumed.")
@@ -139,9 +149,9 @@ def _turn(run: RunSpec) -> None:
     st.info(_("{n} before you; {when}.", n=turn.ahead, when=when) if turn.ahead else _("Next in the queue; {when}.", when=when), icon=":material/schedule:")
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=3.0)
 def _wait_for_change(run: RunSpec, shown: RunState, first: bool) -> None:
-    """The socket tells the curves; this tells the page, also when a proxy blocks the socket. An ended run may be resumed from another browser."""
+    """The socket tells at once; this tells also when a proxy blocks the socket, or when an ended run is resumed from another browser."""
     if state_of(state.workspace().run(run.id)) != shown or first_model.ready(run) != first:
         st.rerun()
 
@@ -176,7 +186,7 @@ def _can_resume(run: RunSpec) -> bool:
 
 
 def _failure(run: RunSpec) -> events.Failed | None:
-    log = events.read(state.workspace().run(run.id) / "events.jsonl")
+    log = events.follow(state.workspace().run(run.id) / "events.jsonl")
     return next((event for event in reversed(log) if isinstance(event, events.Failed)), None)
 
 

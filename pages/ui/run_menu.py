@@ -34,7 +34,7 @@ def menu(run: RunSpec, now: RunState) -> None:
                     st.switch_page("runs.py")
         if now not in ("finished", "stopped", "discarded"):
             if st.button(_("Discard this run (undo: 7 days)"), icon=":material/cancel:", key="live.discard", width="stretch"):
-                with acting(_("Discarding …")):
+                with acting():
                     discard(state.workspace(), run)
                 st.rerun()
 

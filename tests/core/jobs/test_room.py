@@ -120,6 +120,28 @@ def test_what_was_lost_and_made_again_has_happened_once() -> None:
     assert events.happened([*lost, events.Resumed(0, 0)])[:-1] == []
 
 
+def test_a_log_is_followed_as_it_would_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, read = tmp_path / "events.jsonl", []
+    monkeypatch.setattr(events, "decode", lambda lines, real=events.decode: read.append(len(lines.splitlines())) or real(lines))
+    assert events.follow(path) == []
+    for event in (events.Step(1, 1, 1.0, 0.5, 0.1), events.Step(1, 2, 1.0, 0.5, 0.1), events.Resumed(0, 1), events.Step(1, 2, 0.9, 0.5, 0.1)):
+        events.append(path, event)
+        assert events.follow(path) == events.happened(events.decode(path.read_bytes()))
+    assert read == [1, 1, 1, 2, 1, 3, 1, 4], "each line once, besides what this test itself read"
+    with path.open("ab") as log:
+        log.write(b'{"type": "step"')
+    assert len(events.follow(path)) == 3, "an unfinished line waits"
+    path.write_bytes(events.encode(events.Saved(1, 1)))
+    assert [event.type for event in events.follow(path)] == ["saved"]
+
+
+def test_only_the_logs_followed_last_stay_in_memory(tmp_path: Path) -> None:
+    for i in range(events.MOST_FOLLOWED + 3):
+        events.append(tmp_path / str(i), events.Saved(i, i))
+        assert events.follow(tmp_path / str(i))[0].epoch == i
+    assert len(events._followed) <= events.MOST_FOLLOWED and events.follow(tmp_path / "0")[0].epoch == 0
+
+
 # ---- what is cleared away ----
 
 def test_what_was_deleted_or_discarded_long_ago_goes(ws: Workspace, data: DataSpec) -> None:

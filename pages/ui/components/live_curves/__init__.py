@@ -10,6 +10,7 @@ from typing import Literal, NotRequired, TypedDict
 
 import streamlit as st
 
+from core.events import RunState
 from core.objectives import IntervalKind
 from pages.routes.media import plotly_address
 from pages.ui.i18n import _, language
@@ -31,6 +32,8 @@ class LiveState(TypedDict):
     """How the 95 % range of the score is found; none is shown without it."""
     status: NotRequired[RunStatus]
     """`ended` and `interrupted`: the history is fetched and no connection stays open. "running" unless given."""
+    state: NotRequired[RunState]
+    """As Python knows it: the browser causes a rerun when the log says that it is another one."""
     patience: NotRequired[int]
     """Epochs without gain after which the run stops by itself; 0: never."""
     costs: NotRequired[list[float]]
@@ -45,8 +48,8 @@ def live_curves(url: str, *, key: str, height: int = 300, text: dict[str, str] |
     """
     data = {"url": url, "library": plotly_address(), "height": height, "text": texts() | (text or {}), "lang": language(),
             "name": state["name"], "score": state["score"], "percent": state.get("percent", False), "interval": state.get("interval"),
-            "status": state.get("status", "running"), "patience": state.get("patience", 0), "costs": state.get("costs", [])}
-    result = _component(key=key, data=data, on_ended_change=lambda: None, on_renew_change=lambda: None)
+            "status": state.get("status", "running"), "state": state.get("state", ""), "patience": state.get("patience", 0), "costs": state.get("costs", [])}
+    result = _component(key=key, data=data, on_ended_change=lambda: None, on_renew_change=lambda: None, on_moved_change=lambda: None)
     ended = result.get("ended")
     return ended["type"] if isinstance(ended, dict) and ended.get("type") in ("done", "discarded", "failed") else None
 

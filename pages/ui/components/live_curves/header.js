@@ -64,7 +64,7 @@ function header(data) {
     const best = bestOf(state), ends = state.epochs.at(-1);
     cell.epoch(state.plan && state.step ? fill(text.of, { e: epochNow(state), n: state.plan.epochs }) : '–',
                state.plan && state.step ? fill(text.stepOf, { e: state.step, n: state.plan.epochs * state.plan.stepsPerEpoch }) : '');
-    showTime(state, secondsShown, slower);
+    showTime(state, status, secondsShown, slower);
     showBest(best, state);
     const valLoss = ends?.valLoss ?? null, trainLoss = state.train.at(-1)?.loss ?? ends?.trainLoss ?? null;
     if (valLoss === null) cell.loss(figure.loss(trainLoss), trainLoss === null ? '' : text.training);
@@ -101,9 +101,9 @@ function header(data) {
     return share(state) >= 1 ? text.finishing : text.running;
   }
 
-  function showTime({ ended, step }, left, slower) {
+  function showTime({ ended, step }, status, left, slower) {
     if (ended) cell.time(ended.seconds ? figure.time(ended.seconds) : '–', ended.seconds ? text.inAll : '');
-    else if (left === null) cell.time('–', step ? text.leftLater : '');
+    else if (left === null) cell.time('–', step && status === 'running' ? text.leftLater : '');
     else cell.time(figure.time(left), slower ? text.slower : text.left);
   }
 

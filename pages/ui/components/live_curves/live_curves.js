@@ -8,7 +8,7 @@ const OVER = new Set(['ended', 'interrupted']);
 
 function open(root, data) {
   const { text } = data, top = header(data);
-  let state = blank(), offset = 0, { status, name, url } = data, send = () => {};
+  let state = blank(), offset = 0, { status, name, url, state: life } = data, send = () => {};
   let charts = [], eta = { left: null, at: 0, slower: false }, shownAt = 0, closed = false, ownTitle = null, pageTitle = '';
 
   // --- what stands on the page
@@ -55,13 +55,13 @@ function open(root, data) {
   }
   function pace() {
     const estimate = secondsLeft(state, data.costs), next = estimate === null ? null : steady(left(), estimate);
-    if (next === null) { if (state.ended || state.preparing) eta = { left: null, at: 0, slower: false }; return; }
+    if (next === null) { if (state.ended || state.preparing || status !== 'running') eta = { left: null, at: 0, slower: false }; return; }
     eta = { left: next.left, at: performance.now(), slower: next.slower || eta.slower && next.left > estimate * 0.8 };
   }
   function tick() {
     shownAt = performance.now();
     dress();
-    top.show(state, status, OVER.has(status) ? null : left(), eta.slower);
+    top.show(state, status, status === 'running' ? left() : null, eta.slower);
     retitle();
   }
   function retitle() {
@@ -98,6 +98,7 @@ function open(root, data) {
     const turned = state.ended !== before.ended || Boolean(state.preparing) !== Boolean(before.preparing) || !before.step;
     if (turned || state.preparing || performance.now() - shownAt >= TICK_MS) tick();
     if (state.ended && !before.ended) { asked = 0; tellEnd(); }
+    if (state.life !== before.life) tellMove();
   }
 
   // --- Python is told that the run has ended; again only while it goes on drawing it as running, and not for ever
@@ -109,6 +110,13 @@ function open(root, data) {
       send('ended', { type: state.ended.type });
       tellEnd();
     }, asked ? ASK_AGAIN_MS : 250);
+  }
+
+  // --- and that it has become something else: paused, or running again
+  let moving = 0;
+  function tellMove() {
+    clearTimeout(moving);
+    moving = setTimeout(() => { if (life && state.life && state.life !== life) send('moved', state.life); }, 100);
   }
 
   // --- the socket
@@ -168,7 +176,7 @@ function open(root, data) {
       if (OVER.has(component.data.status) && !OVER.has(status) && !state.ended) { hangUp(); greeted = false; }
       // what had ended goes on: its owner has resumed it
       if (OVER.has(status) && !OVER.has(component.data.status)) { state = { ...state, ended: null }; asked = 0; greeted = false; }
-      ({ status, name, url } = component.data);
+      ({ status, name, url, state: life } = component.data);
       send = component.setTriggerValue;
       if (OVER.has(status)) { clearTimeout(telling); telling = 0; }
       if (finished()) hangUp(); else connect();
@@ -176,7 +184,7 @@ function open(root, data) {
     },
     close() {
       closed = true;
-      clearInterval(clock); clearTimeout(retry); clearTimeout(lostTimer); clearTimeout(telling); clearTimeout(drawing);
+      clearInterval(clock); clearTimeout(retry); clearTimeout(lostTimer); clearTimeout(telling); clearTimeout(moving); clearTimeout(drawing);
       window.removeEventListener('online', wake);
       document.removeEventListener('visibilitychange', wake);
       resized.disconnect();
@@ -206,7 +214,7 @@ function isDark(colour) {   // the theme gives #rrggbb, or rgb(r, g, b)
 const OPEN = new WeakMap();   // by root element: {made, live}
 
 export default function (component) {
-  const root = component.parentElement.querySelector('.lc'), { url, status, name, ...fixed } = component.data;
+  const root = component.parentElement.querySelector('.lc'), { url, status, name, state, ...fixed } = component.data;
   const made = JSON.stringify([new URL(url, document.baseURI).pathname, fixed]);   // a new token alone changes nothing
   let entry = OPEN.get(root);
   if (entry?.made !== made) {

@@ -13,6 +13,7 @@ const blank = () => ({
   began: null,             // time of the first step since the last start
   notices: [],             // sentences, oldest first
   ended: null,             // the event that ended the run
+  life: null,              // what the run is: queued, running, paused …
   generation: 0,           // rises when points that were already given change: then everything is drawn anew
 });
 
@@ -59,7 +60,7 @@ const APPLY = {   // each changes the copy that reduce has made
     s.step = e.step; s.ended = null; s.began = null; s.preparing = null;
   },
   state(s, e) {
-    s.preparing = null; s.marks = [];
+    s.preparing = null; s.marks = []; s.life = e.state;
     if (!ENDED.has(e.state)) s.ended = null;
   },
   notice(s, e) { s.notices.push(e.text); },
