@@ -138,6 +138,14 @@ def test_it_is_saved_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [event.step for event in saved][:4] == [1, 2, 3, 4] and saved[-1] == replace(saved[-1], epoch=2, step=8)
 
 
+def test_where_it_is_wished_it_is_saved_wherever_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`GRAFT_SAVE=often`."""
+    report_every_step(monkeypatch)
+    monkeypatch.setattr(standing, "OFTEN", True)
+    log, _ = train(spec("last-stage", epochs=2), tmp_path)
+    assert [event.step for event in of(log, Saved)] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 8], "also at the end of each epoch, and of all"
+
+
 @pytest.mark.parametrize("kind", ["head", "last-stage"])
 def test_a_pause_frees_the_machine_and_loses_nothing(kind: str, tmp_path: Path) -> None:
     run, data = spec(kind), sides(20, 6, side=32)
