@@ -40,6 +40,7 @@ def _frame() -> None:
                         st.Page("try_it.py", title=_("Try it"), icon=":material/frame_inspect:"),
                         st.Page("export.py", title=_("Take home"), icon=":material/package_2:")],
         _("Workspace"): [st.Page("runs.py", title=_("Runs"), icon=":material/list:"),
+                         st.Page("compare.py", title=_("Compare"), icon=":material/compare_arrows:", visibility="hidden"),
                          st.Page("settings.py", title=_("Settings"), icon=":material/settings:")],
     })
     st.logo(str(ASSETS / "wordmark.svg"), icon_image=str(ASSETS / "logo.svg"), size="large")

@@ -21,9 +21,9 @@ LEAST = 10
 """Items that both must have answered: fewer tell nothing."""
 UNUSED: Final = "unused"
 """Stands in the place of a setting's value in a run that makes no use of it."""
-Refusal = Literal["objective", "labels", "sides", "few"]
-"""Why two scores can't be compared: other questions; other labels or units; one on test items and one on those that chose its epoch; too
-few items that both answered."""
+Refusal = Literal["objective", "labels", "sides", "unknown", "few"]
+"""Why two scores can't be compared: other questions; other labels or units; one on test items and one on those that chose its epoch; nobody
+knows any more what one has learned from; too few items that both answered."""
 OF_TASK: dict[str, frozenset[str]] = {
     "image": frozenset({"input_size", *(f"augmentation.{field.name}" for field in fields(Augmentation))}),
     "text": frozenset({"max_tokens", "long_texts"})}
@@ -43,9 +43,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A run's report, and the items that it has learned from, by their SHA-256."""
+    """A run's report, and the items that it has learned from, by their SHA-256; None where nobody knows them any more."""
     report: Report
-    learned: frozenset[str] = frozenset()
+    learned: frozenset[str] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +138,11 @@ class _Pair:
 
 def _pair(one: int, other: int, contenders: Sequence[Contender]) -> _Pair | Verdict:
     a, b = contenders[one], contenders[other]
-    asked, known = a.report.objective, a.learned | b.learned
+    asked, known = a.report.objective, (a.learned or frozenset()) | (b.learned or frozenset())
     ours, theirs = _answers(a.report), _answers(b.report)
     both = [key for key in ours if key in theirs and key[0] not in known]
     learned = len({sha for sha, _truth in (*ours, *theirs)} & known)
-    refusal = _refusal(a.report, b.report, len(both))
+    refusal = _refusal(a, b, len(both))
     if refusal:
         return Verdict(one, other, len(both), learned, refusal)
     truths = _truths([ours[key] for key in both], len(a.report.labels))
@@ -153,15 +153,18 @@ def _pair(one: int, other: int, contenders: Sequence[Contender]) -> _Pair | Verd
 
 
 def _verdict(pair: _Pair, p: float) -> Verdict:
-    """With the p-value that counts among all, and a range that is as sure as this asks for."""
+    """With the p-value that counts among all, and a range that is as sure as this asks for. It holds 0 where luck is not ruled out: where
+    few answers differ, drawing items again takes too much for certain."""
     low, high = gain_range(*pair.figures, pair.asked, 1 - LEVEL * pair.p / p)
+    low = low if p < LEVEL else min(low, 0.0)
     return Verdict(*pair.places, len(pair.figures[0]), pair.learned, None, gain(*pair.figures, pair.asked), low, high, p)
 
 
-def _refusal(one: Report, other: Report, n: int) -> Refusal | None:
+def _refusal(one: Contender, other: Contender, n: int) -> Refusal | None:
+    a, b = one.report, other.report
     reasons: tuple[tuple[Refusal, bool], ...] = (
-        ("objective", one.objective != other.objective), ("labels", (one.labels, one.unit) != (other.labels, other.unit)),
-        ("sides", one.split != other.split), ("few", n < LEAST))
+        ("objective", a.objective != b.objective), ("labels", (a.labels, a.unit) != (b.labels, b.unit)), ("sides", a.split != b.split),
+        ("unknown", one.learned is None or other.learned is None), ("few", n < LEAST))
     return next((reason for reason, holds in reasons if holds), None)
 
 

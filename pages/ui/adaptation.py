@@ -63,7 +63,7 @@ def _head(row: ModelRow, head: HeadPlan, side: int | None, rev: int) -> HeadPlan
     version = state.version()
     grid = st.grid(2, min_column_width=260)
     with grid.container():
-        kinds: dict[HeadKind, str] = {"linear": _("one layer"), "mlp": _("hidden layer before it")}
+        kinds = head_names()
         kind = st.selectbox(_("Head"), list(kinds), list(kinds).index(head.kind), format_func=kinds.get, key=f"model.head.{rev}.{row.key}",
                             help=_("One layer is enough where the network's features fit your items, and hardest to get wrong. A hidden layer can "
                                    "combine features in new ways; it wants more items."))
@@ -95,16 +95,24 @@ def _head(row: ModelRow, head: HeadPlan, side: int | None, rev: int) -> HeadPlan
     return head
 
 
+def head_names() -> dict[HeadKind, str]:
+    return {"linear": _("one layer"), "mlp": _("hidden layer before it")}
+
+
 def pooling_names() -> dict[PoolingKey, str]:
     return {"own": _("as the network was made"), "average": _("average of all places"), "max": _("largest number of all places"),
             "flatten": _("all places side by side (flatten)"), "first": _("the first token"), "mean": _("mean of all tokens"), "last": _("the last token")}
+
+
+def batch_norm_names() -> dict[BatchNorm, str]:
+    return {"adapt": _("follow your items in blocks that train"), "keep": _("stay as the source has them")}
 
 
 def _batch_norm(row: ModelRow, plan: FreezePlan, rev: int) -> BatchNorm:
     if not row.batch_norm:
         st.caption(_("Normalisation: this network has no BatchNorm, so nothing is to be decided about it."))
         return plan.batch_norm
-    names: dict[BatchNorm, str] = {"adapt": _("follow your items in blocks that train"), "keep": _("stay as the source has them")}
+    names = batch_norm_names()
     chosen = st.selectbox(_("BatchNorm statistics"), list(names), list(names).index(plan.batch_norm), format_func=names.get,
                           key=f"model.batch_norm.{rev}.{row.key}",
                           help=_("BatchNorm scales numbers by their mean and spread. With batches under 16 items these are unreliable: better let "

@@ -69,13 +69,13 @@ def trained_text(model: str, plan: FreezePlan) -> str:
     full, thin = ([name for name, found in zip(names, now) if found == wanted and name not in some] for wanted in ("trained", "lora"))
     if len(full) == len(names):
         return _("everything")
-    parts = [_span(names, full)] if full else []
-    parts += [_("adapters in {where}", where=_span(names, thin))] if thin else []
+    parts = [span(names, full)] if full else []
+    parts += [_("adapters in {where}", where=span(names, thin))] if thin else []
     parts += [_("part of {name}", name=group_name(name)) for name in names if name in some]
     return listed(parts) if parts else _("nothing")
 
 
-def _span(names: Sequence[str], some: list[str]) -> str:
+def span(names: Sequence[str], some: list[str]) -> str:
     """Groups by name, those that follow each other by the first and the last."""
     first = names.index(some[0])
     if len(some) > 1 and list(names[first:first + len(some)]) == some:

@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import SettingsError
 from core.models.catalog import ModelRow
 from core.objectives import Objective, objective
-from core.specs import OptimizerKey, TrainConfig
+from core.specs import OptimizerKey, ScheduleKey, TrainConfig
 from core.training.presets import fitted_at_once
 from pages.ui import advice_rate, settings_pictures, settings_texts, state
 from pages.ui.errors import show_error
@@ -18,6 +18,10 @@ from pages.ui.state import Draft
 KINDS = {"image": settings_pictures, "text": settings_texts}
 """By task: the settings that only its items have."""
 OPTIMIZERS: dict[OptimizerKey, str] = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "lbfgs": "L-BFGS"}
+
+
+def schedule_names() -> dict[ScheduleKey, str]:
+    return {"cosine": _("cosine: smoothly to zero"), "step": _("in steps"), "constant": _("constant")}
 
 
 def advanced(row: ModelRow, draft: Draft) -> TrainConfig:
@@ -56,8 +60,8 @@ def _fields(given: TrainConfig, row: ModelRow, asked: Objective, at_once: bool) 
         if optimizer in ("sgd", "rmsprop"):
             momentum = st.number_input(_("Momentum"), 0.0, 0.999, given.momentum, step=0.05, key=f"train.momentum.{rev}",
                                        help=_("How much of the last step is kept in the next one."))
-        schedule = st.selectbox(_("Schedule"), ["cosine", "step", "constant"], ["cosine", "step", "constant"].index(given.schedule),
-                                format_func={"cosine": _("cosine: smoothly to zero"), "step": _("in steps"), "constant": _("constant")}.get,
+        schedules = schedule_names()
+        schedule = st.selectbox(_("Schedule"), list(schedules), list(schedules).index(given.schedule), format_func=schedules.get,
                                 key=f"train.schedule.{rev}", help=_("How the learning rate changes during the run."))
     with two:
         st.markdown(f"**{_('Items')}**")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.models.catalog import ModelRow
-from core.specs import Augmentation, DataSpec, TrainConfig
+from core.specs import Augmentation, DataSpec, FillKey, TrainConfig
 from pages.ui import preview
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
@@ -42,6 +42,10 @@ def warn(config: TrainConfig, row: ModelRow, data: DataSpec) -> None:
     """Nothing of a picture is left out but its edges, and every model does that."""
 
 
+def fill_names() -> dict[FillKey, str]:
+    return {"reflect": _("a mirror image"), "edge": _("the edge colour"), "black": _("black"), "white": _("white")}
+
+
 def _augmentation(given: Augmentation, rev: str) -> Augmentation:
     st.markdown(f"**{_('Augmentation')}**")
     st.caption(_("Shows each picture a little changed every time, so that the network learns what does not matter. "
@@ -58,7 +62,7 @@ def _augmentation(given: Augmentation, rev: str) -> Augmentation:
         zoom = st.slider(_("Zoom (%)"), 0, 90, round(given.zoom * 100), key=f"train.zoom.{rev}")
         colour = st.slider(_("Colour and light (%)"), 0, 100, round(given.colour * 100), key=f"train.colour.{rev}")
     with four:
-        fills = ["reflect", "edge", "black", "white"]
-        fill = st.selectbox(_("Fill uncovered corners with"), fills, fills.index(given.fill), key=f"train.fill.{rev}", format_func={
-            "reflect": _("a mirror image"), "edge": _("the edge colour"), "black": _("black"), "white": _("white")}.get)
+        fills = fill_names()
+        fill = st.selectbox(_("Fill uncovered corners with"), list(fills), list(fills).index(given.fill), key=f"train.fill.{rev}",
+                            format_func=fills.get)
     return Augmentation(flip, float(rotation), shift / 100, float(shear), zoom / 100, colour / 100, fill)

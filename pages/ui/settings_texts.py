@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import streamlit as st
 
@@ -17,13 +16,17 @@ def batch_help() -> str:
 
 
 def size(given: TrainConfig, row: ModelRow, rev: str) -> TrainConfig:
-    own, ways = row.input, get_args(LongTexts)
+    own, ways = row.input, long_text_names()
     tokens = st.number_input(_("Longest text (tokens)"), 4, own.max_tokens, min(given.max_tokens or own.tokens, own.max_tokens), step=16,
                              key=f"train.tokens.{rev}.{row.key}", help=_("A token is a word or a part of one. Reading more of a text costs more time."))
-    how = st.selectbox(_("Of longer texts read"), ways, ways.index(given.long_texts), key=f"train.long.{rev}", format_func={
-        "start": _("the start"), "ends": _("the start and the end"), "windows": _("everything, in windows")}.get,
+    how = st.selectbox(
+        _("Of longer texts read"), list(ways), list(ways).index(given.long_texts), key=f"train.long.{rev}", format_func=ways.get,
         help=_("In windows, each part is read by itself and what was understood is averaged: nothing is lost, and it takes longest."))
     return replace(given, max_tokens=None if int(tokens) == own.tokens else int(tokens), long_texts=how)
+
+
+def long_text_names() -> dict[LongTexts, str]:
+    return {"start": _("the start"), "ends": _("the start and the end"), "windows": _("everything, in windows")}
 
 
 def more(given: TrainConfig, row: ModelRow, rev: str) -> TrainConfig:

@@ -29,7 +29,7 @@ from tests.pages.prepared import (
 )
 from tests.pages.seen import html, markdown, said, trouble
 
-PAGES = ("start.py", "data.py", "model.py", "train.py", "results.py", "try_it.py", "export.py", "runs.py", "settings.py")
+PAGES = ("start.py", "data.py", "model.py", "train.py", "results.py", "try_it.py", "export.py", "runs.py", "compare.py", "settings.py")
 OF_A_RUN = ("train.py", "results.py", "try_it.py", "export.py")
 
 

@@ -187,6 +187,9 @@ class TestLuck:
         [refused] = luck([Contender(report(range(15))), replace(heart, learned=heart.learned | {sha(i) for i in range(9)})])
         assert (refused.refusal, refused.n, refused.learned) == ("few", 6, 54)
 
+    def test_where_nobody_knows_what_one_has_learned_from_it_is_not_compared(self) -> None:
+        assert luck([Contender(report(range(15))), Contender(report(()), None)])[0].refusal == "unknown"
+
     def test_items_that_only_one_was_asked_and_the_other_learned_are_counted_too(self) -> None:
         [verdict] = luck([Contender(report((), 40)), Contender(report((), 20), frozenset(map(sha, range(20, 40))))])
         assert (verdict.n, verdict.learned) == (20, 20)
@@ -219,6 +222,7 @@ class TestLuck:
         for verdict in verdicts:
             assert verdict.gain == pytest.approx((len(wrong[verdict.other]) - len(wrong[verdict.better])) / 30) and verdict.gain >= 0
             assert verdict.low <= verdict.gain + 1e-9 and verdict.gain - 1e-9 <= verdict.high and 0 < verdict.p <= 1
+            assert verdict.surely or verdict.low <= 0, "what could be luck could be nothing"
 
 
 class TestLearnedFrom:

@@ -1,0 +1,71 @@
+"""Compare: two to six runs beside one another, by their addresses `?runs=id,id`."""
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import NotAllowed, NotFound, SettingsError
+from core.jobs.runs import load_run
+from core.specs import RunSpec
+from pages.ui import compare_sections, compare_verdicts, recipe, run_menu, state
+from pages.ui.empty import empty
+from pages.ui.i18n import _
+from pages.ui.text import md
+
+LEAST, MOST = 2, 6
+
+
+def asked() -> list[str]:
+    """The ids in the address, each once; without any, those compared last, since going back in the browser forgets them."""
+    given = st.query_params.get("runs") or state.get("compared", "")
+    return list(dict.fromkeys(key for key in given.split(",") if key))
+
+
+def found(keys: list[str]) -> list[RunSpec]:
+    """The reader's own runs among these."""
+    runs = []
+    for key in keys:
+        try:
+            runs.append(load_run(state.workspace(), key, state.me()))
+        except (NotFound, NotAllowed, SettingsError):  # deleted, somebody else's, or unreadable: said once for all of them
+            continue
+    return runs
+
+
+def to_the_list(sentence: str) -> None:
+    empty(sentence)
+    if st.button(_("Choose runs"), type="primary", icon=":material/list:", key="compare.choose"):
+        st.switch_page("runs.py")
+
+
+def show(runs: list[RunSpec]) -> None:
+    entries = [compare_sections.entry(run, place) for place, run in enumerate(runs)]
+    judged = [(one.run, one.seen.report) for one in entries if one.seen.report]
+    best = compare_verdicts.best_of(judged)
+    if best is not None:
+        run = judged[best][0]
+        with recipe.place():
+            st.markdown(f":gray[{_('Best score')}] **{md(run.name)}**", width="content")
+            st.space("stretch")
+            if st.button(_("Rerun with these settings"), type="primary", icon=":material/replay:", key="compare.rerun"):
+                run_menu.prepare_again(run)
+    compare_sections.table(entries)
+    if best is not None:
+        compare_verdicts.show(judged, best)
+    compare_sections.curves(entries)
+    compare_sections.settings(entries)
+
+
+st.title(_("Compare"), anchor=False)
+keys = asked()
+if LEAST <= len(keys) <= MOST:
+    runs = found(keys)
+    if len(runs) < len(keys):
+        st.info(_("Not here, or not yours: {k} of these {n} runs.", k=len(keys) - len(runs), n=len(keys)), icon=":material/info:")
+    if len(runs) >= LEAST:
+        state.put("compared", ",".join(keys))
+        st.query_params["runs"] = ",".join(keys)
+        show(runs)
+    else:
+        to_the_list(_("There is nothing left to compare."))
+else:
+    to_the_list(_("Choose two to six runs in the list: they are compared here."))
