@@ -25,6 +25,7 @@ from core.jobs.life import (
     LIVING,
     MEMORY_LOST,
     SILENT,
+    IllegalChange,
     change,
     exit_of,
     note_interruption,
@@ -124,11 +125,11 @@ def _look(ws: Workspace, seen: _Seen) -> bool:
                 running.append(waiting_one(folder))
             elif state == "queued" and (one := _readable(folder)):
                 waiting.append(one)
-            else:
+            elif mark:  # else it was left just now, and may be resumed before the next round: it would look as it did before
                 seen.settled[folder.name] = mark
         except (UserError, OSError) as error:  # one damaged folder, or a full disk, must not keep all others waiting
             log.warning("run %s is left out: %s", folder.name, error)
-            if isinstance(error, UserError):
+            if isinstance(error, UserError) and not isinstance(error, IllegalChange):  # that only says that its owner was quicker
                 seen.settled[folder.name] = mark
     _note_use(ws, seen, running)
     at_work = [one.owner for one in running]

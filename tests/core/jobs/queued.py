@@ -78,6 +78,12 @@ def cleaned_up(ws: Workspace) -> Iterator[None]:
         psutil.wait_procs(mine, timeout=10)
 
 
+def supervisors(ws: Workspace) -> list[psutil.Process]:
+    """Those of this workspace that live."""
+    found = psutil.process_iter(["cmdline", "status"])
+    return [process for process in found if _of(ws, process) and process.info["status"] != psutil.STATUS_ZOMBIE]
+
+
 def _of(ws: Workspace, process: psutil.Process) -> bool:
     command = process.info["cmdline"] or []
     return "core.jobs.supervisor" in command and str(ws.root) in command

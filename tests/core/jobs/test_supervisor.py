@@ -28,7 +28,7 @@ from core.jobs.supervisor import RESUMED_BY_ITSELF, _look, _Seen, ensure_supervi
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, RunSpec, from_json
 from core.workspace import Workspace
-from tests.core.jobs.queued import cleaned_up, dataset, left_as, put_in_queue, sleeper, wait_until, worked_on
+from tests.core.jobs.queued import cleaned_up, dataset, left_as, put_in_queue, sleeper, supervisors, wait_until, worked_on
 
 TAKES_IT = ("import pathlib, sys, time; from core.jobs.life import change\n"
             "change(pathlib.Path(sys.stdin.readline().strip()), 'preparing')\n"
@@ -101,6 +101,16 @@ def test_a_killed_one_is_resumed_by_itself_once_and_then_waits(ws: Workspace, da
     killed(workers[-1])
     _look(ws, seen)
     assert states(ws, [run]) == ["preparing"], "whoever resumed it gave it its chance again"
+
+
+def test_one_that_is_resumed_before_the_next_round_begins(ws: Workspace, data: DataSpec, scripted) -> None:
+    set_options(ws, Options(retries=0))
+    workers, run, seen = scripted(TAKES_IT), put_in_queue(ws, data), _Seen()
+    _look(ws, seen)
+    killed(workers[-1])
+    _look(ws, seen)
+    resume(ws, run)
+    assert _look(ws, seen) and states(ws, [run]) == ["preparing"]
 
 
 @pytest.mark.parametrize("wish, then", [("pause", "paused"), ("discard", "discarded"), ("keep", "preparing")])
@@ -260,15 +270,6 @@ def shop(opened: tuple[Workspace, DataSpec]) -> Iterator[tuple[Workspace, DataSp
 def until(ws: Workspace, true: Callable[[], object]) -> None:
     """Wait as pages and command line do: they look after the supervisor all the while."""
     wait_until(lambda: ensure_supervisor(ws) or true())
-
-
-def supervisors(ws: Workspace) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        command = process.info["cmdline"] or []
-        if "core.jobs.supervisor" in command and str(ws.root) in command and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found
 
 
 def worker_of(ws: Workspace, run: RunSpec) -> psutil.Process:
