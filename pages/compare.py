@@ -1,17 +1,20 @@
 """Compare: two to six runs beside one another, by their addresses `?runs=id,id`."""
 from __future__ import annotations
 
+import logging
+
 import streamlit as st
 
-from core.errors import NotAllowed, NotFound, SettingsError
+from core.errors import UserError
 from core.jobs.runs import load_run
-from core.specs import RunSpec
 from pages.ui import compare_sections, compare_verdicts, recipe, run_menu, state
+from pages.ui.compare_sections import Entry
 from pages.ui.empty import empty
 from pages.ui.i18n import _
 from pages.ui.text import md
 
 LEAST, MOST = 2, 6
+log = logging.getLogger(__name__)
 
 
 def asked() -> list[str]:
@@ -20,15 +23,15 @@ def asked() -> list[str]:
     return list(dict.fromkeys(key for key in given.split(",") if key))
 
 
-def found(keys: list[str]) -> list[RunSpec]:
-    """The reader's own runs among these."""
-    runs = []
+def found(keys: list[str]) -> list[Entry]:
+    """The reader's own runs among these; those that are gone, somebody else's or damaged are left out, and the page says how many."""
+    entries: list[Entry] = []
     for key in keys:
         try:
-            runs.append(load_run(state.workspace(), key, state.me()))
-        except (NotFound, NotAllowed, SettingsError):  # deleted, somebody else's, or unreadable: said once for all of them
-            continue
-    return runs
+            entries.append(compare_sections.entry(load_run(state.workspace(), key, state.me()), len(entries)))
+        except (UserError, ValueError) as error:
+            log.warning("run %s is not compared: %s", key, error)
+    return entries
 
 
 def to_the_list(sentence: str) -> None:
@@ -37,9 +40,8 @@ def to_the_list(sentence: str) -> None:
         st.switch_page("runs.py")
 
 
-def show(runs: list[RunSpec]) -> None:
-    entries = [compare_sections.entry(run, place) for place, run in enumerate(runs)]
-    judged = [(one.run, one.seen.report) for one in entries if one.seen.report]
+def show(entries: list[Entry]) -> None:
+    judged = [(one.run, one.report) for one in entries if one.report]
     best = compare_verdicts.best_of(judged)
     if best is not None:
         run = judged[best][0]
@@ -58,13 +60,13 @@ def show(runs: list[RunSpec]) -> None:
 st.title(_("Compare"), anchor=False)
 keys = asked()
 if LEAST <= len(keys) <= MOST:
-    runs = found(keys)
-    if len(runs) < len(keys):
-        st.info(_("Not here, or not yours: {k} of these {n} runs.", k=len(keys) - len(runs), n=len(keys)), icon=":material/info:")
-    if len(runs) >= LEAST:
+    entries = found(keys)
+    if len(entries) < len(keys):
+        st.info(_("Not here, not yours, or damaged: {k} of these {n} runs.", k=len(keys) - len(entries), n=len(keys)), icon=":material/info:")
+    if len(entries) >= LEAST:
         state.put("compared", ",".join(keys))
         st.query_params["runs"] = ",".join(keys)
-        show(runs)
+        show(entries)
     else:
         to_the_list(_("There is nothing left to compare."))
 else:

@@ -10,6 +10,9 @@ import streamlit as st
 
 from core import events
 from core.evaluation.compare import differences
+from core.evaluation.report import Report, read_report
+from core.events import RunState
+from core.jobs.life import state_of
 from core.models.catalog import known
 from core.objectives import objective
 from core.specs import RunSpec
@@ -34,14 +37,22 @@ class Entry:
     """A run among those that are compared. `place`: of its colour and mark."""
     run: RunSpec
     place: int
-    seen: run_cards.Summary
+    state: RunState
+    report: Report | None
     log: Log
 
 
 def entry(run: RunSpec, place: int) -> Entry:
+    """Raises `SettingsError` where a file of the run is damaged, `ValueError` where its log is."""
     folder = state.workspace().run(run.id)
-    path = folder / "events.jsonl"
-    return Entry(run, place, run_cards.summary(folder), _log(str(path), path.stat().st_size if path.is_file() else 0))
+    report, log = folder / "report.json", folder / "events.jsonl"
+    return Entry(run, place, state_of(folder), _report(str(report), report.stat().st_mtime_ns) if report.is_file() else None,
+                 _log(str(log), log.stat().st_size if log.is_file() else 0))
+
+
+@st.cache_resource(max_entries=50, show_spinner=False)
+def _report(path: str, written_ns: int) -> Report:
+    return read_report(Path(path))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -56,10 +67,10 @@ def table(entries: Sequence[Entry]) -> None:
     """The runs, each with the mark of its curve; a name leads to the run."""
     rows = []
     for one in entries:
-        run, report = one.run, one.seen.report
+        run, report = one.run, one.report
         name = f'<a href="{"results" if report else "train"}?run={run.id}" target="_self">{html.escape(run.name)}</a>'
         several = len({other.run.data.version for other in entries if other.run.data.dataset == run.data.dataset}) > 1
-        texts = (scores.score_with_range(report) if report else run_cards.state_text(one.seen.state),
+        texts = (scores.score_with_range(report) if report else run_cards.state_text(one.state),
                  "–" if one.log.seconds is None else duration(one.log.seconds), recipe.trained_text(run.model.key, run.plan),
                  recipe.model_text(run.model), setting_words.data_text(run, whole=several))
         score, took = (f'<span class="whole">{html.escape(text)}</span>' for text in texts[:2])

@@ -97,13 +97,20 @@ class TestAddress:
         add("their1", report(()), data=theirs, owner=SOMEBODY, name="a secret")
         add("mine1", report(()))
         page = compare("mine1", "their1", "gone1", "../../secret")
-        assert [info.value for info in page.info] == ["Not here, or not yours: 3 of these 4 runs."]
+        assert [info.value for info in page.info] == ["Not here, not yours, or damaged: 3 of these 4 runs."]
         assert "nothing left to compare" in html(page) and trouble(page) == [] and "a secret" not in said(page)
 
     def test_the_others_are_compared_all_the_same(self, add, compare) -> None:
         add("mine1", report(())), add("mine2", report(()))
         page = compare("mine1", "gone1", "mine2")
         assert len(page.info) == 1 and "do equally well" in markdown(page) and trouble(page) == []
+
+    @pytest.mark.parametrize("file", ["run.json", "report.json", "events.jsonl"])
+    def test_one_of_which_a_file_is_damaged_is_left_out(self, ws: Workspace, add, compare, file: str) -> None:
+        add("mine1", report(())), add("mine2", report(())), add("mine3", report(()))
+        (ws.run("mine2") / file).write_text('{"type": "nothing"}\n', encoding="utf-8")
+        page = compare("mine1", "mine2", "mine3")
+        assert "1 of these 3 runs" in page.info[0].value and "do equally well" in markdown(page) and trouble(page) == []
 
     def test_going_back_finds_the_runs_again(self, add, compare) -> None:
         add("mine1", report(())), add("mine2", report(()))
