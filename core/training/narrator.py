@@ -65,6 +65,8 @@ def _slow(told: Told) -> Remark | None:
         return None
     start, train = curves.start_loss, curves.train_losses
     falls = [before - after for before, after in zip(train, train[1:])]
+    if told.row and told.run.config.learning_rate > 3 * reruns.usual_rate(told.row, told.run):
+        return None  # what is slow then has been thrown off its way
     half, left = len(falls) // 2, 0 if told.ended else max(0, told.run.config.epochs - told.n)
     down, fell = sum(fall > 0 for fall in falls), start - train[-1]
     steadily = fell > 2 * noise(train) and (down >= 0.8 * len(falls) if fell > FLAT * start else down == len(falls) > 4)
@@ -91,7 +93,9 @@ def _unfinished(told: Told) -> Remark | None:
     if not told.ended or not _improving(told.curves):
         return None
     done = told.curves.done
-    if done and not done.early and not done.stopped:
+    if done and done.early:
+        return Remark("The validation loss was still falling when its patience was over.", change=reruns.more_patience(told.run))
+    if done and not done.stopped:
         return Remark("It was still improving when its epochs were over.", change=reruns.longer(told.run))
     return Remark("It was still improving when it ended.")
 
@@ -127,7 +131,7 @@ def _level(told: Told) -> Remark | None:
     if abs(before - late) > 2 * curves.loss_error(curves.losses, k) or abs(better - worse) > curves.score_error(better):
         return None
     if above - below > max(0.1 * above, above / sqrt(curves.n_train)):
-        return Remark("In the last {n} epochs validation has stayed level while training went on: more epochs bring nothing.", {"n": 2 * k})
+        return Remark("In the last {n} epochs validation has stayed level while training went on: more epochs would bring little.", {"n": 2 * k})
     return Remark("In the last {n} epochs validation has stayed level: what still moves is chance.", {"n": 2 * k})
 
 
@@ -142,7 +146,7 @@ def _patience(told: Told) -> Remark | None:
     done = told.curves.done
     if done is None or not done.early:
         return None
-    return Remark("It stopped by itself after epoch {n}: nothing had improved since epoch {best}, and that one is kept.",
+    return Remark("It stopped by itself after epoch {n}: none had scored better since epoch {best}, and that one is kept.",
                   {"n": done.epochs, "best": done.best_epoch})
 
 
@@ -195,8 +199,8 @@ def _chosen(told: Told) -> Remark | None:
 
 
 OF_EPOCHS: tuple[tuple[Rule, ...], ...] = (
-    (remarks.broken, remarks.rate_too_high, remarks.by_heart, remarks.hardly_learned, _easy, remarks.memorising, _slow, _unfinished,
-     remarks.gap, _improves, _level, _kept),
+    (remarks.broken, remarks.rate_too_high, remarks.by_heart, remarks.hardly_learned, _easy, remarks.memorising,
+     remarks.rose_at_first, _slow, _unfinished, remarks.gap, _improves, _level, _kept),
     (_patience,), (_joined,), (_few,))
 """Of each group the first that has something to say: four remarks at most, and no two that contradict one another."""
 OF_FITS: tuple[tuple[Rule, ...], ...] = (

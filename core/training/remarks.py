@@ -93,6 +93,17 @@ def _leaps(told: Told) -> int:
     return sum(after - before > max(floor, 0.25 * before, width * before) for before, after in pairs)
 
 
+def rose_at_first(told: Told) -> Remark | None:
+    """Two whole epochs went by that were clearly worse than not to have begun."""
+    curves, config = told.curves, told.run.config
+    if told.n < 3 or config.class_weights:  # weights of rare labels make every loss larger
+        return None
+    if min(curves.train_losses[:2]) < (1.15 + 1 / sqrt(curves.n_train)) * curves.guessing_loss:
+        return None
+    return Remark("The training loss first rose above what guessing would give: the learning rate is too high.",
+                  change=reruns.at_rate(told.run, config.learning_rate / 3))
+
+
 def by_heart(told: Told) -> Remark | None:
     """Validation never left chance behind, and training did, by more than the difference of two sets of items."""
     curves = told.curves

@@ -46,6 +46,13 @@ def shorter(run: RunSpec, epochs: int) -> Advice | None:
     return Advice("Try: {n} epochs", config=_own(run, epochs=epochs), params={"n": epochs}) if epochs < run.config.epochs else None
 
 
+def more_patience(run: RunSpec) -> Advice | None:
+    n = min(2 * run.config.patience, MOST_EPOCHS)
+    if n <= run.config.patience:
+        return None
+    return Advice("Try: wait {n} epochs for a gain", config=_own(run, patience=n), params={"n": n})
+
+
 def in_steps(run: RunSpec) -> Advice:
     """What can't be fitted at once may be learned step by step."""
     return Advice("Try: learn in steps, with AdamW", config=_own(run, optimizer="adamw"))

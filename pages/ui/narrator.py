@@ -17,6 +17,8 @@ from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 
 LOOK_S = 2.0
+BESIDE = (2, 1)
+"""The widths of a remark and of its button."""
 
 
 def show(run: RunSpec, ended: bool) -> None:
@@ -45,15 +47,18 @@ def _tell(run: RunSpec, ended: bool) -> None:
 def _remarks(log: str, size: int, ended: bool, _run: RunSpec, _row: ModelRow | None) -> list[Remark]:
     """A log only grows: as long as its `size` stays, so does what it says."""
     version = state.read_version(_run.data)
-    return narrate(_run, events.read(Path(log)), n_val=version.sizes()["val"], ended=ended, row=_row, chance=chance(version))
+    return narrate(_run, events.follow(Path(log)), n_val=version.sizes()["val"], ended=ended, row=_row, chance=chance(version))
 
 
 def _remark(run: RunSpec, remark: Remark, number: int, again: bool) -> None:
     """`again`: it can be run again: its model is still there, and the reader is its owner."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/chat_bubble: {_(remark.text, **remark.params)}", width="stretch")
-        if not remark.change or not again:
-            return
+    text = f":material/chat_bubble: {_(remark.text, **remark.params)}"
+    if not remark.change or not again:
+        st.markdown(text)
+        return
+    said, beside = st.columns(BESIDE, vertical_alignment="center")
+    said.markdown(text)
+    with beside:
         if st.button(_(remark.change.label, **remark.change.params), key=f"narrator.change.{number}", icon=":material/replay:",
                      help=_("Prepares a new run with this one change. It starts when you say so.")):
             config = replace(remark.change.config or run.config, preset="custom")

@@ -128,7 +128,7 @@ def test_training_items_by_heart_and_validation_at_chance() -> None:
 
 @pytest.mark.parametrize("train, says", [
     ([1.1, 0.7, 1.3, 0.6, 1.2, 0.7], "jumps up and down"), ([1.1, 1.3, 1.6, 2.0, 2.4, 2.8], "grows instead of falling"),
-    ([60, 30, 14, 9, 7, 6], "far above what guessing"),
+    ([60, 30, 14, 9, 7, 6], "far above what guessing"), ([2.37, 2.06, 1.81, 1.53, 1.32, 1.26], "first rose above"),
 ])
 def test_a_rate_that_is_too_high(train: list[float], says: str) -> None:
     remark = told(spec("all", epochs=6, learning_rate=3e-3), log_of(train, [1.1] * 6, [0.6] * 6))[0]
@@ -203,14 +203,19 @@ def test_a_slow_but_steady_fall_wants_a_higher_rate(schedule: str) -> None:
     assert "very slowly" in remark.text and remark.change and remark.change.config and remark.change.config.learning_rate == 3e-4
 
 
+def test_what_is_slow_at_a_very_high_rate_gets_no_higher_one() -> None:
+    train = [1.1 - 0.03 * i for i in range(10)]
+    assert "slowly" not in texts(told(spec("last-stage", epochs=10, learning_rate=0.1), log_of(train, train, curve(0.4, 0.6, 10))))
+
+
 def test_a_fall_that_levels_off_is_not_slow() -> None:
     train = [0.8 + 0.3 * 0.5 ** i for i in range(10)]
     assert "slowly" not in texts(told(spec("last-stage", epochs=10), log_of(train, train, [0.6] * 10)))
 
 
 def test_what_goes_on_from_an_earlier_run_begins_low_and_may_move_a_little() -> None:
-    for train in (curve(0.06, 0.05, 8), curve(0.05, 0.08, 8)):
-        said = texts(told(spec("last-stage", epochs=8), log_of(train, [0.3] * 8, [0.85] * 8)))
+    for low in (curve(0.06, 0.05, 8), curve(0.05, 0.08, 8)):
+        said = texts(told(spec("last-stage", epochs=8), log_of(low, [0.3] * 8, [0.85] * 8)))
         assert "slowly" not in said and "too high" not in said
 
 
@@ -223,7 +228,14 @@ def test_a_large_gap_is_named_with_both_scores() -> None:
 
 def test_patience_that_ended_it_says_what_is_kept() -> None:
     log = log_of([1.0, 0.6, 0.5, 0.5, 0.5, 0.5], [1.0, 0.7, 0.6, 0.6, 0.6, 0.6], [0.5, 0.7, 0.8, 0.79, 0.8, 0.78], epochs=20, end="early")
-    assert "It stopped by itself after epoch 6: nothing had improved since epoch 3, and that one is kept." in texts(told(spec(epochs=20, patience=3), log))
+    assert "It stopped by itself after epoch 6: none had scored better since epoch 3, and that one is kept." in texts(told(spec(epochs=20, patience=3), log))
+
+
+def test_patience_that_ended_it_while_the_loss_still_fell_may_be_doubled() -> None:
+    run, n = spec("last-stage", epochs=20, patience=3), 9
+    remark = told(run, log_of(curve(1.0, 0.2, n), curve(1.0, 0.4, n), [0.5, 0.6, 0.7, 0.78, 0.81, 0.82, 0.81, 0.8, 0.8], epochs=20, end="early"))[0]
+    assert "still falling when its patience was over" in remark.text and remark.change
+    assert remark.change.config == replace(run.config, preset="custom", patience=6) and remark.change.params == {"n": 6}
 
 
 @pytest.mark.parametrize("after, says", [([0.6, 0.45, 0.4, 0.38], "has improved since"), ([0.8, 0.79, 0.8, 0.8], "nothing that could not be chance")])
