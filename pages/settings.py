@@ -1,4 +1,4 @@
-"""Settings: your name, sharing with a class, what imports may bring, where things are kept."""
+"""Settings: your name, sharing with a class, how runs are carried out, what imports may bring, where things are kept."""
 from __future__ import annotations
 
 import html
@@ -14,6 +14,7 @@ from pages.ui import state
 from pages.ui.errors import show_error
 from pages.ui.i18n import _
 from pages.ui.import_settings import import_settings
+from pages.ui.run_settings import run_settings
 from pages.ui.text import size
 
 ws, who = state.workspace(), state.me()
@@ -33,7 +34,8 @@ if who == owners.LOCAL_OWNER:
     if owners.sharing(ws):
         st.markdown(_("Others join with this code:"))
         st.code(owners.join_code(ws), language=None)
-        st.caption(_("They see only their own data and runs. Graft still listens to this machine only, until you start it with another address."))
+        st.caption(_("They see only their own data and runs; whoever is given the address of a run may watch it, but not change it. "
+                     "Graft still listens to this machine only, until you start it with another address."))
         if st.button(_("Stop sharing"), key="settings.unshare"):
             owners.stop_sharing(ws)
             st.rerun()
@@ -42,6 +44,7 @@ if who == owners.LOCAL_OWNER:
                    "Once you start sharing, each person joins with a code and has their own."))
         # in this very tab: the link signs it in as the owner of what is here, at the moment in which others are asked for the code
         st.html(f'<a class="graft-link" href="{local_link(ws, share=True)}" target="_self">{html.escape(_("Start sharing"))}</a>')
+    run_settings(ws)
     import_settings(ws)
 st.subheader(_("Where things are kept"), anchor=False)
 st.markdown("\n".join("- " + _("{name}: {what}", name=name, what=f"`{folder}`") for name, folder in (

@@ -30,7 +30,7 @@ with cards.container(border=True, height="stretch"):
     st.markdown(f"**{_('What happens then?')}**")
     st.caption(_("Graft keeps what a pretrained network already knows, and teaches it your labels. You watch it learn, try it on "
                  "new pictures or texts and take it home as a file."))
-recent = list_runs(ws, who)[:RECENT]
+recent = run_cards.recent(list_runs(ws, who), RECENT)
 if recent:
     st.subheader(_("Recent runs"), anchor=False)
     run_cards.grid(recent)

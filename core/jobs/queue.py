@@ -91,6 +91,12 @@ def turns(ws: Workspace) -> dict[str, Turn]:
     return found
 
 
+def at_work(ws: Workspace) -> list[str]:
+    """The ids of the runs that are under way, whoever's, the one that began first before the others."""
+    running = [(worker.started, folder.name) for folder in _look(ws)[1] if (worker := worker_of(folder))]
+    return [run_id for _, run_id in sorted(running)]
+
+
 def move(ws: Workspace, run: RunSpec, up: bool) -> None:
     """Let a waiting run change places with its owner's run before or behind it. Nothing happens at the end."""
     own = sorted((one for one in _look(ws)[0] if one.owner == run.owner), key=lambda one: one.place)

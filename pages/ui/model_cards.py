@@ -204,7 +204,7 @@ def _badge(row: ModelRow) -> str:
 def _how_good(row: ModelRow) -> list[str]:
     """The published score and who says so; of a run its own, which is no score of that kind."""
     if is_run(row.key):
-        report = run_cards.summary(state.workspace().run(run_id_of(row.key))).report
+        report = run_cards.summary(state.workspace().run(run_id_of(row.key))).headline
         return [_("on its own labels: {score}", score=scores.score_with_range(report))] if report else []
     if row.base:
         base = known(row.base, state.workspace())

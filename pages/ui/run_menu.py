@@ -1,14 +1,16 @@
 """What the owner of a run may do with it, besides what its page offers at once: name and note it, vary it, train it longer, put it away."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.events import RunState
-from core.jobs.about import MOST_CHARS, about, say, tags_in
+from core.jobs.about import DAYS, MOST_CHARS, about, say, tags_in
 from core.jobs.life import LIVING
 from core.jobs.runs import can_go_on, delete, discard, longer
 from core.jobs.usage import note_prediction
-from core.models.catalog import find
+from core.models.catalog import known
 from core.specs import RunSpec
 from core.training.presets import fitted_at_once
 from core.workspace import new_id
@@ -24,19 +26,31 @@ def menu(run: RunSpec, now: RunState) -> None:
     with st.popover("⋯", help=_("More"), key="menu"):
         if st.button(_("Duplicate with changes"), icon=":material/content_copy:", key="menu.vary", width="stretch"):
             prepare_again(run)
-        if can_go_on(state.workspace(), run) and not fitted_at_once(find(run.model.key, state.workspace()), run.plan, run.config):
+        row = known(run.model.key, state.workspace())
+        if row and can_go_on(state.workspace(), run) and not fitted_at_once(row, run.plan, run.config):
             _longer(run)
         _said(run)
         if now not in LIVING and now != "queued":
             if st.button(_("Delete (undo: 7 days)"), icon=":material/delete:", key="menu.delete", width="stretch"):
-                with acting():
-                    delete(state.workspace(), run)
-                    st.switch_page("runs.py")
+                put_away([run])
         if now not in ("finished", "stopped", "discarded"):
             if st.button(_("Discard this run (undo: 7 days)"), icon=":material/cancel:", key="live.discard", width="stretch"):
                 with acting():
                     discard(state.workspace(), run)
                 st.rerun()
+
+
+def put_away(runs: Sequence[RunSpec]) -> None:
+    """Delete those that may be, and go to the list, which offers to take it back."""
+    gone = []
+    for run in runs:
+        with acting():
+            delete(state.workspace(), run)
+            gone.append(run.id)
+    if gone:
+        state.put("deleted", gone)
+        st.toast(_("Deleted: {n}. It can be taken back for {days} days.", n=len(gone), days=DAYS), icon=":material/delete:")
+        st.switch_page("runs.py")
 
 
 def prepare_again(run: RunSpec) -> None:
@@ -68,13 +82,13 @@ def _longer(run: RunSpec) -> None:
 
 
 def _said(run: RunSpec) -> None:
-    """Name, tags and note."""
+    """Name, tags and note: fields of this run's own, which keep nothing of another one's."""
     folder = state.workspace().run(run.id)
-    known = about(folder)
+    before = about(folder)
     with st.form("menu.said", border=False):
-        name = st.text_input(_("Name"), run.name, max_chars=MOST_CHARS["name"], key="menu.name")
-        tags = st.text_input(_("Tags"), ", ".join(known.tags), placeholder=_("parted by commas"), key="menu.tags")
-        note = st.text_area(_("Note"), known.note, max_chars=MOST_CHARS["note"], key="menu.note", height=80)
+        name = st.text_input(_("Name"), run.name, max_chars=MOST_CHARS["name"], key=f"menu.name.{run.id}")
+        tags = st.text_input(_("Tags"), ", ".join(before.tags), placeholder=_("parted by commas"), key=f"menu.tags.{run.id}")
+        note = st.text_area(_("Note"), before.note, max_chars=MOST_CHARS["note"], key=f"menu.note.{run.id}", height=80)
         if st.form_submit_button(_("Save"), icon=":material/check:"):
             with acting(_("Saved.")):
                 say(folder, name=" ".join(name.split()), tags=tags_in(tags), note=note)

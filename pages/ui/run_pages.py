@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.evaluation.report import Report, read_report
-from core.jobs.life import state_of
+from core.events import RunState
+from core.jobs.life import ENDED, RESTING, state_of
 from core.jobs.runs import FIRST_REPORT, bundle_of, list_runs, load_run
 from core.specs import RunSpec
 from pages.ui import state
@@ -35,12 +36,17 @@ def ended_run(title: str, or_first: bool = False) -> tuple[RunSpec, Report]:
     if or_first and not (folder / "report.json").is_file() and (folder / FIRST_REPORT).is_file() and bundle_of(folder):
         return run, read_report(folder / FIRST_REPORT)
     if not (folder / "report.json").is_file():
-        ended = state_of(folder) in ("failed", "discarded", "interrupted")
-        empty(_("This run has no result: it failed, was interrupted or was discarded.") if ended else _("This run is still learning."))
+        empty(_why_none(state_of(folder)))
         if st.button(_("Look at the run"), type="primary", icon=":material/show_chart:", key="run.watch"):
             st.switch_page("train.py", query_params={"run": run.id})
         st.stop()
     return run, read_report(folder / "report.json")
+
+
+def _why_none(now: RunState) -> str:
+    if now in RESTING:
+        return _("This run has no result yet: it rests, and can be resumed.")
+    return _("This run has no result: it failed or was discarded.") if now in ENDED else _("This run is still learning.")
 
 
 def tried(run: RunSpec) -> Path:

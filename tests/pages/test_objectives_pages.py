@@ -93,7 +93,7 @@ def test_the_question_is_changed_and_undone(ws: Workspace, visit: Visit) -> None
 def test_runs_and_the_way_home_show_numbers_in_their_unit(ws: Workspace, visit: Visit) -> None:
     ended(ws, "regression")
     page = visit("runs.py")
-    assert trouble(page) == [] and "kg (" in page.dataframe[0].value["Score"].iloc[0]
+    assert trouble(page) == [] and "kg (" in page.dataframe[0].value["score"].iloc[0]
 
 
 @pytest.mark.parametrize("key", list(OBJECTIVES))

@@ -135,7 +135,7 @@ def test_mistakes_name_both_labels_letter_by_letter(lived_in: Workspace, visit: 
 
 def test_the_wish_for_a_run_that_has_no_result_leads_to_the_run(lived_in: Workspace, visit: Visit) -> None:
     for run, text in ((QUEUED, "This run is still learning."),
-                      (DISCARDED, "This run has no result: it failed, was interrupted or was discarded.")):
+                      (DISCARDED, "This run has no result: it failed or was discarded.")):
         page = visit("results.py", run=run)
         assert text in said(page) and not page.metric
         page.button(key="run.watch").click().run()
