@@ -12,7 +12,7 @@ from core.data.versions import Version, load_version
 from core.evaluation.judge import evaluate
 from core.evaluation.predictions import probabilities
 from core.evaluation.report import Report, write_report
-from core.events import Preparing, Step, read
+from core.events import FirstModel, Preparing, Step, read
 from core.jobs.room import items_at_once
 from core.jobs.runs import BEST, FIRST, FIRST_REPORT
 from core.jobs.usage import learn
@@ -164,14 +164,16 @@ def _write(ws: Workspace, run: RunSpec, folder: Path, parts: Parts, report: Repo
 
 def _learn_speed(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> None:
     """What the log says of the pace at which the frozen part was computed is worth more than the short probe: it replaces it."""
-    log = itertools.takewhile(lambda event: not isinstance(event, Step), read(folder / "events.jsonl"))
+    log = list(itertools.takewhile(lambda event: not isinstance(event, Step), read(folder / "events.jsonl")))
     stored = [event for event in log if isinstance(event, Preparing) and event.what == "storing"]
     if len(stored) < ENOUGH_BATCHES or stored[-1].computing_s <= stored[0].computing_s:
         return
-    row = find(run.model.key, ws)
-    frozen = itertools.takewhile(lambda pair: not pair[0].trains_at(0), zip(run.plan.blocks, row.blocks))
-    macs = sum(block.macs for _, block in frozen) * TASKS[run.data.task].load().work(row, parts.preprocess, parts.splits["train"])
-    record_speed(ws, row.key, macs * (stored[-1].done - stored[0].done) / (stored[-1].computing_s - stored[0].computing_s))
+    row, rests = find(run.model.key, ws), list(itertools.takewhile(lambda block: not block.trains_at(0), run.plan.blocks))
+    if any(isinstance(event, FirstModel) for event in log):  # for it everything but the head was computed
+        rests = list(run.plan.blocks[:-1])
+    macs = sum(block.macs for block in row.blocks[:len(rests)]) * TASKS[run.data.task].load().work(row, parts.preprocess, parts.splits["train"])
+    if macs:
+        record_speed(ws, row.key, macs * (stored[-1].done - stored[0].done) / (stored[-1].computing_s - stored[0].computing_s))
 
 
 def _judge(ws: Workspace, run: RunSpec, parts: Parts) -> Report | None:

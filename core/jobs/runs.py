@@ -29,8 +29,8 @@ from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, fr
 from core.tasks.registry import TASKS
 from core.workspace import Workspace, new_id, write_atomic
 
-LAST, RETRIES = "last.safetensors", "retries"
-"""In a run's folder: where its training stands (`core.training.checkpoint`), and how often it was resumed by itself."""
+LAST, PREVIOUS, RETRIES = "last.safetensors", "previous.safetensors", "retries"
+"""In a run's folder: where its training stands (`core.training.checkpoint`), where it stood before that, and how often it was resumed by itself."""
 Wish = Literal["pause", "keep", "discard"]
 BEST, FIRST, FIRST_REPORT = "best", "first", "first.json"
 """In a run's folder: the bundle of what it has learned; that of the head alone, while the rest still learns, and its report, which stays."""
@@ -51,6 +51,7 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     version = load_version(ws, data)
     check_kind(row, version)
     _check_leaks(version, load_facts(ws, data.dataset))
+    _check_labels(version)
     TASKS[version.task].facts().check(row, config)
     if [block.name for block in plan.blocks] != [block.name for block in row.blocks]:
         raise SettingsError("The freeze map is that of another model.", "Its blocks are not those of {model}.",
@@ -95,6 +96,20 @@ def _check_leaks(version: Version, facts: Facts) -> None:
         raise DataError("Training is held: {n} near-copies stand on both sides of the split.",
                         "What was learned by heart would count as right, and the score would look better than it is.",
                         "Leave them out on the Data page, or let them stand there.", n=n)
+
+
+def _check_labels(version: Version) -> None:
+    """A label without a training item would never be learned, and what can only be answered in one way is no question."""
+    if objective(version.objective).numeric:
+        return
+    there = version.counts()["train"]
+    for number, label in enumerate(version.labels):
+        if not there[number]:
+            raise DataError("“{label}” has no training item left.", "A network can't learn what it is never shown.",
+                            "Move some of its items to training on the Data page, or remove the label.", label=label[:60])
+    if objective(version.objective).labels_exclude and len(there) < 2:
+        raise DataError("There is only one label to learn.", "All training items bear it, so there is nothing to tell apart.",
+                        "Add items of a second label on the Data page.")
 
 
 def load_run(ws: Workspace, run_id: str, owner: str) -> RunSpec:

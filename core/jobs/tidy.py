@@ -9,9 +9,10 @@ from pathlib import Path
 from core.errors import UserError
 from core.jobs.about import DAYS, about
 from core.jobs.life import ENDED, LIVING, exit_of, state_of
+from core.jobs.runs import LAST, PREVIOUS
 from core.workspace import Workspace
 
-KEPT = ("last.safetensors", "previous.safetensors", "last.safetensors.part")
+KEPT = (LAST, PREVIOUS, f"{LAST}.part")
 """Where a training stands: as large as what learns, four times."""
 MOST_BYTES = 5 << 30
 """So much of it is kept of runs that have ended, to train them longer; of the oldest it goes first."""

@@ -22,7 +22,7 @@ from core.events import Discarded, Done, FirstModel, Paused, Preparing, RunState
 from core.jobs.life import DISK_FULL, ENDED, change
 from core.jobs.oom import volunteer
 from core.jobs.room import NO_MEMORY, check_disk, disk_full, give_up_reserve, reserve
-from core.jobs.runs import FIRST, append, failure, wish_of
+from core.jobs.runs import FIRST, PREVIOUS, append, failure, wish_of
 from core.jobs.usage import note_usage
 from core.shelf import Shelf
 from core.specs import RunSpec, from_json
@@ -60,6 +60,7 @@ def run(folder: Path) -> None:
         else:
             if state in ENDED:
                 shutil.rmtree(folder / FIRST, ignore_errors=True)  # there is a better one, or none was wanted
+                (folder / PREVIOUS).unlink(missing_ok=True)
             change(folder, state)
         give_up_reserve(folder)
 

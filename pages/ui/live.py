@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core import events
 from core.errors import UserError
 from core.events import RunState
-from core.jobs.life import ENDED, LIVING, RESTING, SILENT, exit_of, state_of
+from core.jobs.life import ENDED, LIVING, RESTING, Exit, exit_of, state_of
 from core.jobs.queue import turns
 from core.jobs.runs import LAST, keep, pause, resume, watch_run, wish_of
 from core.jobs.supervisor import resumes
@@ -30,6 +30,8 @@ from pages.ui.text import about, md
 
 STATUS: dict[RunState, RunStatus] = {"queued": "queued", "preparing": "running", "running": "running", "paused": "paused", "interrupted": "interrupted"}
 LEAD_AGAIN_S = 3.0
+Seen = tuple[RunState, Exit | None, bool]
+"""What a run is, how it was left, and whether its first model is there to be tried."""
 WISHED: dict[str, Callable[[], str]] = {
     "pause": lambda: _("Pausing after the current step …"), "keep": lambda: _("Stopping after the current step …"), "discard": lambda: _("Discarding …")}
 
@@ -38,7 +40,8 @@ def watch(run_id: str) -> None:
     """The page of a run in the address. Its owner who watches it end is led to Try it, once; others may look."""
     ws, who = state.workspace(), state.me()
     run = watch_run(ws, run_id)
-    mine, now = run.owner == who, state_of(ws.run(run_id))
+    shown = _seen(run)
+    mine, now = run.owner == who, shown[0]
     state.look_at(run_id)
     if mine and now in ("finished", "stopped") and _leads_on(run_id):
         st.switch_page("try_it.py", query_params={"run": run_id})
@@ -56,6 +59,8 @@ def watch(run_id: str) -> None:
         "name": run.name, "score": _scored(run), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"), "state": now,
         "patience": 0 if at_once else run.config.patience, "costs": _costs(run)})
     narrator.show(run, ended=now in ENDED)
+    if mine:
+        remedies.short_memory(run, events.follow(ws.run(run_id) / "events.jsonl"))
     first = first_model.ready(run)
     if mine and first and now not in ENDED:
         first_model.offer(run)
@@ -65,7 +70,7 @@ def watch(run_id: str) -> None:
         state.put("watching", run_id)
     if now in LIVING or now == "queued":
         st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
-    _wait_for_change(run, now, first)
+    _wait_for_change(run, shown)
     _lead(run, now, bar, mine)
 
 
@@ -125,7 +130,9 @@ def _standing(run: RunSpec, now: RunState) -> None:
     elif now in RESTING:
         end = exit_of(folder)
         why = _(end.why).format(**end.params) if end and end.why else ""
-        said = _("Interrupted: {why}", why=why or _(SILENT)) if now == "interrupted" else why or _("Paused. The machine is free for other runs.")
+        said = why or _("Paused. The machine is free for other runs.")
+        if now == "interrupted":
+            said = _("Interrupted: {why}", why=why) if why else _("Interrupted: its process has ended.")
         goes_on = now == "interrupted" and resumes(state.workspace(), folder)
         safe = _("It goes on by itself in a moment.") if goes_on else _saved(folder)
         (st.info if now == "paused" and not why else st.warning)(f"{said} {safe}", icon=":material/pause_circle:" if now == "paused" else ":material/bolt:")
@@ -149,11 +156,19 @@ def _turn(run: RunSpec) -> None:
     st.info(_("{n} before you; {when}.", n=turn.ahead, when=when) if turn.ahead else _("Next in the queue; {when}.", when=when), icon=":material/schedule:")
 
 
-@st.fragment(run_every=3.0)
-def _wait_for_change(run: RunSpec, shown: RunState, first: bool) -> None:
-    """The socket tells at once; this tells also when a proxy blocks the socket, or when an ended run is resumed from another browser."""
-    if state_of(state.workspace().run(run.id)) != shown or first_model.ready(run) != first:
-        st.rerun()
+def _wait_for_change(run: RunSpec, shown: Seen) -> None:
+    """The socket tells at once; this tells also when a proxy blocks the socket, when an ended run is resumed from another browser, and when it
+    is found out why one was interrupted."""
+    def look() -> None:
+        if _seen(run) != shown:
+            st.rerun()
+    st.fragment(look, run_every=1.0 if shown[0] == "interrupted" else 3.0)()
+
+
+def _seen(run: RunSpec) -> Seen:
+    """What the page depends on."""
+    folder = state.workspace().run(run.id)
+    return state_of(folder), exit_of(folder), first_model.ready(run)
 
 
 def _lead(run: RunSpec, now: RunState, bar: DeltaGenerator, mine: bool) -> None:

@@ -1,6 +1,7 @@
 """What a run's curves show, in plain sentences, each with a way to try what could be better."""
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def show(run: RunSpec, ended: bool) -> None:
 
 def _tell(run: RunSpec, ended: bool) -> None:
     log, row = state.workspace().run(run.id) / "events.jsonl", known(run.model.key, state.workspace())
-    remarks, again = _remarks(str(log), log.stat().st_size if log.is_file() else 0, ended, run, row), row is not None and run.owner == state.me()
+    looked = log.stat().st_size if ended and log.is_file() else int(time.monotonic() / LOOK_S)
+    remarks, again = _remarks(str(log), looked, ended, run, row), row is not None and run.owner == state.me()
     if not remarks:
         return
     with st.container(key="narrator", gap="small"):
@@ -44,8 +46,8 @@ def _tell(run: RunSpec, ended: bool) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _remarks(log: str, size: int, ended: bool, _run: RunSpec, _row: ModelRow | None) -> list[Remark]:
-    """A log only grows: as long as its `size` stays, so does what it says."""
+def _remarks(log: str, looked: int, ended: bool, _run: RunSpec, _row: ModelRow | None) -> list[Remark]:
+    """Once for all who look at the same time, `looked`; of a run that has ended as long as its log has that size."""
     version = state.read_version(_run.data)
     return narrate(_run, events.follow(Path(log)), n_val=version.sizes()["val"], ended=ended, row=_row, chance=chance(version))
 

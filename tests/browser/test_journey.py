@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from psutil import Process
 from safetensors import safe_open
 
 from core.data.samples.sets import SAMPLES
-from core.events import Done, Started
+from core.events import Changed, Done, Resumed, Saved, Started
+from core.jobs.life import state_of
 from core.jobs.processes import ProcessId
-from core.jobs.runs import state_of
 from core.models.catalog import DEFAULT, find
 from core.specs import from_json
 from core.training.presets import PlanKind, groups, plan_for
@@ -156,17 +157,53 @@ def test_a_run_outlives_a_reload_a_second_tab_and_the_server(page: Page, app: Ap
     assert zipfile.is_zipfile(download(page).path())
 
 
-def test_a_discarded_run_ends_and_leaves_no_model(page: Page, app: App) -> None:
+def test_a_discarded_run_leaves_no_model_and_can_be_taken_back(page: Page, app: App) -> None:
+    take_flowers(page, app)
+    choose_balanced(page)
+    set_epochs(page, 1000)
+    button(page, "Start training").click()
+    before = wait_until_further(page, 0)
+    run = app.run_in(page)
+    page.get_by_role("button", name="⋯").click()
+    button(page, "Discard this run (undo: 7 days)").click()
+    expect(page.get_by_text("This run was discarded.")).to_be_visible(timeout=SLOW_MS)
+    expect(button(page, "Stop and keep the best so far")).to_have_count(0)
+    assert page.url.endswith(f"/train?run={run.id}") and state_of(app.ws.run(run.id)) == "discarded"
+    assert not (app.ws.run(run.id) / "bundle.zip").exists() and not (app.ws.run(run.id) / "best").exists()
+    button(page, "Take it back").click()
+    wait_until_further(page, before)
+    button(page, "Stop and keep the best so far").click()
+    wait_for_try_it(page, app)
+
+
+def test_a_run_is_paused_resumed_and_outlives_its_worker(page: Page, app: App) -> None:
     take_flowers(page, app)
     choose_balanced(page)
     set_epochs(page, 1000)
     button(page, "Start training").click()
     wait_until_further(page, 0)
-    run = app.run_in(page)
-    page.get_by_role("button", name="⋯").click()
-    button(page, "Discard this run").click()
-    expect(page.get_by_text("This run was discarded.")).to_be_visible(timeout=SLOW_MS)
-    expect(button(page, "Run it again")).to_be_enabled()
-    expect(button(page, "Stop and keep the best so far")).to_have_count(0)
-    assert page.url.endswith(f"/train?run={run.id}") and state_of(app.ws.run(run.id)) == "discarded"
-    assert not (app.ws.run(run.id) / "bundle.zip").exists() and not (app.ws.run(run.id) / "best").exists()
+    run, folder = app.run_in(page), app.ws.run(app.run_in(page).id)
+    button(page, "Pause").click()
+    expect(page.get_by_text("Paused. The machine is free for other runs.")).to_be_visible(timeout=SLOW_MS)
+    assert state_of(folder) == "paused"
+    saved = next(event for event in reversed(app.log(run)) if isinstance(event, Saved))
+    expect(page.get_by_text(f"it is saved at epoch {saved.epoch + 1}, step {saved.step}")).to_be_visible()
+    page.reload()
+    before = wait_until_further(page, 0)
+    button(page, "Resume").click()
+    wait_until_further(page, before)
+    assert [event.step for event in app.log(run) if isinstance(event, Resumed)] == [saved.step]
+
+    for told in (None, "Its process was ended from outside."):  # it is resumed by itself once, then by its owner
+        worker = from_json(ProcessId, (folder / "worker.json").read_bytes())
+        Process(worker.pid).kill()
+        if told:
+            expect(page.get_by_text(told)).to_be_visible(timeout=SLOW_MS)
+            button(page, "Resume").click()
+        page.wait_for_timeout(500)
+        expect(button(page, "Pause")).to_be_visible(timeout=SLOW_MS)
+        assert from_json(ProcessId, (folder / "worker.json").read_bytes()) != worker
+    button(page, "Stop and keep the best so far").click()
+    wait_for_try_it(page, app)
+    states = [event.state for event in app.log(run) if isinstance(event, Changed)]
+    assert states.count("interrupted") == 2 and states.count("paused") == 1 and states[-1] == "stopped"

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.events import Done, EpochEnd, Event, Started, Step
@@ -14,6 +15,7 @@ from core.owners import LOCAL_OWNER
 from core.specs import RunSpec, TrainConfig, from_json, to_json
 from core.training.presets import groups, preset_plan
 from core.workspace import Workspace, write_atomic
+from pages.ui import narrator
 from pages.ui.state import Draft
 from tests.pages.conftest import Visit
 from tests.pages.prepared import ENDED, SOMEBODY
@@ -21,6 +23,12 @@ from tests.pages.seen import said, trouble
 
 FREEZE = "narrator.change.0"
 CONFIG = TrainConfig("thorough", epochs=10, learning_rate=2e-3, patience=4)
+
+
+@pytest.fixture(autouse=True)
+def looks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen a moment ago is not taken for what is there now."""
+    monkeypatch.setattr(narrator, "LOOK_S", 1e-9)
 
 
 def memorising(end: bool = True) -> list[Event]:

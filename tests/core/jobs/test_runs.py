@@ -11,7 +11,7 @@ from core.data.edit import save
 from core.data.facts import Facts, Near, load_facts, write_facts
 from core.data.health.check import LEAK
 from core.data.health.fixes import fix, overrule
-from core.data.versions import create_dataset, load_version, version_key
+from core.data.versions import Version, create_dataset, load_version, version_key
 from core.errors import DataError, ModelError, NotAllowed, NotANumber, NotFound, SettingsError, UserError
 from core.jobs.about import say
 from core.jobs.life import IllegalChange, state_of
@@ -134,6 +134,16 @@ def test_copies_across_the_split_hold_a_run_until_they_are_settled_or_overruled(
     assert list(ws.runs.glob("*/run.json")) == []
     for settle in (overrule(version, load_facts(ws, data.dataset)), fix(version, load_facts(ws, data.dataset), LEAK)):
         assert put_in_queue(ws, save(ws, data.dataset, "local", settle)).data.version == version_key(settle.version)
+
+
+def test_a_label_that_is_never_shown_is_told_before_the_run(ws: Workspace, data: DataSpec) -> None:
+    version = load_version(ws, data)
+    moved = tuple(replace(item, split="val") if item.label == 1 else item for item in version.items)
+    with pytest.raises(DataError, match="“bee” has no training item"):
+        put_in_queue(ws, create_dataset(ws, "nobees", "no bees", "local", Version(version.labels, moved)))
+    alike = Version(("ant",), tuple(item for item in version.items if item.label == 0))
+    with pytest.raises(DataError, match="only one label"):
+        put_in_queue(ws, create_dataset(ws, "antsonly", "ants only", "local", alike))
 
 
 # ---- looking up ----

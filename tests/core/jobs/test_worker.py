@@ -25,6 +25,7 @@ from core.jobs.processes import PROJECT
 from core.jobs.runs import FIRST_REPORT, bundle_of, longer, resume
 from core.models.catalog import find, weights_folder
 from core.specs import DataSpec, RunSpec
+from core.training.machine import load_machine
 from core.workspace import Workspace, new_id, write_atomic
 from tests.core.jobs.queued import dataset, put_in_queue
 
@@ -128,6 +129,13 @@ def test_stop_and_keep_leaves_a_whole_result(ws: Workspace, data: DataSpec) -> N
     write_atomic(ws.run(run.id) / "control", b"keep")
     state, log, left = carried_out(ws, run)
     assert state == "stopped" and {"report.json", "bundle.zip"} <= left and log[-2].stopped and log[-2].epochs == 1
+
+
+@pytest.mark.parametrize("kind", ["last-stage", "all"])
+def test_the_pace_is_learned_also_where_only_the_first_model_needed_the_frozen_part(ws: Workspace, data: DataSpec, kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemble, "ENOUGH_BATCHES", 1)
+    run = put_in_queue(ws, data, kind=kind, epochs=1, first_model=True)
+    assert carried_out(ws, run)[0] == "finished" and load_machine(ws).macs_per_s[run.model.key] > 1e6
 
 
 def test_each_change_is_an_event(ws: Workspace, data: DataSpec) -> None:

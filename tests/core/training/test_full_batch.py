@@ -15,9 +15,8 @@ from core.models.blocks import Network
 from core.models.shares import outputs
 from core.shelf import Shelf
 from core.specs import Augmentation, BlockPlan, DataSpec, FreezePlan
-from core.training import checkpoint
+from core.training import checkpoint, full_batch
 from core.training import fit as training
-from core.training import full_batch
 from core.training.full_batch import STRENGTHS, linear_head
 from tests.core.training.learners import Changed, Given, contradicting, losses, network, of, report_every_step, sides, spec, state, train
 

@@ -96,8 +96,9 @@ function header(data) {
       : ended.early ? text.early : ended.stopped ? text.stopped : text.done;
     if (status === 'paused') return text.paused;
     if (status === 'interrupted' || status === 'ended') return text.interrupted;
+    if (status === 'queued') return text.queued;
     if (preparing) return fill(text[preparing.what] ?? text.waiting, preparing);
-    if (!state.step) return status === 'queued' ? text.queued : text.waiting;
+    if (!state.step || state.life === 'preparing') return text.waiting;
     return share(state) >= 1 ? text.finishing : text.running;
   }
 
