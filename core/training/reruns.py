@@ -17,11 +17,12 @@ CHANGES = Augmentation(flip=True, rotation_deg=10, shift=0.08, zoom=0.15, colour
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What a button offers. `label` is a template of the translation catalogue, filled by `params`; `plan` and `config` are whole new ones
-    of a rerun, None where the run's own stays."""
+    of a rerun, None where the run's own stays. `goes_on`: nothing but more epochs, so that a run can go on where this one ended."""
     label: str
     plan: FreezePlan | None = None
     config: TrainConfig | None = None
     params: dict[str, str | int | float] = field(default_factory=dict)
+    goes_on: bool = False
 
 
 def head_alone(row: ModelRow, run: RunSpec) -> bool:
@@ -39,7 +40,9 @@ def at_rate(run: RunSpec, rate: float) -> Advice | None:
 
 def longer(run: RunSpec) -> Advice | None:
     epochs = min(2 * run.config.epochs, MOST_EPOCHS)
-    return Advice("Train longer: {n} epochs", config=_own(run, epochs=epochs), params={"n": epochs}) if epochs > run.config.epochs else None
+    if epochs == run.config.epochs:
+        return None
+    return Advice("Train longer: {n} epochs", config=_own(run, epochs=epochs), params={"n": epochs}, goes_on=True)
 
 
 def shorter(run: RunSpec, epochs: int) -> Advice | None:

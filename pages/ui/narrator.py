@@ -8,12 +8,15 @@ from pathlib import Path
 import streamlit as st
 
 from core import events
+from core.jobs.runs import can_go_on
 from core.models.catalog import known
 from core.models.rows import ModelRow
 from core.specs import RunSpec
 from core.training.chance import chance
 from core.training.narrator import Remark, narrate
+from core.training.reruns import Advice
 from pages.ui import run_menu, state
+from pages.ui.errors import acting
 from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 
@@ -61,7 +64,18 @@ def _remark(run: RunSpec, remark: Remark, number: int, again: bool) -> None:
     said, beside = st.columns(BESIDE, vertical_alignment="center")
     said.markdown(text)
     with beside:
-        if st.button(_(remark.change.label, **remark.change.params), key=f"narrator.change.{number}", icon=":material/replay:",
-                     help=_("Prepares a new run with this one change. It starts when you say so.")):
+        if remark.change.goes_on and can_go_on(state.workspace(), run):
+            _go_on(run, remark.change, number)
+        elif st.button(_(remark.change.label, **remark.change.params), key=f"narrator.change.{number}", icon=":material/replay:",
+                       help=_("Prepares a new run with this one change. It starts when you say so.")):
             config = replace(remark.change.config or run.config, preset="custom")
             run_menu.prepare_again(replace(run, plan=remark.change.plan or run.plan, config=config))
+
+
+def _go_on(run: RunSpec, change: Advice, number: int) -> None:
+    """Only more epochs are advised: the first ones need not be made again."""
+    more = (change.config or run.config).epochs - run.config.epochs
+    if st.button(_("Train {n} epochs longer", n=more), key=f"narrator.change.{number}", icon=":material/fast_forward:",
+                 help=_("A new run goes on from where this one ended; this one stays as it is.")):
+        with acting():
+            run_menu.train_longer(run, more)

@@ -7,7 +7,7 @@ from core.data.versions import Version
 from core.jobs import probe
 from core.jobs.probe import Wish
 from core.jobs.usage import Compared, compare
-from core.models.catalog import ModelRow, on_this_machine
+from core.models.catalog import ModelRow, find, on_this_machine
 from core.objectives import objective
 from core.specs import DataSpec, FreezePlan, RunSpec, TrainConfig
 from core.training.costs import Costs
@@ -70,7 +70,9 @@ def outcome(run: RunSpec) -> None:
     found = compare(state.workspace().run(run.id))
     if found is None or found.epoch_s is None:
         return
-    time = _("Predicted {a} an epoch, took {b} ({off}).", a=_seconds(found.predicted_epoch_s), b=_seconds(found.epoch_s), off=_off(found.time_off))
+    told = dict(a=_seconds(found.predicted_epoch_s), b=_seconds(found.epoch_s), off=_off(found.time_off))
+    at_once = fitted_at_once(find(run.model.key, state.workspace()), run.plan, run.config)
+    time = _("Predicted {a} a fit, took {b} ({off}).", **told) if at_once else _("Predicted {a} an epoch, took {b} ({off}).", **told)
     st.caption(f":material/speed: {time} {_memory(found)}")
 
 
@@ -83,6 +85,8 @@ def _memory(found: Compared) -> str:
 def _off(share: float | None) -> str:
     if share is None or abs(share) < NEARLY:
         return _("as predicted")
+    if share >= 1:
+        return _("{n} times as much", n=f"{1 + share:.2g}")
     return _("{n} % more", n=round(100 * share)) if share > 0 else _("{n} % less", n=round(-100 * share))
 
 

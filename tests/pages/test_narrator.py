@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.events import Done, EpochEnd, Event, Started, Step
+from core.events import Done, EpochEnd, Event, Started, Step, read
 from core.events import encode as line
-from core.jobs.runs import list_runs
+from core.jobs.runs import LAST, list_runs
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
 from core.specs import RunSpec, TrainConfig, from_json, to_json
@@ -71,6 +71,22 @@ def test_the_button_prepares_a_rerun_and_starts_nothing(lived_in: Workspace, vis
     assert draft.plan and {block.name for block in draft.plan.blocks if block.state == "frozen"} == resting
     assert (draft.data, draft.model, draft.preset, draft.config) == (run.data, run.model.key, "custom", replace(CONFIG, preset="custom"))
     assert [run.id for run in list_runs(lived_in, LOCAL_OWNER)] == before
+
+
+def test_where_more_epochs_would_help_a_run_goes_on_from_where_this_one_ended(lived_in: Workspace, visit: Visit) -> None:
+    improving = [event for event in memorising() if not isinstance(event, (Step, EpochEnd))]
+    ends = [EpochEnd(i + 1, 4 * (i + 1), 1.2 * 0.8 ** i, 0.5 + 0.04 * i, 1.2 * 0.82 ** i, 0.45 + 0.05 * i, True, None) for i in range(10)]
+    run = told(lived_in, [improving[0], *ends, Done(10, 10, 0.9, 1.0)])
+    (lived_in.run(ENDED) / LAST).unlink(missing_ok=True)
+    page = visit("results.py", run=ENDED)
+    assert page.button(key=FREEZE).label == "Train longer: 20 epochs", "where it ended was not kept"
+    (lived_in.run(ENDED) / LAST).write_bytes(b"where it ended")
+    page = visit("results.py", run=ENDED)
+    assert page.button(key=FREEZE).label == "Train 10 epochs longer"
+    page.button(key=FREEZE).click().run()
+    new = list_runs(lived_in, LOCAL_OWNER)[0]
+    assert trouble(page) == [] and new.id != run.id and new.config.epochs == 20 and (lived_in.run(new.id) / LAST).read_bytes() == b"where it ended"
+    assert [event.epoch for event in read(lived_in.run(new.id) / "events.jsonl") if isinstance(event, EpochEnd)] == list(range(1, 11))
 
 
 def test_in_chinese(lived_in: Workspace, visit: Visit) -> None:
