@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-NO_MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|bad_alloc", re.IGNORECASE)
-"""How PyTorch, CUDA and the system say that memory ran out."""
+NO_MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|bad_alloc|could not (create|execute) a primitive", re.IGNORECASE)
+"""How PyTorch, CUDA, oneDNN and the system say that memory ran out."""
 
 
 class UserError(Exception):
