@@ -51,8 +51,7 @@ def show(entries: list[Entry]) -> None:
             if st.button(_("Rerun with these settings"), type="primary", icon=":material/replay:", key="compare.rerun"):
                 run_menu.prepare_again(run)
     compare_sections.table(entries)
-    if best is not None:
-        compare_verdicts.show(judged, best)
+    compare_verdicts.show(judged, best)
     compare_sections.curves(entries)
     compare_sections.settings(entries)
 

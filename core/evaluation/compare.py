@@ -34,8 +34,8 @@ NOT_AT_ONCE = frozenset({"epochs", "learning_rate", "momentum", "schedule", "wei
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting in which runs differ. `key`: "data", "model", "trains", "from_epoch", "lr_scale", "anchor", "batch_norm", "head." and a
-    field of `HeadPlan`, "augmentation." and one of `Augmentation`, or one of `TrainConfig`. `values`: of each run, in their order, as the
+    """A setting in which runs differ. `key`: "data", "objective", "model", "trains", "from_epoch", "lr_scale", "anchor", "batch_norm", "head."
+    and a field of `HeadPlan`, "augmentation." and one of `Augmentation`, or one of `TrainConfig`. `values`: of each run, in their order, as the
     specs have them, or `UNUSED`; of the blocks that learn, pairs of name and value, where it is not the usual one."""
     key: str
     values: tuple[Any, ...]
@@ -87,7 +87,7 @@ def _settings(run: RunSpec) -> dict[str, Any]:
     learning = [block for block in plan.blocks if block.state != "frozen"]
     config_keys = [field.name for field in fields(TrainConfig) if field.name not in ("preset", "augmentation")]
     return {
-        "data": run.data, "model": run.model, "preset": config.preset,
+        "data": run.data, "objective": run.data.objective, "model": run.model, "preset": config.preset,
         "trains": tuple((block.name, block.state) for block in learning),
         "from_epoch": tuple((block.name, block.from_epoch) for block in learning if block.from_epoch),
         "lr_scale": tuple((block.name, block.lr_scale) for block in learning if block.lr_scale != 1),

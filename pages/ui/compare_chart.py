@@ -67,5 +67,5 @@ def curves_figure(lines: Sequence[Line], metric: str, in_percent: bool, training
     figure.update_xaxes(title=charts.plain(_("epoch")), gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=12,
                         tickformat="d")
     figure.update_yaxes(title=charts.plain(metric), gridcolor=look.grid, zeroline=False, fixedrange=True, nticks=7, automargin=True,
-                        **({"tickformat": ".0%"} if in_percent else {}))
+                        **({"tickformat": ".3~%"} if in_percent else {}))
     return figure

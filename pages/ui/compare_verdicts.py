@@ -22,19 +22,20 @@ Judged = tuple[RunSpec, Report]
 
 
 def best_of(judged: Sequence[Judged]) -> int | None:
-    """The place of the best score among the runs that were asked the same; where they were asked different things, among most of them."""
+    """The place of the best score among the runs that were asked the same; where they were asked different things, among most of them. None
+    where no two were asked the same."""
     kinds: dict[tuple[object, ...], list[int]] = {}
     for place, (_run, report) in enumerate(judged):
         kinds.setdefault((report.objective, report.labels, report.unit, report.split), []).append(place)
     most = max(kinds.values(), key=len, default=[])
-    return max(most, key=lambda place: objective(judged[place][1].objective).signed(judged[place][1].score), default=None)
+    return None if len(most) < 2 else max(most, key=lambda place: objective(judged[place][1].objective).signed(judged[place][1].score))
 
 
-def show(judged: Sequence[Judged], best: int) -> None:
+def show(judged: Sequence[Judged], best: int | None) -> None:
     """The best against each of the others, then these among themselves; and what the figures mean."""
     ws = state.workspace()
     found = _luck(tuple((run.id, (ws.run(run.id) / "report.json").stat().st_mtime_ns) for run, _report in judged), state.me())
-    of_best = [verdict for verdict in found if best in (verdict.better, verdict.other)]
+    of_best = [verdict for verdict in found if best is None or best in (verdict.better, verdict.other)]
     rest = [verdict for verdict in found if verdict not in of_best]
     for verdict in of_best:
         st.markdown(_said(verdict, judged))
@@ -42,9 +43,9 @@ def show(judged: Sequence[Judged], best: int) -> None:
         with st.expander(_("The others among themselves"), key="compare.rest"):
             for verdict in rest:
                 st.markdown(_said(verdict, judged))
-    told = sum(verdict.refusal is None for verdict in found)
+    told = [verdict for verdict in found if verdict.refusal is None]
     if told:
-        _meaning(judged[best][1], told)
+        _meaning(judged[told[0].better][1], len(told))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

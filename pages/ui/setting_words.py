@@ -8,6 +8,7 @@ from core.data.versions import Dataset, load_dataset
 from core.errors import NotFound
 from core.evaluation.compare import UNUSED, Difference
 from core.models.catalog import known
+from core.objectives import objective
 from core.specs import RunSpec
 from core.training.presets import groups
 from pages.ui import adaptation, recipe, settings_form, settings_pictures, settings_texts, state
@@ -16,7 +17,7 @@ from pages.ui.plan import group_name
 from pages.ui.text import listed
 
 LABELS: dict[str, str] = {
-    "data": "Data", "model": "Model", "preset": "Preset", "trains": "Trains", "from_epoch": "Joins after so many epochs",
+    "data": "Data", "objective": "What is asked", "model": "Model", "preset": "Preset", "trains": "Trains", "from_epoch": "Joins after so many epochs",
     "lr_scale": "Share of the learning rate", "anchor": "Pull to the source (L2-SP)", "batch_norm": "BatchNorm statistics",
     "head.kind": "Head", "head.pooling": "Pooling", "head.width": "Width of the hidden layer", "head.dropout": "Dropout",
     "epochs": "Epochs", "optimizer": "Optimizer", "learning_rate": "Learning rate", "momentum": "Momentum", "schedule": "Schedule",
@@ -88,6 +89,7 @@ def _by_part(usual: Callable[[], str]) -> Callable[[tuple[tuple[str, float], ...
 
 WORDS: dict[str, Callable[[Any, RunSpec], str]] = {
     "data": lambda value, run: data_text(run, whole=True),
+    "objective": lambda value, run: _(objective(value).title),
     "model": lambda value, run: recipe.model_text(value),
     "preset": lambda value, run: recipe.preset_text(value),
     "trains": _trains,

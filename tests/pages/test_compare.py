@@ -178,6 +178,12 @@ class TestVerdicts:
         add("mine1", report(range(20), split="val")), add("mine2", report((), split="val"))
         assert "these are validation items, which chose the best epoch" in said(compare("mine1", "mine2"))
 
+    def test_where_none_can_be_compared_none_is_the_best(self, add, compare) -> None:
+        add("mine1", report(range(5))), add("mine2", report((), labels=("cat", "cow"))), add("mine3", numbers(1.0))
+        page = compare("mine1", "mine2", "mine3")
+        assert len([text for text in page.markdown if "can't be compared" in text.value]) == 3
+        assert "Best score" not in said(page) and trouble(page) == []
+
     def test_a_run_without_a_result_has_no_verdict(self, add, compare) -> None:
         add("mine1", report(range(9))), add("mine2"), add("mine3")
         page = compare("mine1", "mine2", "mine3")
@@ -234,7 +240,7 @@ def test_hostile_names_are_shown_letter_by_letter(add, compare, locale: str) -> 
 
 
 class TestSettingWords:
-    KEYS = ("data", "model", "trains", "from_epoch", "lr_scale", "anchor", "batch_norm",
+    KEYS = ("data", "objective", "model", "trains", "from_epoch", "lr_scale", "anchor", "batch_norm",
             *(f"head.{field.name}" for field in fields(HeadPlan)),
             *(field.name for field in fields(TrainConfig) if field.name != "augmentation"),
             *(f"augmentation.{field.name}" for field in fields(Augmentation)))
@@ -255,7 +261,7 @@ class TestSettingWords:
         ("head.kind", "mlp", "hidden layer before it"), ("head.pooling", "max", "largest number of all places"),
         ("batch_norm", "keep", "stay as the source has them"), ("long_texts", "ends", "the start and the end"),
         ("method", "contrastive", "pairs, then labels"), ("precision", "auto", "the faster one here"), ("precision", "bf16", "bf16"),
-        ("preset", "few", "Few examples"), ("anchor", (), "none"), ("momentum", UNUSED, "–"),
+        ("preset", "few", "Few examples"), ("objective", "binary", "Yes or no"), ("anchor", (), "none"), ("momentum", UNUSED, "–"),
         ("lr_scale", (("stage 3, block 1", 0.1), ("stage 4, block 1", 0.1), ("stem", 0.5)), "stage 3 to stage 4: 0.1, stem: 0.5"),
         ("from_epoch", (), "all from the start")])
     def test_values_in_words(self, add, key: str, value: Any, text: str) -> None:
@@ -275,7 +281,7 @@ class TestChart:
         figure = curves_figure(self.LINES, "Accuracy", True, False, "light")
         curve, ring = figure.data[:2]
         assert (list(curve.x), list(curve.y)) == ([1, 2, 3], [0.4, None, 0.8]) and (list(ring.x), list(ring.y)) == ([3], [0.8])
-        assert figure.layout.yaxis.tickformat == ".0%"
+        assert figure.layout.yaxis.tickformat == ".3~%"
 
     def test_training_is_dotted_in_the_colour_of_its_run(self) -> None:
         dotted = [trace for trace in curves_figure(self.LINES, "loss", False, True, "dark").data if trace.line.dash == "dot"]

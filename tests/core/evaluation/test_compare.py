@@ -43,6 +43,9 @@ class TestDifferences:
     def test_values_stand_in_the_order_of_the_runs(self) -> None:
         assert differences([changed(seed=2), RUN, changed(seed=1)]) == [Difference("seed", (2, 0, 1))]
 
+    def test_what_is_asked_is_one_of_them(self) -> None:
+        assert keys(RUN, replace(RUN, data=replace(RUN.data, objective="binary"))) == ["data", "objective"]
+
     def test_the_broadest_come_first(self) -> None:
         other = replace(changed(seed=1, preset="custom"), data=DataSpec("pets", "v2"), model=ModelSpec("resnet18"))
         assert keys(RUN, other) == ["data", "model", "preset", "seed"]
