@@ -53,6 +53,7 @@ def _several(rows: Sequence[Row]) -> None:
     _star(rows)
     gone = [row.run for row in rows if row.seen.state not in LIVING | {"queued"}]
     if gone and st.button(_("Delete (undo: 7 days)"), icon=":material/delete:", key="runs.delete"):
+        state.put("runs.ticked", ())
         run_menu.put_away(gone)
 
 

@@ -35,8 +35,9 @@ def _one_of(all_of_them: str, names: dict[str, str], key: str, least: int = 2) -
     """A choice among these, or empty."""
     if len(names) < least:
         return ""
-    return st.selectbox(all_of_them, ["", *names], format_func=lambda one: names.get(one, all_of_them), key=key, label_visibility="collapsed",
-                        persist_state="session", width=165)
+    one = st.selectbox(all_of_them, ["", *names], format_func=lambda one: names.get(one, all_of_them), key=key, label_visibility="collapsed",
+                       persist_state="session", width=165)
+    return one if one in names else ""  # what was chosen before may be gone
 
 
 def _pills(rows: Sequence[Row]) -> list[str]:
@@ -44,5 +45,6 @@ def _pills(rows: Sequence[Row]) -> list[str]:
     names |= {one: f"{run_cards.STATE_LOOK[one][0]} {run_cards.state_text(one)}" for one in STATES if any(row.seen.state == one for row in rows)}
     if len(names) < 2:
         return []
-    return st.pills(_("State"), list(names), selection_mode="multi", format_func=names.get, key="runs.states", label_visibility="collapsed",
-                    persist_state="session")
+    picked = st.pills(_("State"), list(names), selection_mode="multi", format_func=names.get, key="runs.states", label_visibility="collapsed",
+                      persist_state="session")
+    return [one for one in picked if one in names]

@@ -124,7 +124,7 @@ def table(found: Sequence[Row], ticked: Sequence[str]) -> list[Row]:
         column_order=[name for name in columns if name != "tags" or any(row.said.tags for row in found)],
         height=(min(len(found), MOST_ROWS) + 1) * ROW_PX + 3, alt=_("Runs"),
         selection_default={"selection": {"rows": [place for place, row in enumerate(found) if row.run.id in ticked]}})
-    return [found[place] for place in event.selection.rows if place < len(found)]
+    return [found[place] for place in sorted(event.selection.rows) if place < len(found)]
 
 
 def _config(found: Sequence[Row], texts: Sequence[str], in_percent: bool) -> dict[str, object]:
