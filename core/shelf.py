@@ -1,11 +1,13 @@
 """Arrays that take long to make, kept in a folder: mapped from disk, never trusted before they are whole, the oldest ones removed first.
 
     <key>.npy               whole and on the disk
-    <key>-<pid>-….part      being written by a process
+    <key>-<pid>-….part      being written by a process; left by it, where it has ended or is called "free"
+    <key>-<pid>-….done      how far that is on the disk
 """
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -18,19 +20,24 @@ import numpy as np
 import psutil
 from numpy.typing import DTypeLike
 
+from core.workspace import write_atomic
+
 LIMIT_BYTES = 10 << 30
 """Most that the arrays may take together; one that is larger by itself is kept alone."""
 SPARE_BYTES = 1 << 30
 """Stays free on the disk: writing to a mapped file on a full one would end the process without a word."""
 PART_SECONDS = 24 * 3600.0
+"""So long something unfinished may be taken up again."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An array to be filled; nobody else sees it. Where its process ends before `Shelf.keep` has done, it is removed by a later one."""
+    """An array to be filled; nobody else sees it. `done`: how far whoever left it unfinished had come, in their own measure."""
     key: str
     array: np.ndarray
     path: Path
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +61,13 @@ class Shelf:
 
     def has_room(self, n_bytes: int) -> bool:
         """Whether the disk can take so many bytes, counting what the oldest arrays would leave to them."""
-        return n_bytes + SPARE_BYTES <= shutil.disk_usage(self.folder).free + sum(path.stat().st_size for path in self._arrays())
+        return n_bytes + SPARE_BYTES <= shutil.disk_usage(self.folder).free + self.size()
 
     def begin(self, key: str, shape: tuple[int, ...], dtype: DTypeLike) -> Draft:
-        """An array of zeros to fill. The oldest ones make room for it; raises `OSError` (ENOSPC) when that would not be enough."""
+        """An array to fill: zeros, or what somebody left unfinished. The oldest ones make room for it; raises `OSError` (ENOSPC) when that
+        would not be enough."""
+        if left := self._taken_up(key, shape, dtype):
+            return left
         n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         path = self.folder / f"{key}-{os.getpid()}-{secrets.token_hex(3)}.part"
         if not self.has_room(n_bytes):
@@ -74,8 +84,24 @@ class Shelf:
             self._keeping.append(pool.submit(self._keep, draft))
             pool.shutdown(wait=False)
 
+    def mark(self, draft: Draft, done: int) -> None:
+        """So much of it is filled: should this process die, a later one goes on from there."""
+        if draft.path.exists():
+            draft.array.flush()  # type: ignore[attr-defined]  # first: the machine may die too
+            write_atomic(draft.path.with_suffix(".done"), str(done).encode())
+
+    def leave(self, draft: Draft, done: int) -> None:
+        """Let whoever begins the same one go on from where it is."""
+        if not done:
+            return self.drop(draft)
+        self.mark(draft, done)
+        free = self.folder / f"{draft.key}-free-{secrets.token_hex(3)}.part"
+        for suffix in (".done", ".part"):
+            if draft.path.with_suffix(suffix).exists():
+                os.replace(draft.path.with_suffix(suffix), free.with_suffix(suffix))
+
     def drop(self, draft: Draft) -> None:
-        _remove(draft.path)
+        _forget(draft.path)
 
     def settle(self) -> None:
         """Wait until everything kept so far can be found. Raises what went wrong with it."""
@@ -83,14 +109,15 @@ class Shelf:
             self._keeping.pop().result()
 
     def size(self) -> int:
-        """Bytes on the disk."""
-        return sum(path.stat().st_size for path in self._arrays())
+        """Bytes on the disk that could be freed."""
+        return sum(path.stat().st_size for path in (*self._arrays(), *self._left()))
 
     def clear(self) -> None:
         """Remove everything. Who uses one of the arrays keeps it until it has done."""
         for path in self._arrays():
             _remove(path)
-        self._forget_dead()
+        for path in self._left():
+            _forget(path)
 
     def _keep(self, draft: Draft) -> None:
         draft.array.flush()  # type: ignore[attr-defined]
@@ -100,6 +127,27 @@ class Shelf:
             os.replace(copy, whole)
         else:
             os.replace(draft.path, whole)
+        _forget(draft.path)
+
+    def _taken_up(self, key: str, shape: tuple[int, ...], dtype: DTypeLike) -> Draft | None:
+        """What nobody fills any more, if it is known how far it is."""
+        for left in self._left(key):
+            mine = self.folder / f"{key}-{os.getpid()}-{secrets.token_hex(3)}.part"
+            try:
+                done = int(left.with_suffix(".done").read_text())
+                os.rename(left, mine)  # of several who try, one succeeds
+            except (FileNotFoundError, PermissionError, ValueError):
+                continue
+            write_atomic(mine.with_suffix(".done"), str(done).encode())
+            _remove(left.with_suffix(".done"))
+            try:
+                found = np.load(mine, mmap_mode="r")  # to be written to, a short file would be made longer
+                if found.shape == shape and found.dtype == dtype:
+                    return Draft(key, np.load(mine, mmap_mode="r+"), mine, done)
+            except (ValueError, EOFError):
+                log.warning("%s is left aside: it is not what it should be", mine)
+            _forget(mine)
+        return None
 
     def _arrays(self) -> list[Path]:
         """Those used last come first."""
@@ -119,18 +167,39 @@ class Shelf:
             total += size
             if total > LIMIT_BYTES:
                 short -= _remove(path)
+        for path in self._left() if short > 0 else ():
+            short -= _forget(path)
         for path, _ in reversed(kept):
             if short <= 0:
                 break
             short -= _remove(path)
 
+    def _left(self, key: str = "*") -> list[Path]:
+        """What nobody fills any more."""
+        return [part for part in self.folder.glob(f"{key}-*-*.part") if not _owned(part)]
+
     def _forget_dead(self) -> None:
-        """What a process that died was writing."""
+        """What can't be taken up, or was left long ago."""
         now = time.time()
         for part in self.folder.glob("*.part"):
-            pid = part.name.split("-")[-2]
-            if not (pid.isdigit() and psutil.pid_exists(int(pid))) or now - part.stat().st_mtime > PART_SECONDS:
-                _remove(part)
+            try:
+                old = now - part.stat().st_mtime > PART_SECONDS
+            except FileNotFoundError:
+                continue
+            if old or not (_owned(part) or part.with_suffix(".done").exists()):
+                _forget(part)
+
+
+def _owned(part: Path) -> bool:
+    """Whether the process that fills it lives."""
+    pid = part.name.split("-")[-2]
+    return pid.isdigit() and psutil.pid_exists(int(pid))
+
+
+def _forget(part: Path) -> int:
+    """How many bytes that frees."""
+    _remove(part.with_suffix(".done"))
+    return _remove(part)
 
 
 def _remove(path: Path) -> int:

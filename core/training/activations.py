@@ -28,6 +28,9 @@ RAGGED_BATCH = 128
 """Texts at once: enough for every core to have a share."""
 SMALL_BYTES = 16 << 10
 """An item that takes no more than this is stored in float32 whatever the network calculates in."""
+MARK_SECONDS = 5.0
+WORTH = 20
+"""How often what is there is brought to the disk: no more than one part in so many of the time."""
 SIDES: tuple[SplitName, ...] = ("val", "train")
 """Those that are stored, in this order: what is learned from the first training items can be judged at once."""
 
@@ -162,21 +165,30 @@ class Filling:
 
     def run(self, network: Network) -> Iterator[Preparing]:
         """Compute what is missing; the blocks must be frozen (in `eval()`): then it is what the plain loop would compute in every epoch.
-        What is left unfinished is removed."""
+        What is left unfinished is taken up by whoever needs it next."""
         total, done, computing_s = sum(len(one.side) for one in self.missing), 0, 0.0
+        marked, took = time.monotonic(), 0.0
         try:
             for one in self.missing:
-                stops = sorted(one.rows)
-                for idx in one.batches():
+                stops, first = sorted(one.rows), one.filled
+                for number, idx in enumerate(one.batches()):
+                    done += len(idx)
+                    if one.name == "train" and not one.view:
+                        self.filled.append(idx)
+                    if number < first:
+                        continue
                     batch = one.side.inputs(idx) if one.view is None else one.side.augmented(idx, one.view)
                     began = time.perf_counter()
                     found = outputs_at(network, batch, stops)
                     computing_s += time.perf_counter() - began
                     for stop, given in zip(stops, found):
                         _put(self.sides[stop][one.name], one.rows[stop], idx, given)
-                    if one.name == "train" and not one.view:
-                        self.filled.append(idx)
-                    done += len(idx)
+                    one.filled = number + 1
+                    if time.monotonic() - marked > max(MARK_SECONDS, WORTH * took):
+                        began = time.monotonic()
+                        for draft in one.drafts:
+                            self.shelf.mark(draft, one.filled)
+                        marked, took = time.monotonic(), time.monotonic() - began
                     yield Preparing("storing", done, total, computing_s)
             for one in self.missing:
                 for draft in one.drafts:
@@ -185,15 +197,16 @@ class Filling:
         finally:
             for one in self.missing:
                 for draft in one.drafts:
-                    self.shelf.drop(draft)
+                    self.shelf.leave(draft, one.filled)
 
 
 @dataclass(slots=True)
 class _Pass:
-    """One pass over a side in one view (None: as they are), and where its outputs go, by boundary."""
+    """One pass over a side in one view (None: as they are), and where its outputs go, by boundary. `filled`: so many batches are there."""
     name: SplitName
     side: Split
     view: int | None
+    filled: int = 0
     rows: dict[int, Tensor] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
 
@@ -223,6 +236,8 @@ def storing(network: Network, sides: Mapping[SplitName, Split], layouts: Sequenc
                     rows = its.rows[one.boundary] = _tensor(draft.array, one.dtype)
                 views.append(rows)
             filling.sides[one.boundary][name] = _side(side, one, tuple(views))
+        for its in passes:
+            its.filled = min((draft.done for draft in its.drafts), default=0)
         filling.missing += [its for its in passes if its.rows]
     return filling
 

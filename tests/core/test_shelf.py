@@ -106,8 +106,71 @@ def test_what_a_dead_process_was_writing_goes(shelf: Shelf) -> None:
     assert names(shelf) == ["a.npy", parts[1].name]
 
 
+def half(shelf: Shelf, key: str = "a") -> None:
+    """Filled halfway by a process that then died."""
+    draft = shelf.begin(key, (4, 3), np.float32)
+    draft.array[:2] = 5
+    shelf.mark(draft, 2)
+    for path in shelf.folder.glob(f"{key}-*"):
+        path.rename(path.with_name(path.name.replace(f"-{os.getpid()}-", "-999999999-")))
+
+
+def test_what_a_dead_process_had_filled_is_taken_up_once(shelf: Shelf) -> None:
+    half(shelf)
+    assert shelf.find("a") is None
+    draft, other = (shelf.begin("a", (4, 3), np.float32) for _ in range(2))
+    assert (draft.done, other.done) == (2, 0) and draft.array[:2].min() == 5 and not draft.array[2:].any() and not other.array.any()
+    draft.array[2:] = 6
+    shelf.keep(draft)
+    shelf.settle()
+    shelf.drop(other)
+    assert names(shelf) == ["a.npy"] and shelf.find("a")[1:3, 0].tolist() == [5, 6]
+
+
+def test_what_was_left_is_taken_up_in_the_same_process(shelf: Shelf) -> None:
+    draft = shelf.begin("a", (4, 3), np.float32)
+    draft.array[0] = 5
+    shelf.leave(draft, 1)
+    again = shelf.begin("a", (4, 3), np.float32)
+    assert again.done == 1 and again.array[0, 0] == 5
+    shelf.leave(again, 0)
+    assert names(shelf) == [], "nothing of it is there"
+
+
+@pytest.mark.parametrize("shape, dtype", [((5, 3), np.float32), ((4, 3), np.int16)])
+def test_another_one_under_the_key_is_not_taken_up(shelf: Shelf, shape: tuple[int, ...], dtype: type) -> None:
+    half(shelf)
+    assert shelf.begin("a", shape, dtype).done == 0
+
+
+@pytest.mark.parametrize("text", [None, "", "many"])
+def test_where_nobody_knows_how_far_it_is_it_begins_anew(shelf: Shelf, text: str | None) -> None:
+    half(shelf)
+    [done] = shelf.folder.glob("*.done")
+    done.unlink() if text is None else done.write_text(text)
+    draft = shelf.begin("a", (4, 3), np.float32)
+    assert draft.done == 0 and not draft.array.any()
+
+
+def test_one_that_was_cut_short_begins_anew(shelf: Shelf) -> None:
+    half(shelf)
+    [part] = shelf.folder.glob("*.part")
+    os.truncate(part, 140)
+    assert shelf.begin("a", (4, 3), np.float32).done == 0
+
+
+def test_what_is_unfinished_goes_first_when_room_is_needed(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(shelf, "kept")
+    half(shelf)
+    free = module.shutil.disk_usage(shelf.folder)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: free._replace(free=module.SPARE_BYTES + 10))
+    put(shelf, "b")
+    assert names(shelf) == ["b.npy", "kept.npy"]
+
+
 def test_everything_can_be_cleared(shelf: Shelf) -> None:
     put(shelf, "a")
+    half(shelf, "b")
     assert shelf.size() > 48
     shelf.clear()
     assert names(shelf) == [] and shelf.size() == 0

@@ -11,8 +11,9 @@ from core.events import EpochEnd, Event, Preparing
 from core.models.blocks import Network
 from core.shelf import Shelf
 from core.specs import Augmentation, Precision
-from core.training import checkpoint
+from core.training import activations, checkpoint
 from core.training import fit as training
+from core.training.activations import BATCH
 from tests.core.training.learners import Changed, Given, losses, network, of, report_every_step, same, sides, spec, state
 
 
@@ -93,11 +94,31 @@ def test_one_that_was_cut_short_is_computed_again(shelf: Shelf, tmp_path: Path) 
     assert computed(log) == 44 and losses(log) == first
 
 
-def test_a_run_that_is_discarded_while_it_stores_leaves_nothing(shelf: Shelf, tmp_path: Path) -> None:
-    asked = iter(range(99))
-    list(training.fit(spec("head"), network(), sides(n_train=200), 3, tmp_path, lambda: "discard" if next(asked) > 2 else "go",  # type: ignore[arg-type]
-                      shelf=shelf))
-    assert list(shelf.folder.glob("*.part")) == list(shelf.folder.glob("*.npy")) == []
+@pytest.mark.parametrize("wish", ["discard", "pause"])
+def test_what_an_unfinished_run_had_stored_is_taken_up_by_the_next(shelf: Shelf, tmp_path: Path, wish: str) -> None:
+    """And ends with the same bits as if it had been stored at once."""
+    asked, data = iter(range(99)), sides(n_train=200)
+    control = lambda: wish if next(asked) > 2 else "go"  # noqa: E731
+    first = list(training.fit(spec("head", epochs=2), network(), data, 3, tmp_path, control, shelf=shelf))  # type: ignore[arg-type]
+    assert not list(shelf.folder.glob("*.npy")) and len(list(shelf.folder.glob("*.part"))) == 2
+    log, net = train(shelf, tmp_path, data=data)
+    assert of(log, Preparing)[0].done == of(first, Preparing)[-1].done + BATCH and not list(shelf.folder.glob("*.part"))
+    (tmp_path / "other").mkdir()
+    whole, expected = train(Shelf(tmp_path / "other"), tmp_path, data=data)
+    assert of(whole, Preparing)[0].done == 12 and same(state(net), state(expected))
+    stored = [sorted(path.read_bytes() for path in folder.glob("*.npy")) for folder in (shelf.folder, tmp_path / "other")]
+    assert stored[0] == stored[1]
+
+
+def test_what_was_stored_is_brought_to_the_disk_now_and_then(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a process that is killed loses little."""
+    monkeypatch.setattr(activations, "MARK_SECONDS", -1.0)
+    monkeypatch.setattr(activations, "WORTH", 0)
+    marks = list[int]()
+    monkeypatch.setattr(Shelf, "mark", lambda self, draft, done: marks.append(done))
+    train(shelf, tmp_path, data=sides(n_train=100))
+    assert marks == [1, 1, 2, 3, 4], "validation items, then training items in batches"
+
 
 
 def changed() -> dict:
