@@ -63,9 +63,10 @@ def curves_figure(lines: Sequence[Line], metric: str, in_percent: bool, training
             x=[epoch for epoch, _value in kept], y=[value for _epoch, value in kept], mode="markers", hoverinfo="skip",
             marker={"symbol": "circle-open", "size": 17, "color": colour, "line": {"width": 2}})
     charts.dress(figure, look, height=380)
-    figure.update_layout(hovermode="x unified", showlegend=False)
+    figure.update_layout(hovermode="x unified", showlegend=False, plot_bgcolor=look.paper)  # what lies behind the line under the pointer
     figure.update_xaxes(title=charts.plain(_("epoch")), gridcolor=look.grid, zeroline=False, fixedrange=True, rangemode="tozero", nticks=12,
-                        tickformat="d")
+                        tickformat="d", spikecolor=look.dim, spikethickness=1, spikedash="dot",
+                        unifiedhovertitle={"text": f"{charts.plain(_('epoch'))} %{{x}}"})
     figure.update_yaxes(title=charts.plain(metric), gridcolor=look.grid, zeroline=False, fixedrange=True, nticks=7, automargin=True,
                         **({"tickformat": ".3~%"} if in_percent else {}))
     return figure

@@ -17,12 +17,13 @@ from core.workspace import Workspace, write_atomic
 from pages.ui.state import Draft
 from tests.browser.conftest import idle
 from tests.browser.journey import App, serve
-from tests.pages.prepared import ENDED, FAILED, HOSTILE_RUN, PETS, furnish
+from tests.pages.prepared import ENDED, FAILED, HOSTILE_RUN, PETS, VAL_ONLY, furnish
 
 ADDRESSES = {
     "": ".up .folder", "data": ".ig .cell img", "model": ".fm .row", "train": ".st-key-card-chosen-instant",
     f"train?run={ENDED}": ".lc .js-plotly-plot", f"train?run={FAILED}": ".lc .js-plotly-plot", f"results?run={ENDED}": ".js-plotly-plot",
     f"results?run={HOSTILE_RUN}": ".js-plotly-plot", f"try_it?run={ENDED}": ".pi .strip button", f"export?run={ENDED}": ".graft-download",
+    f"compare?runs={ENDED},{VAL_ONLY},{HOSTILE_RUN}": ".js-plotly-plot",
     "runs": "[data-testid=stDataFrame] canvas", "settings": "[data-testid=stTextInput]"}
 """Every page, with what it draws last."""
 WIDTHS = (800, 1440)
