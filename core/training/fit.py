@@ -113,12 +113,13 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
             torch.set_num_threads(1 if _is_small(network, boundary) else keeper.threads)
         if at.stop != "keep":
             yield from _train_epoch(run, network, sides["train"], boundary, optimizer, anchored, loss, terms, at, control, keeper)
-        if at.stop in ("pause", "discard"):
-            yield from keeper.save(at, optimizer)
-            return _without(at.stop, at)
         if at.stop == "keep" and at.best_epoch:
             break
-        yield _end_epoch(run, network, sides, boundary, loss, terms, at)
+        if ended := _end_epoch(run, network, sides, boundary, loss, terms, at, control) if at.stop in ("", "keep") else None:
+            yield ended
+        else:
+            yield from keeper.save(at, optimizer)
+            return _without(at.stop, at)
         if keeper.due(epoch_ended=True):
             yield from keeper.save(at, optimizer)
         if at.stop:
@@ -197,10 +198,15 @@ def _gradients(run: RunSpec, network: Network, batch: State, targets: Tensor, st
         yield Notice("Memory is short: {n} items are computed at once from now on. The batch stays what it was.", {"n": at.most})
 
 
-def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, terms: Terms, at: Progress) -> EpochEnd:
-    """Evaluate, remember the network when it is the best so far, count patience, and go on to the next epoch."""
-    epoch = at.epoch
-    val_loss, val_score = _evaluate(network, sides["val"], boundary, loss, terms) if len(sides["val"]) else (None, None)
+def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, terms: Terms, at: Progress,
+               control: Control) -> EpochEnd | None:
+    """Evaluate, remember the network when it is the best so far, count patience, and go on to the next epoch. None when the training is to be
+    paused or discarded before that is done; then `at.stop` says so."""
+    epoch, judged = at.epoch, _evaluate(network, sides["val"], boundary, loss, terms, control) if len(sides["val"]) else (None, None)
+    if judged is None:
+        at.stop = _asked(control)
+        return None
+    val_loss, val_score = judged
     if val_loss is not None:
         _refuse_nan(val_loss, run.config.learning_rate)
     rank = objective(run.data.objective).rank(epoch, val_score, val_loss)
@@ -221,18 +227,21 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     return ended
 
 
-def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: Terms) -> tuple[float, float]:
-    """Mean loss (without smoothing and weights) and score, everything in `eval()`."""
+def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: Terms, control: Control) -> tuple[float, float] | None:
+    """Mean loss (without smoothing and weights) and score, everything in `eval()`; None when that is unwanted before it is done."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     sums = Sums()
+    batches = batches_by_length(side, EVALUATION_BATCH)
     with torch.inference_mode():
-        for idx in batches_by_length(side, EVALUATION_BATCH):
+        for idx in batches:
+            if len(batches) > 1 and _asked(control) in ("pause", "discard"):
+                break
             logits, targets = outputs(network, side.inputs(idx), start=boundary).x, side.targets[idx]
             sums = sums.plus(loss.loss(logits, targets, terms.plain()), loss.counts(logits, targets), len(idx))
     for module, training in modes.items():
         module.training = training
-    return sums.mean_loss(), loss.score(sums.counts)
+    return (sums.mean_loss(), loss.score(sums.counts)) if sums.n == len(side) else None
 
 
 def _is_small(network: Network, boundary: int) -> bool:

@@ -164,6 +164,17 @@ def test_a_pause_before_the_first_step(tmp_path: Path) -> None:
     assert isinstance(train(spec("head"), tmp_path, resume=True)[0][-1], Done)
 
 
+def test_a_pause_while_an_epoch_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many items may take long to judge: nobody waits for that."""
+    run, data = spec("last-stage", epochs=2), sides(16, 40, side=32)
+    _, expected = unbroken(run, tmp_path, data)
+    monkeypatch.setattr(training, "EVALUATION_BATCH", 10)
+    asked = iter(["go"] * 4 + ["pause"] * 2)  # two batches are stored, two are learned from, the third of the validation items is not judged
+    log, _ = train(run, tmp_path, data, made(run), lambda: next(asked, "go"))
+    assert isinstance(log[-1], Paused) and not of(log, EpochEnd) and log[-1] == replace(log[-1], epoch=0, step=2)
+    assert same(state(train(run, tmp_path, data, made(run), resume=True)[1]), state(expected))
+
+
 def test_of_a_discarded_one_there_is_enough_to_take_it_back(tmp_path: Path) -> None:
     run, data = spec("last-stage"), sides(20, 6, side=32)
     _, expected = unbroken(run, tmp_path, data)
