@@ -30,6 +30,7 @@ from pages.ui.text import about, md
 
 STATUS: dict[RunState, RunStatus] = {"queued": "queued", "preparing": "running", "running": "running", "paused": "paused", "interrupted": "interrupted"}
 LEAD_AGAIN_S = 3.0
+LOG_LINES = 40
 Seen = tuple[RunState, Exit | None, bool]
 """What a run is, how it was left, and whether its first model is there to be tried."""
 WISHED: dict[str, Callable[[], str]] = {
@@ -136,6 +137,17 @@ def _standing(run: RunSpec, now: RunState) -> None:
         goes_on = now == "interrupted" and resumes(state.workspace(), folder)
         safe = _("It goes on by itself in a moment.") if goes_on else _saved(folder)
         (st.info if now == "paused" and not why else st.warning)(f"{said} {safe}", icon=":material/pause_circle:" if now == "paused" else ":material/bolt:")
+        if now == "interrupted":
+            _log(folder)
+
+
+def _log(folder: Path) -> None:
+    """What its process wrote down last."""
+    path = folder / "worker.log"
+    lines = path.read_text("utf-8", errors="replace").splitlines()[-LOG_LINES:] if path.is_file() else []
+    if lines:
+        with st.expander(_("Log")):
+            st.code("\n".join(lines), language=None)
 
 
 def _saved(folder: Path) -> str:
