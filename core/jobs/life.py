@@ -68,7 +68,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How it was left. `why`: as in `core.events.Changed`."""
+    """How it was left, and when (Unix time); of one that was interrupted, when it was last heard of. `why`: as in `core.events.Changed`."""
     state: RunState
     t: float
     why: str = ""
@@ -129,7 +129,9 @@ def note_interruption(folder: Path, why: str, **params: str | int | float) -> No
     """Write down why nobody works on it any more, where that was not done yet."""
     with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
         if exit_of(folder) is None and state_of(folder) == "interrupted":
-            write_atomic(folder / EXIT, to_json(Exit("interrupted", time.time(), why, params)))
+            log = folder / "events.jsonl"
+            heard = log.stat().st_mtime if log.is_file() else time.time()
+            write_atomic(folder / EXIT, to_json(Exit("interrupted", heard, why, params)))
             events.append(folder / "events.jsonl", events.Changed("interrupted", why, params))
 
 

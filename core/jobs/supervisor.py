@@ -43,6 +43,7 @@ from core.workspace import Workspace, write_atomic
 
 RESUMED_BY_ITSELF = "It goes on by itself from where it was."
 """Why it waits again, as a key of the translation catalogue."""
+SIGKILL = 9
 LOOK_SECONDS = 0.1
 IDLE_SECONDS = 120.0
 """How long it stays when nothing runs and no page is open: its warm worker takes half a gigabyte."""
@@ -188,11 +189,11 @@ def _reason(folder: Path, code: int | None) -> tuple[str, dict[str, str | int | 
     worker = worker_of(folder)
     if worker and worker.boot and worker.boot != boot_id():
         return BOOT_LOST, {}
-    if code in (None, -signal.SIGKILL) and worker and kills() > worker.kills:
+    if code in (None, -SIGKILL) and worker and kills() > worker.kills:
         return MEMORY_LOST, {}
     if code is None:
         return SILENT, {}
-    if code in (-signal.SIGKILL, -signal.SIGTERM):
+    if code in (-SIGKILL, -signal.SIGTERM):
         return KILLED, {}
     return (CRASHED, {"signal": signal.Signals(-code).name}) if code < 0 else (LEFT, {"code": code})
 
@@ -216,8 +217,8 @@ def _after_interruption(ws: Workspace, folder: Path) -> None:
 
 def resumes(ws: Workspace, folder: Path) -> bool:
     """Whether an interrupted run goes on by itself."""
-    log_of = folder / "events.jsonl"
-    fresh = log_of.is_file() and time.time() - log_of.stat().st_mtime < RESUME_WITHIN_SECONDS
+    end = exit_of(folder)
+    fresh = end is None or time.time() - end.t < RESUME_WITHIN_SECONDS
     return fresh and retries(folder) < options(ws).retries and not about(folder).deleted
 
 

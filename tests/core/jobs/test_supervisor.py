@@ -19,7 +19,7 @@ from filelock import FileLock
 from core import events
 from core.evaluation.report import read_report
 from core.jobs import supervisor
-from core.jobs.life import BOOT_LOST, CRASHED, ENDED, KILLED, MEMORY_LOST, SILENT, exit_of, note_interruption, state_of
+from core.jobs.life import BOOT_LOST, CRASHED, ENDED, KILLED, MEMORY_LOST, exit_of, state_of
 from core.jobs.options import Options, set_options
 from core.jobs.processes import ProcessId, process_id
 from core.jobs.room import items_at_once
@@ -145,15 +145,17 @@ def test_after_a_restart_of_the_machine_it_waits_and_is_resumed(ws: Workspace, d
     assert ("interrupted", BOOT_LOST) in whys(ws, run)
 
 
-def test_one_that_was_left_long_ago_waits_for_its_owner(ws: Workspace, data: DataSpec, scripted) -> None:
+@pytest.mark.parametrize("hours, then", [(1, "preparing"), (25, "interrupted")])
+def test_one_that_was_left_long_ago_waits_for_its_owner(ws: Workspace, data: DataSpec, scripted, hours: float, then: str) -> None:
+    """The machine was off over the weekend."""
+    scripted(TAKES_IT)
     run, seen = put_in_queue(ws, data), _Seen()
     worked_on(ws.run(run.id), ProcessId(1, 1.0))
-    long_ago = time.time() - supervisor.RESUME_WITHIN_SECONDS - 60
-    note_interruption(ws.run(run.id), SILENT)
-    os.utime(ws.run(run.id) / "events.jsonl", (long_ago, long_ago))
-    scripted(TAKES_IT)
-    _look(ws, seen)
-    assert states(ws, [run]) == ["interrupted"]
+    heard = time.time() - hours * 3600
+    os.utime(ws.run(run.id) / "events.jsonl", (heard, heard))
+    for _ in range(2):
+        _look(ws, seen)
+    assert states(ws, [run]) == [then]
 
 
 def test_where_the_system_killed_for_memory_fewer_items_are_computed_at_once(ws: Workspace, data: DataSpec, scripted,
