@@ -177,7 +177,7 @@ def probability_bars(labels: Sequence[str], probabilities: Sequence[float], them
         customdata=[short(label, 60) for label in shown], hovertemplate="%{customdata}: %{text}<extra></extra>"))
     dress(figure, look, height=24 + ROW_PX * len(order))
     figure.update_layout(bargap=0.42)
-    figure.update_xaxes(visible=False, range=[0, 1.14], fixedrange=True)
+    figure.update_xaxes(visible=False, range=[0, 1.28], fixedrange=True)
     figure.update_yaxes(**_names(shown))
     return figure
 
