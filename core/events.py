@@ -89,7 +89,7 @@ class FirstModel:
 class Saved:
     """Where the training stands is on the disk: so many epochs have ended, and so many steps were made. `seconds`: what saving took."""
     epoch: int
-    step: int
+    step: int = 0
     seconds: float = 0.0
     type: Literal["saved"] = "saved"
     t: float = _now()

@@ -120,6 +120,12 @@ def test_what_was_lost_and_made_again_has_happened_once() -> None:
     assert events.happened([*lost, events.Resumed(0, 0)])[:-1] == []
 
 
+def test_a_log_of_an_earlier_version_is_understood(tmp_path: Path) -> None:
+    lines = ('{"epoch":3,"type":"saved","t":1.0}', '{"title":"a","cause":"b","fix":"c","params":{},"detail":"","type":"failed","t":2.0}')
+    (tmp_path / "events.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    assert [(event.type, event.t) for event in events.read(tmp_path / "events.jsonl")] == [("saved", 1.0), ("failed", 2.0)]
+
+
 def test_a_log_is_followed_as_it_would_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, read = tmp_path / "events.jsonl", []
     monkeypatch.setattr(events, "decode", lambda lines, real=events.decode: read.append(len(lines.splitlines())) or real(lines))
