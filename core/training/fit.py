@@ -93,17 +93,9 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     if resumed:
         keeper.take_up(resumed, at, optimizer)
         yield Resumed(at.epoch, at.step)
-    parts, stored = (yield from layouts(network, splits, learns, config, shelf, at.epoch)), dict[int, dict[SplitName, Stored]]()
-    layer = full_batch.linear_head(network, head_alone(learns)) if config.first_model and not learns.adapted() else None
-    if layer and not resumed and not full_batch.linear_head(network, learns):
-        before = yield from full_batch.first_model(run, network, layer, splits, parts, terms, shelf, lambda: _asked(control))
-        if before is None:
-            return _without(_asked(control))
-        stored |= before
-    more = yield from store(network, splits, [one for one in parts if one.boundary not in stored], shelf, lambda: _asked(control) in ("pause", "discard"))
-    if more is None:
+    stored = yield from _computed_once(run, network, splits, learns, terms, shelf, control, at.epoch, bool(resumed))
+    if stored is None:
         return _without(_asked(control), at)
-    stored |= more
     terms, first = terms.on(network.device), at.epoch
     for epoch in range(first, config.epochs if not at.stop else 0):
         if epoch == first or learns.trained_at(epoch) != learns.trained_at(epoch - 1):
@@ -129,6 +121,22 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     network.freeze(())
     return Done(at.best_epoch, at.epoch + (at.position > 0), at.best_score, keeper.seconds(at),
                 early=at.stop == "early" and at.epoch < config.epochs, stopped=at.stop == "keep")
+
+
+def _computed_once(run: RunSpec, network: Network, splits: dict[SplitName, Split], learns: FreezePlan, terms: Terms, shelf: Shelf, control: Control,
+                   first: int, resumed: bool) -> Generator[Event, None, dict[int, dict[SplitName, Stored]] | None]:
+    """What the frozen part gives, by boundary, from epoch index `first` on; before it, where one is wished, the first model. None when the run was
+    paused or discarded meanwhile."""
+    parts, stored = (yield from layouts(network, splits, learns, run.config, shelf, first)), dict[int, dict[SplitName, Stored]]()
+    layer = full_batch.linear_head(network, head_alone(learns)) if run.config.first_model and not learns.adapted() else None
+    if layer and not resumed and not full_batch.linear_head(network, learns):
+        before = yield from full_batch.first_model(run, network, layer, splits, parts, terms, shelf, lambda: _asked(control))
+        if before is None:
+            return None
+        stored |= before
+    missing = [one for one in parts if one.boundary not in stored]
+    more = yield from store(network, splits, missing, shelf, lambda: _asked(control) in ("pause", "discard"))
+    return None if more is None else stored | more
 
 
 def _without(wish: str, at: Progress | None = None) -> Paused | Discarded:
