@@ -37,6 +37,6 @@ else:
     else:
         st.info(_("No run is like that."), icon=":material/filter_alt:")
     if len(rows) < len(runs):
-        st.warning(_("{n} runs can't be read: a file of theirs is damaged. The log of the app says which.", n=len(runs) - len(rows)),
+        st.warning(_("Runs that can't be read: {n}. A file of theirs is damaged; the log of the app says which.", n=len(runs) - len(rows)),
                    icon=":material/warning:")
 run_bar.deleted_lately()

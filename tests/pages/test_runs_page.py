@@ -141,7 +141,7 @@ def test_a_damaged_run_does_not_hide_the_others(ws: Workspace, visit: Visit, mak
     make("finished", score=0.9)
     (ws.run(make("finished", score=0.8)) / file).write_text("{}\n")
     page = visit("runs.py")
-    assert shown(page) == ["pets-1"] and "1 runs can't be read" in said(page) and trouble(page) == []
+    assert shown(page) == ["pets-1"] and "Runs that can't be read: 1." in said(page) and trouble(page) == []
     assert trouble(visit()) == []
 
 
