@@ -23,7 +23,9 @@ def said(page: AppTest) -> str:
 
 
 def markdown(page: AppTest) -> str:
-    return "\n".join(text for kind, text in texts(page) if kind in MARKDOWN)
+    """What the browser takes for Markdown; what stands in fields to be changed is shown as it is."""
+    typed = {field.value for field in page.text_input}
+    return "\n".join(text for kind, text in texts(page) if kind in MARKDOWN and not (kind == "text_input" and text in typed))
 
 
 def html(page: AppTest) -> str:
@@ -42,7 +44,7 @@ def _of_node(node: Node) -> Iterator[tuple[str, str]]:
     if isinstance(node, Dataframe):
         yield "cell", node.value.to_csv(index=False)
     elif (proto := getattr(node, "proto", None)) is not None:
-        yield from ((_kind(node, proto), text) for text in _strings(proto))
+        yield from ((_kind(node, proto), text) for text in strings(proto))
     if isinstance(node, Block):
         for child in node.children.values():
             yield from _of_node(child)
@@ -54,11 +56,12 @@ def _kind(node: Node, proto: Message) -> str:
     return (proto.WhichOneof("type") or snake) if name in ("Element", "Block") else snake
 
 
-def _strings(message: Message) -> Iterator[str]:
+def strings(message: Message) -> Iterator[str]:
+    """All texts in a message of Streamlit's."""
     for field, value in message.ListFields():
         many = value if not isinstance(value, (str, bytes, int, float, bool, Message)) and hasattr(value, "__iter__") else [value]
         for one in many:
             if isinstance(one, str):
                 yield one
             elif isinstance(one, Message):
-                yield from _strings(one)
+                yield from strings(one)

@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from core import owners
-from core.events import Done, EpochEnd, Event, Failed, Notice, Saved, Started, Step, encode
+from core.events import Changed, Done, EpochEnd, Event, Failed, Notice, Saved, Started, Step, encode
+from core.jobs.about import say
 from core.owners import LOCAL_OWNER
 from core.specs import DataSpec, FreezePlan, ModelSpec, RunSpec, TrainConfig, to_json
 from core.workspace import Workspace, new_id, write_atomic
@@ -140,7 +141,7 @@ def test_a_long_log_comes_thinned_but_loses_nothing_else(server: Served, ws: Wor
     for number in range(1, 50_001):
         events.append(step(number))
         if number % 100 == 0:
-            events += [epoch_end(number // 100), Saved(number // 100)]
+            events += [epoch_end(number // 100), Saved(number // 100, number)]
     put(log, *events, Notice("Rough."))
     with watch(server, ws, log) as socket:
         message = heard(socket)
@@ -160,10 +161,22 @@ def test_the_server_hangs_up_behind_the_end(server: Served, ws: Workspace, log: 
     put(log, STARTED, step(1))
     with watch(server, ws, log) as socket:
         heard(socket)
-        put(log, Done(1, 1, 0.9, 3.0))
-        assert heard(socket)["events"][-1]["type"] == "done"
+        put(log, Done(1, 1, 0.9, 3.0), Changed("finished"))
+        assert [event["type"] for event in heard(socket)["events"]] == ["done", "state"]
         with pytest.raises(ConnectionClosedOK):
             socket.recv(timeout=DEADLINE_S)
+
+
+def test_a_run_that_was_paused_is_watched_on(server: Served, ws: Workspace, log: Path) -> None:
+    put(log, STARTED, step(1), Changed("paused", "The disk is full. Nothing is lost: free some space, then resume it."))
+    with watch(server, ws, log, language="zh-CN") as socket:
+        told = heard(socket)["events"][-1]
+        assert (told["type"], told["state"]) == ("state", "paused") and "磁盘" in told["why"]
+        put(log, Changed("queued"), Changed("preparing"))
+        seen: list[str] = []
+        while len(seen) < 2:
+            seen += [event["state"] for event in heard(socket)["events"]]
+        assert seen == ["queued", "preparing"]
 
 
 def test_sentences_come_in_the_readers_language(server: Served, ws: Workspace, log: Path) -> None:
@@ -203,9 +216,16 @@ def test_the_token_of_one_run_does_not_open_another(server: Served, ws: Workspac
     assert refused(server, f"graft/live/{log.parent.name}?token={token}")
 
 
-def test_a_run_of_somebody_else_is_refused(server: Served, ws: Workspace) -> None:
-    run = make_run(ws, owners.new_owner(ws, "Ada")).parent.name
-    assert refused(server, live_url(ws, LOCAL_OWNER, run, "en"))
+def test_a_run_of_somebody_else_is_watched_by_whoever_has_its_address(server: Served, ws: Workspace) -> None:
+    log = make_run(ws, owners.new_owner(ws, "Ada"))
+    put(log, STARTED)
+    with watch(server, ws, log) as socket:
+        assert heard(socket)["events"][0]["type"] == "started"
+
+
+def test_a_deleted_run_is_refused(server: Served, ws: Workspace, log: Path) -> None:
+    say(log.parent, deleted=time.time())
+    assert refused(server, live_url(ws, LOCAL_OWNER, log.parent.name, "en"))
 
 
 @pytest.mark.parametrize("run", ["nosuchrun1", "..", "%2e%2e", "a" * 200])

@@ -6,12 +6,16 @@ from streamlit.testing.v1 import AppTest
 
 from core.data import versions
 from core.data.versions import DataSpec
+from core.events import RunState
+from core.jobs.life import state_of
+from core.jobs.processes import this_process
 from core.owners import LOCAL_OWNER
 from core.specs import to_json
 from core.workspace import Workspace, write_atomic
 from pages.ui.i18n import LANGUAGES, catalogue
 from pages.ui.state import Draft
 from pages.ui.text import md
+from tests.core.jobs.queued import left_as, worked_on
 from tests.pages.conftest import Visit
 from tests.pages.prepared import (
     DISCARDED,
@@ -74,14 +78,43 @@ def test_a_run_of_any_kind_is_shown_without_a_fault(lived_in: Workspace, visit: 
     assert len(shown.error) == expected and not shown.exception and "Traceback" not in said(shown)
 
 
-@pytest.mark.parametrize("page", OF_A_RUN)
-@pytest.mark.parametrize("run, reason", [(THEIR_RUN, "This run belongs to somebody else."), ("nosuchrun", "This run is not here."),
-                                         ("../../secret", "That does not exist here.")])
+@pytest.mark.parametrize("page, run, reason", [
+    *((page, THEIR_RUN, "This run belongs to somebody else.") for page in OF_A_RUN if page != "train.py"),
+    *((page, "nosuchrun", "This run is not here.") for page in OF_A_RUN),
+    *((page, "../../secret", "That does not exist here.") for page in OF_A_RUN)])
 def test_a_run_that_is_not_yours_is_refused_calmly(lived_in: Workspace, visit: Visit, page: str, run: str, reason: str) -> None:
     shown = visit(page, run=run)
     assert [md(reason) in error.value for error in shown.error] == [True]
     assert not shown.exception and "Traceback" not in said(shown) and "theirs" not in said(shown)
     assert not shown.metric and not shown.dataframe
+
+
+def test_whoever_has_the_address_of_a_run_watches_it_and_can_do_nothing(lived_in: Workspace, visit: Visit) -> None:
+    write_atomic(lived_in.root / "owners.json", b'{"somebodyelse": "A*d*a"}')
+    shown = visit("train.py", run=THEIR_RUN)
+    assert trouble(shown) == [] and ":material/lock: A\\*d\\*a: you can look" in markdown(shown)
+    assert {button.key for button in shown.button} == {"recipe.next"} and not shown.text_input and not shown.number_input
+    shown.button(key="recipe.next").click().run()
+    assert titles(shown) == ["Runs"] and state_of(lived_in.run(THEIR_RUN)) == "queued"
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "finished", "failed", "discarded", "interrupted"])
+def test_the_run_of_somebody_else_offers_nothing_in_any_state(lived_in: Workspace, visit: Visit, state: RunState) -> None:
+    folder = lived_in.run(THEIR_RUN)
+    if state == "running":
+        worked_on(folder, this_process(), "running")
+    else:
+        left_as(folder, state)
+    shown = visit("train.py", run=THEIR_RUN)
+    assert trouble(shown) == [] and {button.key for button in shown.button} == {"recipe.next"} and shown.button(key="recipe.next").label == "Runs"
+
+
+@pytest.mark.parametrize("page", ["results.py", "try_it.py", "export.py"])
+def test_after_a_look_at_somebody_elses_run_the_pages_are_of_your_own(lived_in: Workspace, visit: Visit, page: str) -> None:
+    shown = visit("train.py", run=THEIR_RUN)
+    del shown.query_params["run"]
+    shown.switch_page(page).run()
+    assert trouble(shown) == [] and shown.query_params["run"] != THEIR_RUN
 
 
 @pytest.mark.parametrize("page", ["results.py", "try_it.py", "export.py"])

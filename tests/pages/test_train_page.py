@@ -7,9 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import events
+from core.jobs.life import DISK_FULL, state_of
+from core.jobs.options import Options, set_options
 from core.jobs.predictor_client import PredictorClient
 from core.jobs.processes import this_process
-from core.jobs.runs import append, list_runs, load_run, wish_of
+from core.jobs.runs import LAST, append, list_runs, load_run, wish_of
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
 from core.specs import Augmentation, DataSpec, from_json, to_json
@@ -115,30 +117,71 @@ def test_an_input_size_that_the_model_cannot_take_is_not_kept(ws: Workspace, pet
     assert trouble(page) == [] and len(list_runs(ws, LOCAL_OWNER)) == 1
 
 
-@pytest.mark.parametrize("run, text", [(DISCARDED, "This run was discarded."), (INTERRUPTED, "The training was interrupted"),
-                                       (FAILED, "The disk is full")])
-def test_a_run_without_a_result_says_why_and_can_be_run_again(lived_in: Workspace, visit: Visit, run: str, text: str) -> None:
-    page = visit("train.py", run=run)
-    assert text in said(page) and ["live.keep"] != [button.key for button in page.button]
+def test_a_run_that_failed_says_why_and_can_be_run_again(lived_in: Workspace, visit: Visit) -> None:
+    page = visit("train.py", run=FAILED)
+    assert "The disk is full" in said(page) and "Your data is safe." in said(page)
     page.button(key="recipe.next").click().run()
     assert [title.value for title in page.title] == ["Train"]
-    draft, before = stored(lived_in), load_run(lived_in, run, LOCAL_OWNER)
+    draft, before = stored(lived_in), load_run(lived_in, FAILED, LOCAL_OWNER)
     assert (draft.data, draft.model, draft.plan, draft.config) == (before.data, before.model.key, before.plan, before.config)
+
+
+@pytest.mark.parametrize("run, text, button", [(DISCARDED, "This run was discarded. It can be taken back for 7 days.", "Take it back"),
+                                               (INTERRUPTED, "Interrupted: Its process was ended from outside.", "Resume")])
+def test_a_run_that_rests_or_was_discarded_says_why_and_goes_on(lived_in: Workspace, visit: Visit, run: str, text: str, button: str) -> None:
+    page = visit("train.py", run=run)
+    assert text in said(page) and page.button(key="recipe.next").label == button
+    page.button(key="recipe.next").click().run()
+    assert state_of(lived_in.run(run)) == "queued" and "queued" in title_of(page) and trouble(page) == []
+
+
+def test_an_interrupted_run_says_whether_it_goes_on_by_itself(lived_in: Workspace, visit: Visit) -> None:
+    folder = lived_in.run(INTERRUPTED)
+    assert "It goes on by itself in a moment." in said(visit("train.py", run=INTERRUPTED))
+    set_options(lived_in, Options(retries=0))
+    assert "the training begins anew when it is resumed" in said(visit("train.py", run=INTERRUPTED))
+    append(folder, events.Saved(4, 130))
+    assert "it is saved at epoch 5, step 130" in said(visit("train.py", run=INTERRUPTED))
+
+
+@pytest.mark.parametrize("why, text", [("", "Paused. The machine is free for other runs."), (DISK_FULL, "The disk is full. Nothing is lost")])
+def test_a_paused_run_says_why(lived_in: Workspace, visit: Visit, why: str, text: str) -> None:
+    left_as(lived_in.run(QUEUED), "paused", why)
+    page = visit("train.py", run=QUEUED)
+    assert text in said(page) and bool(page.warning) == bool(why) and trouble(page) == []
+
+
+def test_a_failed_run_goes_on_where_what_ended_it_may_be_gone(lived_in: Workspace, visit: Visit) -> None:
+    (lived_in.run(FAILED) / LAST).touch()
+    assert visit("train.py", run=FAILED).button(key="recipe.next").label == "Resume"
+    append(lived_in.run(FAILED), events.Failed("The loss is no longer a number.", "", "", kind="nan"))
+    assert visit("train.py", run=FAILED).button(key="recipe.next").label == "Run it again"
 
 
 def test_an_ended_run_leads_to_its_results_and_has_nothing_to_stop(lived_in: Workspace, visit: Visit) -> None:
     page = visit("train.py", run=ENDED)
-    assert "finished" in title_of(page) and [button.key for button in page.button] == ["recipe.next"]
+    assert "finished" in title_of(page) and not [button.key for button in page.button if button.key.startswith("live.")]
     page.button(key="recipe.next").click().run()
     assert page.query_params["run"] == ENDED and page.metric
 
 
-@pytest.mark.parametrize("button, wish", [("live.keep", "keep"), ("live.discard", "discard")])
-def test_a_run_can_be_asked_to_end(lived_in: Workspace, visit: Visit, button: str, wish: str) -> None:
+@pytest.mark.parametrize("button, wish", [("live.pause", "pause"), ("live.keep", "keep"), ("live.discard", "discard")])
+def test_a_run_at_work_can_be_asked_to_end(lived_in: Workspace, visit: Visit, button: str, wish: str) -> None:
+    folder = lived_in.run(QUEUED)
+    worked_on(folder, this_process(), "running")
     page = visit("train.py", run=QUEUED)
-    assert wish_of(lived_in.run(QUEUED)) == "go"
+    assert wish_of(folder) == "go"
     page.button(key=button).click().run()
-    assert wish_of(lived_in.run(QUEUED)) == wish and trouble(page) == []
+    assert wish_of(folder) == wish and state_of(folder) == "running" and trouble(page) == []
+    assert not [button.key for button in page.button if button.key.startswith(("live.", "menu"))] and "…" in markdown(page)
+
+
+@pytest.mark.parametrize("button, becomes", [("live.leave", "paused"), ("live.discard", "discarded")])
+def test_a_waiting_run_leaves_the_queue(lived_in: Workspace, visit: Visit, button: str, becomes: str) -> None:
+    page = visit("train.py", run=QUEUED)
+    assert "Next in the queue" in said(page) or "before you" in said(page)
+    page.button(key=button).click().run()
+    assert state_of(lived_in.run(QUEUED)) == becomes and becomes in title_of(page) and trouble(page) == []
 
 
 def watched_to_the_end(ws: Workspace, visit: Visit) -> AppTest:
