@@ -10,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from core import owners
 from core.data.limits import LIMITS, Limits, UploadLimits, load_limits, roots
+from core.jobs.options import Options, options
+from core.jobs.queue import slots
 from core.owners import LOCAL_OWNER
 from core.shelf import Shelf
 from core.workspace import Workspace
@@ -111,7 +113,7 @@ def test_others_see_neither_limits_nor_folders(ws: Workspace, visit: Visit, monk
     somebody = owners.new_owner(ws, "Ada")
     monkeypatch.setattr(state, "owner", lambda: somebody)
     page = visit("settings.py")
-    assert not page.number_input and not page.text_area
+    assert not page.number_input and not page.text_area and not page.selectbox
 
 
 def test_what_is_kept_for_later_runs_can_be_cleared(ws: Workspace, visit: Visit) -> None:
@@ -122,3 +124,23 @@ def test_what_is_kept_for_later_runs_can_be_cleared(ws: Workspace, visit: Visit)
     assert any("4 MB now" in text.value for text in page.markdown)
     page.button(key="settings.clear").click().run()
     assert shelf.size() == 0 and page.button(key="settings.clear").disabled and trouble(page) == []
+
+
+def test_how_runs_are_carried_out_is_set(ws: Workspace, visit: Visit, as_local: None) -> None:
+    page = visit("settings.py")
+    assert page.selectbox(key="settings.runs.slots").value == 0 and page.number_input(key="settings.runs.retries").value == 1
+    assert not (ws.root / "settings.json").exists()  # looking changes nothing
+    page.selectbox(key="settings.runs.slots").select(3).run()
+    page.number_input(key="settings.runs.retries").set_value(0).run()
+    assert options(ws) == Options(3, 0) and slots(ws) == 3 and page.toast and trouble(page) == []
+    later = visit("settings.py")
+    assert later.selectbox(key="settings.runs.slots").value == 3 and later.number_input(key="settings.runs.retries").value == 0
+    later.selectbox(key="settings.runs.slots").select(0).run()
+    assert options(ws) == Options(0, 0)
+
+
+def test_sharing_stays_when_runs_are_carried_out_otherwise(ws: Workspace, visit: Visit, as_local: None) -> None:
+    code = owners.start_sharing(ws)
+    page = visit("settings.py")
+    page.selectbox(key="settings.runs.slots").select(2).run()
+    assert owners.join_code(ws) == code and options(ws).slots == 2 and "may watch it, but not change it" in said(page)
