@@ -60,8 +60,8 @@ def submit(ws: Workspace, owner: str, data: DataSpec, model: ModelSpec, plan: Fr
     _check_method(version, row, plan, config)
     with FileLock(ws.runs / ".lock"):  # two tabs at once must not get one name, nor make one request twice
         if request and (ws.run(request) / "run.json").is_file():
-            made = load_run(ws, request, owner)
-            if (made.data, made.model, made.plan, made.config) == (data, model, plan, config):
+            made = None if about(ws.run(request)).deleted else load_run(ws, request, owner)
+            if made and (made.data, made.model, made.plan, made.config) == (data, model, plan, config):
                 return made
             request = ""
         run = RunSpec(request or new_id(), _next_name(ws, owner, dataset.name), owner, time.time(), data, model, plan, config)

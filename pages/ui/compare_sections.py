@@ -13,10 +13,8 @@ from core.evaluation.compare import differences
 from core.evaluation.report import Report, read_report
 from core.events import RunState
 from core.jobs.life import state_of
-from core.models.catalog import known
 from core.objectives import objective
 from core.specs import RunSpec
-from core.training.presets import fitted_at_once
 from pages.ui import charts, compare_chart, recipe, run_cards, scores, setting_words, state
 from pages.ui.i18n import _
 from pages.ui.text import duration, listed, md
@@ -97,7 +95,7 @@ def curves(entries: Sequence[Entry]) -> None:
         figure = compare_chart.curves_figure(some, _("loss") if what == "loss" else _(row.metric_label), row.percent and what == "score",
                                              training, theme())
         st.plotly_chart(figure, key=f"compare.curves.{asked}", config=PLAIN)
-    text, fits = _("Validation after each epoch; a ring marks the one that was kept."), [one.run for one in drawn if _at_once(one.run)]
+    text, fits = _("Validation after each epoch; a ring marks the one that was kept."), [one.run for one in drawn if run_cards.fits(one.run)]
     if fits:
         text += " " + _("Of {names}, each point is a fit of the head to all items at once.", names=listed(md(run.name) for run in fits))
     st.caption(text)
@@ -110,17 +108,11 @@ def _line(one: Entry, loss: bool) -> compare_chart.Line:
         [end.train_loss if loss else end.train_score for end in ends], one.log.best)
 
 
-def _at_once(run: RunSpec) -> bool:
-    row = known(run.model.key, state.workspace())
-    return row is not None and [block.name for block in row.blocks] == [block.name for block in run.plan.blocks] and fitted_at_once(
-        row, run.plan, run.config)
-
-
 def settings(entries: Sequence[Entry]) -> None:
     """Those that differ, and no others."""
     st.subheader(_("Settings that differ"), anchor=False)
     runs = [one.run for one in entries]
-    rows = setting_words.worded(differences(runs, [_at_once(run) for run in runs]), runs)
+    rows = setting_words.worded(differences(runs, [run_cards.fits(run) for run in runs]), runs)
     if not rows:
         st.caption(_("None: these runs have the same settings."))
         return

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -13,16 +12,14 @@ from core.errors import UserError
 from core.events import RunState
 from core.jobs.life import ENDED, LIVING, RESTING, Exit, exit_of, state_of
 from core.jobs.queue import turns
-from core.jobs.runs import LAST, keep, pause, resume, watch_run, wish_of
+from core.jobs.runs import resume, watch_run
 from core.jobs.supervisor import resumes
-from core.models.catalog import find
 from core.objectives import objective
 from core.owners import display_name
 from core.specs import RunSpec
 from core.training.estimate import epoch_costs
-from core.training.presets import fitted_at_once
 from pages.routes.live import live_url
-from pages.ui import first_model, narrator, predictions, recipe, remedies, run_cards, run_menu, state
+from pages.ui import first_model, narrator, predictions, recipe, remedies, run_cards, run_controls, run_menu, state
 from pages.ui.components.live_curves import RunStatus, fit_texts, live_curves
 from pages.ui.errors import acting, show_error
 from pages.ui.i18n import _, language
@@ -33,9 +30,6 @@ LEAD_AGAIN_S = 3.0
 LOG_LINES = 40
 Seen = tuple[RunState, Exit | None, bool]
 """What a run is, how it was left, and whether its first model is there to be tried."""
-WISHED: dict[str, Callable[[], str]] = {
-    "pause": lambda: _("Pausing after the current step …"), "keep": lambda: _("Stopping after the current step …"), "discard": lambda: _("Discarding …")}
-
 
 def watch(run_id: str) -> None:
     """The page of a run in the address. Its owner who watches it end is led to Try it, once; others may look."""
@@ -43,18 +37,19 @@ def watch(run_id: str) -> None:
     run = watch_run(ws, run_id)
     shown = _seen(run)
     mine, now = run.owner == who, shown[0]
-    state.look_at(run_id)
+    if mine:
+        state.look_at(run_id)
     if mine and now in ("finished", "stopped") and _leads_on(run_id):
         st.switch_page("try_it.py", query_params={"run": run_id})
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"# {md(run.name)}  {run_cards.badge(now)}", width="content")
         st.space("stretch")
         if mine:
-            _controls(run, now)
+            run_controls.controls(run, now)
         else:
             st.markdown(f":gray-badge[:material/lock: {_('{owner}: you can look', owner=md(display_name(ws, run.owner)))}]", width="content")
     bar = recipe.place()
-    row, at_once = objective(run.data.objective), fitted_at_once(find(run.model.key, ws), run.plan, run.config)
+    row, at_once = objective(run.data.objective), run_cards.fits(run)
     _standing(run, now)
     live_curves(live_url(ws, who, run_id, language()), key=f"live.{run_id}", text=fit_texts() if at_once else None, state={
         "name": run.name, "score": _scored(run), "percent": row.percent, "interval": row.interval, "status": STATUS.get(now, "ended"), "state": now,
@@ -82,11 +77,13 @@ def _scored(run: RunSpec) -> str:
 
 
 def _costs(run: RunSpec) -> list[float]:
+    """What each epoch is expected to take; nothing where the model is gone."""
+    row = run_cards.row_of(run)
+    if row is None:
+        return []
     version = state.read_version(run.data)
-    row = find(run.model.key, state.workspace())
     costs = predictions.costs(row, run.plan, run.config, run.data)
-    return epoch_costs(costs, run.plan, run.config, len(version.split("train")), len(version.split("val")),
-                       fitted_at_once(row, run.plan, run.config))
+    return epoch_costs(costs, run.plan, run.config, len(version.split("train")), len(version.split("val")), run_cards.fits(run))
 
 
 def _leads_on(run_id: str) -> bool:
@@ -97,30 +94,6 @@ def _leads_on(run_id: str) -> bool:
         state.put("led", (run_id, time.monotonic()))
         return True
     return led == run_id and time.monotonic() - at < LEAD_AGAIN_S
-
-
-def _controls(run: RunSpec, now: RunState) -> None:
-    """What is wanted most in this state; the rest stands in the menu."""
-    folder = state.workspace().run(run.id)
-    wish = wish_of(folder)
-    if now in LIVING and wish != "go":  # it is done after the current step
-        st.markdown(f":gray-badge[:material/hourglass_top: {WISHED[wish]()}]", width="content")
-        return
-    if now == "queued":
-        _control(_("Leave the queue"), ":material/pause_circle:", "live.leave", lambda: pause(state.workspace(), run))
-    if now in LIVING:
-        _control(_("Pause"), ":material/pause_circle:", "live.pause", lambda: pause(state.workspace(), run),
-                 _("It frees the machine, and goes on later from where it was."))
-    if now in LIVING or now in RESTING and (folder / LAST).is_file():
-        _control(_("Stop and keep the best so far"), ":material/stop_circle:", "live.keep", lambda: keep(state.workspace(), run))
-    run_menu.menu(run, now)
-
-
-def _control(label: str, icon: str, key: str, act: Callable[[], None], explained: str | None = None) -> None:
-    if st.button(label, icon=icon, key=key, help=explained):
-        with acting():
-            act()
-        st.rerun()
 
 
 def _standing(run: RunSpec, now: RunState) -> None:
@@ -191,7 +164,7 @@ def _lead(run: RunSpec, now: RunState, bar: DeltaGenerator, mine: bool) -> None:
         predictions.outcome(run)
         recipe.fill_run(bar, run, button=_("Results"), icon=":material/insights:",
                         on_click=lambda: st.switch_page("results.py", query_params={"run": run.id}))
-    elif now in RESTING or now == "discarded" or now == "failed" and _can_resume(run):
+    elif run_controls.resumable(run, now):
         recipe.fill_run(bar, run, button=_("Take it back") if now == "discarded" else _("Resume"), icon=":material/play_circle:", on_click=lambda: _resume(run))
     elif now == "failed":
         recipe.fill_run(bar, run, button=_("Run it again"), icon=":material/replay:", on_click=lambda: run_menu.prepare_again(run))
@@ -206,22 +179,11 @@ def _resume(run: RunSpec) -> None:
     st.rerun()
 
 
-def _can_resume(run: RunSpec) -> bool:
-    """Whether what ended it may be gone. A broken loss would break again; a run without a state would begin anew with the same settings."""
-    failed = _failure(run)
-    return (state.workspace().run(run.id) / LAST).is_file() and (failed is None or failed.kind not in ("nan", "memory"))
-
-
-def _failure(run: RunSpec) -> events.Failed | None:
-    log = events.follow(state.workspace().run(run.id) / "events.jsonl")
-    return next((event for event in reversed(log) if isinstance(event, events.Failed)), None)
-
-
 def _why(run: RunSpec, now: RunState) -> None:
     """Why there is no result."""
     if now == "discarded":
         st.info(_("This run was discarded. It can be taken back for 7 days."), icon=":material/delete:")
-    failed = _failure(run) if now == "failed" else None
+    failed = run_controls.failure(run) if now == "failed" else None
     if failed is None:
         return
     st.caption(f":material/verified_user: {_('Your data is safe.')}")

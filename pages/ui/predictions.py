@@ -7,14 +7,14 @@ from core.data.versions import Version
 from core.jobs import probe
 from core.jobs.probe import Wish
 from core.jobs.usage import Compared, compare
-from core.models.catalog import ModelRow, find, on_this_machine
+from core.models.catalog import ModelRow, on_this_machine
 from core.objectives import objective
 from core.specs import DataSpec, FreezePlan, RunSpec, TrainConfig
 from core.training.costs import Costs
 from core.training.estimate import Estimate, estimate
 from core.training.measured import costs_for
 from core.training.presets import fitted_at_once
-from pages.ui import state
+from pages.ui import run_cards, state
 from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 from pages.ui.text import size
@@ -71,8 +71,7 @@ def outcome(run: RunSpec) -> None:
     if found is None or found.epoch_s is None:
         return
     told = dict(a=_seconds(found.predicted_epoch_s), b=_seconds(found.epoch_s), off=_off(found.time_off))
-    at_once = fitted_at_once(find(run.model.key, state.workspace()), run.plan, run.config)
-    time = _("Predicted {a} a fit, took {b} ({off}).", **told) if at_once else _("Predicted {a} an epoch, took {b} ({off}).", **told)
+    time = _("Predicted {a} a fit, took {b} ({off}).", **told) if run_cards.fits(run) else _("Predicted {a} an epoch, took {b} ({off}).", **told)
     st.caption(f":material/speed: {time} {_memory(found)}")
 
 

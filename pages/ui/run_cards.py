@@ -11,7 +11,9 @@ from core.errors import UserError
 from core.events import RunState
 from core.jobs.glance import Glance, glance
 from core.jobs.life import EXIT, LIVING, RESTING, state_of
+from core.models.catalog import ModelRow, known
 from core.specs import RunSpec
+from core.training.presets import fitted_at_once
 from pages.ui import recipe, scores, state
 from pages.ui.i18n import _
 from pages.ui.text import md
@@ -30,6 +32,18 @@ STATE_TEXT: dict[RunState, str] = {
 
 def state_text(run_state: RunState) -> str:
     return _(STATE_TEXT[run_state])
+
+
+def row_of(run: RunSpec) -> ModelRow | None:
+    """The run's model, where it is still there, and still made of the same blocks."""
+    row = known(run.model.key, state.workspace())
+    return row if row and [block.name for block in row.blocks] == [block.name for block in run.plan.blocks] else None
+
+
+def fits(run: RunSpec) -> bool:
+    """Whether its epochs are fits of the head to all items at once. False where its model is gone."""
+    row = row_of(run)
+    return row is not None and fitted_at_once(row, run.plan, run.config)
 
 
 def badge(run_state: RunState) -> str:

@@ -10,11 +10,9 @@ from core.jobs.about import DAYS, MOST_CHARS, about, say, tags_in
 from core.jobs.life import LIVING
 from core.jobs.runs import can_go_on, delete, discard, longer
 from core.jobs.usage import note_prediction
-from core.models.catalog import known
 from core.specs import RunSpec
-from core.training.presets import fitted_at_once
 from core.workspace import new_id
-from pages.ui import state
+from pages.ui import run_cards, state
 from pages.ui.errors import acting
 from pages.ui.i18n import _
 
@@ -26,8 +24,7 @@ def menu(run: RunSpec, now: RunState) -> None:
     with st.popover("⋯", help=_("More"), key="menu"):
         if st.button(_("Duplicate with changes"), icon=":material/content_copy:", key="menu.vary", width="stretch"):
             prepare_again(run)
-        row = known(run.model.key, state.workspace())
-        if row and can_go_on(state.workspace(), run) and not fitted_at_once(row, run.plan, run.config):
+        if run_cards.row_of(run) and can_go_on(state.workspace(), run) and not run_cards.fits(run):
             _longer(run)
         _said(run)
         if now not in LIVING and now != "queued":

@@ -14,7 +14,7 @@ from core.jobs.processes import this_process
 from core.jobs.runs import LAST, append, list_runs, load_run, wish_of
 from core.models.catalog import DEFAULT, find
 from core.owners import LOCAL_OWNER
-from core.specs import Augmentation, DataSpec, from_json, to_json
+from core.specs import Augmentation, DataSpec, ModelSpec, RunSpec, from_json, to_json
 from core.training.presets import PRESETS, preset_config, preset_plan, presets_for
 from core.workspace import Workspace, write_atomic
 from pages.ui import live
@@ -231,3 +231,12 @@ def test_the_curves_are_told_what_the_log_does_not_say(lived_in: Workspace, visi
 def test_what_runs_now_stands_at_the_foot_of_every_page(lived_in: Workspace, visit: Visit) -> None:
     page = visit("settings.py")
     assert [link.proto.query_string for link in page.sidebar.page_link] == [f"run={QUEUED}"]
+
+
+@pytest.mark.parametrize("key", [ENDED, FAILED, QUEUED])
+def test_a_run_whose_model_is_gone_can_still_be_looked_at(lived_in: Workspace, visit: Visit, key: str) -> None:
+    path = lived_in.run(key) / "run.json"
+    run = from_json(RunSpec, path.read_bytes())
+    write_atomic(path, to_json(replace(run, model=ModelSpec("words:gone"))))
+    page = visit("train.py", run=key)
+    assert trouble(page) == [] and run.name in said(page)

@@ -20,9 +20,10 @@ from core.data.versions import Version, create_dataset, load_version
 from core.errors import NotFound, UserError
 from core.evaluation.report import read_report
 from core.jobs import assemble, room, worker
+from core.jobs.about import say
 from core.jobs.life import DISK_FULL, exit_of, state_of
 from core.jobs.processes import PROJECT
-from core.jobs.runs import FIRST_REPORT, bundle_of, longer, resume
+from core.jobs.runs import FIRST_REPORT, bundle_of, discard, longer, resume
 from core.models.catalog import find, weights_folder
 from core.specs import DataSpec, RunSpec
 from core.training.machine import load_machine
@@ -164,6 +165,11 @@ def test_a_run_that_is_trained_longer_leaves_the_first_as_it_is(ws: Workspace, d
     before = {path.name: path.read_bytes() for path in ws.run(run.id).iterdir() if path.is_file()}
     more = longer(ws, run, 3, request := new_id())
     assert longer(ws, run, 3, request) == more, "two clicks make one"
+    say(ws.run(more.id), deleted=1.0)
+    other = longer(ws, run, 3, request)
+    assert other.id != more.id, "what was deleted is not found again"
+    discard(ws, other)
+    say(ws.run(more.id), deleted=0.0)
     assert more.config.epochs == 5 and more.name != run.name
     state, log, _ = carried_out(ws, more)
     ends = [event for event in log if event.type == "epoch"]
