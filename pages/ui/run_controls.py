@@ -31,7 +31,7 @@ def controls(run: RunSpec, now: RunState) -> None:
         _control(_("Pause"), ":material/pause_circle:", "live.pause", lambda: pause(state.workspace(), run),
                  _("It frees the machine, and goes on later from where it was."))
     if now in LIVING or now in RESTING and (folder / LAST).is_file():
-        _control(_("Stop and keep the best so far"), ":material/stop_circle:", "live.keep", lambda: keep(state.workspace(), run))
+        _control(_("Stop and keep"), ":material/stop_circle:", "live.keep", lambda: keep(state.workspace(), run), _("It ends with the best model so far."))
     run_menu.menu(run, now)
 
 
@@ -55,7 +55,6 @@ def failure(run: RunSpec) -> events.Failed | None:
     """What its log says of how it failed last."""
     log = events.follow(state.workspace().run(run.id) / "events.jsonl")
     return next((event for event in reversed(log) if isinstance(event, events.Failed)), None)
-
 
 
 def resume_button(run: RunSpec, now: RunState) -> None:

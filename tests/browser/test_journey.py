@@ -148,7 +148,7 @@ def test_a_run_outlives_a_reload_a_second_tab_and_the_server(page: Page, app: Ap
     before = wait_until_further(page, before)
     assert from_json(ProcessId, (app.ws.run(run.id) / "worker.json").read_bytes()) == worker and state_of(app.ws.run(run.id)) == "running"
 
-    button(page, "Stop and keep the best so far").click()
+    button(page, "Stop and keep").click()
     wait_for_try_it(page, app)
     assert state_of(app.ws.run(run.id)) == "stopped"
     assert next(e for e in app.log(run) if isinstance(e, Done)).epochs < 1000
@@ -167,12 +167,12 @@ def test_a_discarded_run_leaves_no_model_and_can_be_taken_back(page: Page, app: 
     page.get_by_role("button", name="⋯").click()
     button(page, "Discard this run (undo: 7 days)").click()
     expect(page.get_by_text("This run was discarded.")).to_be_visible(timeout=SLOW_MS)
-    expect(button(page, "Stop and keep the best so far")).to_have_count(0)
+    expect(button(page, "Stop and keep")).to_have_count(0)
     assert page.url.endswith(f"/train?run={run.id}") and state_of(app.ws.run(run.id)) == "discarded"
     assert not (app.ws.run(run.id) / "bundle.zip").exists() and not (app.ws.run(run.id) / "best").exists()
     button(page, "Take it back").click()
     wait_until_further(page, before)
-    button(page, "Stop and keep the best so far").click()
+    button(page, "Stop and keep").click()
     wait_for_try_it(page, app)
 
 
@@ -203,7 +203,7 @@ def test_a_run_is_paused_resumed_and_outlives_its_worker(page: Page, app: App) -
         page.wait_for_timeout(500)
         expect(button(page, "Pause")).to_be_visible(timeout=SLOW_MS)
         assert from_json(ProcessId, (folder / "worker.json").read_bytes()) != worker
-    button(page, "Stop and keep the best so far").click()
+    button(page, "Stop and keep").click()
     wait_for_try_it(page, app)
     states = [event.state for event in app.log(run) if isinstance(event, Changed)]
     assert states.count("interrupted") == 2 and states.count("paused") == 1 and states[-1] == "stopped"

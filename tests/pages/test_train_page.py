@@ -233,7 +233,7 @@ def test_what_runs_now_stands_at_the_foot_of_every_page(lived_in: Workspace, vis
     assert [link.proto.query_string for link in page.sidebar.page_link] == [f"run={QUEUED}"]
 
 
-@pytest.mark.parametrize("key", [ENDED, FAILED, QUEUED])
+@pytest.mark.parametrize("key", [ENDED, DISCARDED, QUEUED])
 def test_a_run_whose_model_is_gone_can_still_be_looked_at(lived_in: Workspace, visit: Visit, key: str) -> None:
     path = lived_in.run(key) / "run.json"
     run = from_json(RunSpec, path.read_bytes())
