@@ -238,7 +238,10 @@ def _note_use(ws: Workspace, seen: _Seen, running: list[Waiting]) -> None:
         seen.use = seen.use.plus(one.owner, since)
     if running and time.monotonic() - seen.noted > USE_SECONDS:
         seen.noted = time.monotonic()
-        note_use(ws, seen.use)
+        try:
+            note_use(ws, seen.use)
+        except OSError as error:  # a full disk must not end whoever starts the runs
+            log.warning("how long each was at work is not noted: %s", error)
 
 
 def _start(ws: Workspace, folder: Path, seen: _Seen) -> bool:

@@ -1,6 +1,7 @@
 """The queue: first round by round with scripted workers, then with the real processes."""
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -219,6 +220,19 @@ def test_a_damaged_run_does_not_keep_the_others_waiting(ws: Workspace, data: Dat
     assert state_of(ws.run(whole.id)) == "preparing"
     if file == "run.json":
         assert state_of(ws.run(damaged.id)) == "failed"
+
+
+def test_a_full_disk_does_not_end_the_supervisor(ws: Workspace, data: DataSpec, scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(supervisor, "note_use", full)
+    scripted(TAKES_IT)
+    runs, seen = [put_in_queue(ws, data) for _ in range(2)], _Seen()
+    for i, run in enumerate(runs):
+        os.utime(ws.run(run.id) / "run.json", (1000 + i, 1000 + i))
+    assert _look(ws, seen) and _look(ws, seen), "it was at work when there was something to note"
+    left_as(ws.run(runs[0].id), "finished")
+    assert _look(ws, seen) and states(ws, runs) == ["finished", "preparing"]
 
 
 def test_a_worker_that_dies_at_once_fails_the_run_and_not_the_queue(ws: Workspace, data: DataSpec, scripted) -> None:
