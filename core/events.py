@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 import time
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
+log = logging.getLogger(__name__)
 RunState = Literal["draft", "queued", "preparing", "running", "paused", "stopped", "discarded", "finished", "failed", "interrupted"]
 """What a run can be; `core.jobs.life` says which follows which."""
 
@@ -196,9 +198,13 @@ def tail(path: Path, offset: int = 0) -> tuple[bytes, int]:
 
 
 def decode(lines: bytes) -> Iterator[Event]:
+    """A broken line is left out, and logged: what else is there must stay within reach."""
     for line in lines.splitlines():
         if line.strip():
-            yield _event.validate_json(line)
+            try:
+                yield _event.validate_json(line)
+            except ValidationError as error:
+                log.warning("a broken line in a log is left out: %.80r (%s)", line, error.errors()[0]["msg"])
 
 
 def read(path: Path) -> list[Event]:
@@ -242,19 +248,26 @@ def _is_after(event: Event, resumed: Resumed) -> bool:
 def append(path: Path, event: Event) -> None:
     """Add an event to a log, whole or not at all. Raises `OSError` (ENOSPC) on a full disk."""
     line = encode(event)
-    with path.open("ab", buffering=0) as log:
-        before = log.seek(0, os.SEEK_END)
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
         try:
-            written = log.write(line)
+            written = file.write(line)
         except OSError:
             written = 0
         if written != len(line):
-            log.truncate(before)
+            file.truncate(before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+MOST_LINE = 1 << 20
 
 
 def mend(path: Path) -> None:
     """Take away an unfinished last line, which a machine that lost its power leaves: the next event would be added to it."""
     if path.is_file():
-        with path.open("rb+") as log:
-            log.truncate(log.read().rfind(b"\n") + 1)
+        with path.open("rb+") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - MOST_LINE)
+            file.seek(start)
+            end = file.read()
+            if not end.endswith(b"\n"):
+                file.truncate(start + end.rfind(b"\n") + 1)

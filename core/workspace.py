@@ -113,6 +113,17 @@ def write_atomic(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would outlive a machine that loses its power."""
+    if path.is_dir() and sys.platform == "win32":  # there folders can't be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _replace(temporary: Path, path: Path) -> None:
     """Windows refuses while somebody has the old file open to read it, which never takes long."""
     for wait_s in (0.01, 0.03, 0.1, 0.3, None):

@@ -11,7 +11,7 @@ from pages.ui import compare_sections, compare_verdicts, recipe, run_menu, state
 from pages.ui.compare_sections import Entry
 from pages.ui.empty import empty
 from pages.ui.i18n import _
-from pages.ui.text import md
+from pages.ui.text import listed, md
 
 LEAST, MOST = 2, 6
 log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ def show(entries: list[Entry]) -> None:
     if best is not None:
         run = judged[best][0]
         with recipe.place():
-            st.markdown(f":gray[{_('Best score')}] **{md(run.name)}**", width="content")
+            names = [md(one.name) for one, report in judged if report.score == judged[best][1].score]
+            st.markdown(f":gray[{_('Best score')}] **{listed(names)}**", width="content")
             st.space("stretch")
             if st.button(_("Rerun with these settings"), type="primary", icon=":material/replay:", key="compare.rerun"):
                 run_menu.prepare_again(run)

@@ -35,7 +35,7 @@ else:
         if order == "score" and run_list.several_kinds(found):
             st.caption(_("Scores of different kinds of questions can't be compared: each kind stands apart."))
     else:
-        st.info(_("No run is like that."), icon=":material/filter_alt:")
+        st.info(_("No run matches."), icon=":material/filter_alt:")
     if len(rows) < len(runs):
         st.warning(_("Runs that can't be read: {n}. A file of theirs is damaged; the log of the app says which.", n=len(runs) - len(rows)),
                    icon=":material/warning:")

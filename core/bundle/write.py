@@ -26,6 +26,7 @@ from core.models.blocks import Network, State
 from core.objectives import objective as objective_row
 from core.specs import RunSpec, to_json
 from core.tasks.registry import Preprocess
+from core.workspace import to_disk
 
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """The least that a zip can say, so that the same bundle is always the same zip."""
@@ -52,6 +53,8 @@ def write_bundle(folder: Path, *, module: nn.Module, architecture: Mapping[str, 
                            ("README.md", readme(about=about, kind=kind, files=kind.files(temporary))),
                            ("LICENSE.txt", licence_note(source, kind.words.items))):
             (temporary / name).write_text(text, encoding="utf-8", newline="\n")
+        for path in (*temporary.iterdir(), temporary):
+            to_disk(path)
         _put_in_place(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -70,6 +73,7 @@ def zip_bundle(folder: Path, out: Path) -> Path:
                 entry.file_size = (folder / name).stat().st_size  # decides before writing whether 4 GB are passed
                 with (folder / name).open("rb") as file, archive.open(entry, "w") as target:
                     shutil.copyfileobj(file, target, 1 << 20)
+        to_disk(temporary)
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)

@@ -107,9 +107,10 @@ def _begins_at_rest(run: RunSpec) -> bool:
     return run.config.store_activations and run.plan.blocks[0].state == "frozen"
 
 
-def most_at_once(ws: Workspace, run: RunSpec, folder: Path) -> int:
-    """How many items are computed at once: the batch, or what memory has allowed for before, this run or another one of its kind."""
-    known = (items_at_once(folder), load_machine(ws).most.get(_kind(run)))
+def most_at_once(ws: Workspace, run: RunSpec, folder: Path, begins: bool) -> int:
+    """How many items are computed at once: the batch, or what memory has allowed for before, this run or, when it `begins`, another one of its
+    kind."""
+    known = (items_at_once(folder), load_machine(ws).most.get(_kind(run)) if begins else None)
     return min([run.config.batch_size, *(most for most in known if most)])
 
 
@@ -122,7 +123,7 @@ def remember_most(ws: Workspace, run: RunSpec, most: int) -> None:
 def _kind(run: RunSpec) -> str:
     """What memory depends on besides the number of items."""
     trains = [str(i) for i, block in enumerate(run.plan.blocks) if block.state != "frozen"]
-    return f"{run.model.key} {run.config.input_size or ''} {run.config.max_tokens or ''} {','.join(trains)}"
+    return f"{run.model.key} {run.config.input_size or ''} {run.config.max_tokens or ''} {','.join(trains)} {run.plan.batch_norm}"
 
 
 def finish(ws: Workspace, run: RunSpec, folder: Path, parts: Parts) -> Report | None:

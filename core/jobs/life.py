@@ -7,9 +7,12 @@ Every change goes through `change`, under the lock of the run's folder, and is a
 """
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from filelock import FileLock
 
@@ -53,13 +56,15 @@ class IllegalChange(SettingsError):
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """`ProcessId`, flat; how far it has come, and how often this machine had killed for memory before it began."""
+    """`ProcessId`, flat; how far it has come; how often this machine had killed for memory before it began; and since when it has the run (Unix
+    time), which it may have waited for."""
     pid: int
     started: float
     uptime: float | None = None
     boot: str = ""
     state: RunState = "preparing"
     kills: int = 0
+    since: float = 0.0
 
     @property
     def who(self) -> ProcessId:
@@ -109,20 +114,41 @@ def change(folder: Path, to: RunState, why: str = "", *, wish: str = "", **param
     Raises `IllegalChange`, after which nothing is different.
     """
     with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
+        return _change(folder, to, why, wish, params)
+
+
+def steer(folder: Path, wish: str, at_once: Collection[RunState], to: RunState) -> None:
+    """Ask the worker that has the run for something; what no worker has, and is in one of the states `at_once`, becomes `to` here. It may be that
+    already. Raises `IllegalChange` for anything else."""
+    with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
         now = state_of(folder)
-        if now == to:
-            return False
-        if to not in NEXT[now]:
-            raise IllegalChange("This can't be done now.", "The run is {now}, and can't become {to} from that.", "Reload the page to see what can.",
-                                now=now, to=to)
-        if to == "queued":
-            _to_queue(folder, wish)
-        elif to in LIVING:
-            _to_work(folder, to)
+        if now in LIVING:
+            write_atomic(folder / CONTROL, wish.encode())
+        elif now in at_once or now == to:
+            _change(folder, to)
         else:
-            write_atomic(folder / EXIT, to_json(Exit(to, time.time(), why, params)))
-        events.append(folder / "events.jsonl", events.Changed(to, why, params))
+            raise _illegal(now, to)
+
+
+def _change(folder: Path, to: RunState, why: str = "", wish: str = "", params: Mapping[str, str | int | float] = MappingProxyType({})) -> bool:
+    now, worker = state_of(folder), worker_of(folder)
+    if now == to:
+        return False
+    if to not in NEXT[now] or now in LIVING and worker and worker.pid != os.getpid():  # what somebody works on is theirs to leave
+        raise _illegal(now, to)
+    events.mend(folder / "events.jsonl")
+    if to == "queued":
+        _to_queue(folder, wish)
+    elif to in LIVING:
+        _to_work(folder, to)
+    else:
+        write_atomic(folder / EXIT, to_json(Exit(to, time.time(), why, dict(params))))
+    events.append(folder / "events.jsonl", events.Changed(to, why, dict(params)))
     return True
+
+
+def _illegal(now: RunState, to: RunState) -> IllegalChange:
+    return IllegalChange("This can't be done now.", "The run is {now}, and can't become {to} from that.", "Reload the page to see what can.", now=now, to=to)
 
 
 def note_interruption(folder: Path, why: str, **params: str | int | float) -> None:
@@ -131,6 +157,7 @@ def note_interruption(folder: Path, why: str, **params: str | int | float) -> No
         if exit_of(folder) is None and state_of(folder) == "interrupted":
             log = folder / "events.jsonl"
             heard = log.stat().st_mtime if log.is_file() else time.time()
+            events.mend(log)
             write_atomic(folder / EXIT, to_json(Exit("interrupted", heard, why, params)))
             events.append(folder / "events.jsonl", events.Changed("interrupted", why, params))
 
@@ -150,5 +177,5 @@ def _to_work(folder: Path, to: RunState) -> None:
     worker = worker_of(folder) if to == "running" else None
     if worker is None:
         me = this_process()
-        worker = Worker(me.pid, me.started, me.uptime, me.boot, kills=kills())
+        worker = Worker(me.pid, me.started, me.uptime, me.boot, kills=kills(), since=time.time())
     write_atomic(folder / WORKER, to_json(replace(worker, state=to)))

@@ -74,6 +74,7 @@ def in_order(waiting: Sequence[Waiting], at_work: Mapping[str, int], use: Use) -
         chosen = min(left, key=lambda one: (busy.get(one.owner, 0), use.seconds.get(one.owner, 0.0), one.place))
         left.remove(chosen)
         found.append(chosen)
+        busy[chosen.owner] = busy.get(chosen.owner, 0) + 1
         use = use.plus(chosen.owner, chosen.seconds)  # by the time the next one is chosen
     return found
 
@@ -93,7 +94,7 @@ def turns(ws: Workspace) -> dict[str, Turn]:
 
 def at_work(ws: Workspace) -> list[str]:
     """The ids of the runs that are under way, whoever's, the one that began first before the others."""
-    running = [(worker.started, folder.name) for folder in _look(ws)[1] if (worker := worker_of(folder))]
+    running = [(worker.since, folder.name) for folder in _look(ws)[1] if (worker := worker_of(folder))]
     return [run_id for _, run_id in sorted(running)]
 
 
@@ -162,7 +163,7 @@ def _expected(folder: Path) -> float:
 
 def _left(folder: Path) -> float:
     worker = worker_of(folder)
-    return max(1.0, _expected(folder) - (time.time() - worker.started if worker else 0.0))
+    return max(1.0, _expected(folder) - (time.time() - worker.since if worker and worker.since else 0.0))
 
 
 def threads_each(ws: Workspace) -> int:

@@ -16,8 +16,8 @@ from core.workspace import write_atomic
 
 RESERVE_BYTES = 1 << 17
 SPARE_BYTES = 8 << 20
-NO_MEMORY = UserError("Out of memory.", "This machine has too little memory for this model, even for one item at a time.",
-                      "Close other programs, or choose a smaller input size or a smaller model.")
+NO_MEMORY = UserError("Out of memory.", "This machine has too little memory for this model at this input size.",
+                      "Close other programs and resume it, or choose a smaller input size or a smaller model.")
 
 
 def items_at_once(folder: Path) -> int | None:

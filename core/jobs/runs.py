@@ -19,7 +19,7 @@ from core.data.versions import Version, load_dataset, load_version
 from core.errors import DataError, ModelError, NotAllowed, NotANumber, NotFound, SettingsError, UserError
 from core.events import RunState
 from core.jobs.about import About, about, say
-from core.jobs.life import CONTROL, ENDED, EXIT, LIVING, RESTING, IllegalChange, change, state_of
+from core.jobs.life import CONTROL, ENDED, EXIT, LIVING, RESTING, IllegalChange, change, state_of, steer
 from core.models import heads
 from core.models.catalog import ModelRow, find, torch_home
 from core.models.from_runs import keep_source
@@ -31,10 +31,9 @@ from core.workspace import Workspace, new_id, write_atomic
 
 LAST, PREVIOUS, RETRIES = "last.safetensors", "previous.safetensors", "retries"
 """In a run's folder: where its training stands (`core.training.checkpoint`), where it stood before that, and how often it was resumed by itself."""
-Wish = Literal["pause", "keep", "discard"]
 BEST, FIRST, FIRST_REPORT = "best", "first", "first.json"
 """In a run's folder: the bundle of what it has learned; that of the head alone, while the rest still learns, and its report, which stays."""
-FAULTS: dict[type[UserError], str] = {NotANumber: "nan", DataError: "data", ModelError: "weights"}
+FAULTS: dict[type[UserError], str] = {NotANumber: "nan", DataError: "data", NotFound: "data", ModelError: "weights"}
 """Failures that have a name, by the error that tells of them."""
 log = logging.getLogger(__name__)
 
@@ -143,15 +142,24 @@ def deleted_runs(ws: Workspace, owner: str) -> list[RunSpec]:
 def active_runs(ws: Workspace, owner: str) -> list[RunSpec]:
     """Those that wait or learn, newest first. Cheap however many do neither: theirs are not read."""
     waiting = (path for path in ws.runs.glob("*/run.json") if not (path.parent / EXIT).is_file())
-    return [run for run in _runs_of(owner, waiting) if state_of(ws.run(run.id)) in LIVING | {"queued"}]
+    return [run for run in _runs_of(owner, waiting) if _state(ws.run(run.id)) in LIVING | {"queued"}]
 
 
 def check_unused(ws: Workspace, key: str) -> None:
     """Raises `ModelError` while a run of anybody waits for a model, or learns with it: its files must stay until the run has ended.
     `key`: a model, or the beginning of the keys of several."""
     for path in ws.runs.glob("*/run.json"):
-        if state_of(path.parent) not in ENDED and (run := _readable(path)) and run.model.key.startswith(key):
+        if _state(path.parent) not in ENDED and (run := _readable(path)) and run.model.key.startswith(key):
             raise ModelError("A run needs this model.", "“{run}” has not ended yet.", "Wait until it has, or discard it.", run=run.name)
+
+
+def _state(folder: Path) -> RunState:
+    """One damaged file must not hide the others."""
+    try:
+        return state_of(folder)
+    except SettingsError as error:
+        log.warning("the state of run %s can't be read: %s", folder.name, error)
+        return "failed"
 
 
 def _runs_of(owner: str, paths: Iterable[Path]) -> list[RunSpec]:
@@ -167,6 +175,14 @@ def _readable(path: Path) -> RunSpec | None:
         return None
 
 
+def _as_submitted(path: Path) -> RunSpec | None:
+    """By the name that it had first: notes may know it by that."""
+    try:
+        return from_json(RunSpec, path.read_bytes())
+    except (SettingsError, FileNotFoundError):
+        return None
+
+
 def _named(run: RunSpec, said: About) -> RunSpec:
     return replace(run, name=said.name) if said.name else run
 
@@ -175,29 +191,29 @@ def _named(run: RunSpec, said: About) -> RunSpec:
 
 def pause(ws: Workspace, run: RunSpec) -> None:
     """Let it free the machine, or leave the queue; it goes on where it was when it is resumed."""
-    _steer(ws, run, "pause", at_once=("queued",), to="paused")
+    steer(ws.run(run.id), "pause", ("queued",), "paused")
 
 
 def keep(ws: Workspace, run: RunSpec) -> None:
     """End it with the best model so far. One that rests is taken up for that alone."""
     folder = ws.run(run.id)
     if state_of(folder) in RESTING:
-        if not (folder / LAST).is_file():
+        if not has_state(folder):
             raise IllegalChange("There is nothing to keep yet.", "The training has not come that far.", "Resume it, or discard it.")
         change(folder, "queued", wish="keep")
     else:
-        _steer(ws, run, "keep")
+        steer(folder, "keep", (), "stopped")
 
 
 def discard(ws: Workspace, run: RunSpec) -> None:
     """End it without a model. For some days it can be resumed all the same (`resume`)."""
-    _steer(ws, run, "discard", at_once=("queued", "paused", "interrupted", "failed"), to="discarded")
+    steer(ws.run(run.id), "discard", ("queued", "paused", "interrupted", "failed"), "discarded")
 
 
 def resume(ws: Workspace, run: RunSpec) -> None:
     """Let it go on where it was: one that was paused, was interrupted, failed or was discarded."""
-    (ws.run(run.id) / RETRIES).unlink(missing_ok=True)
     change(ws.run(run.id), "queued")
+    (ws.run(run.id) / RETRIES).unlink(missing_ok=True)
 
 
 def delete(ws: Workspace, run: RunSpec) -> None:
@@ -233,22 +249,14 @@ def longer(ws: Workspace, run: RunSpec, epochs: int, request: str = "") -> RunSp
     return submit(ws, run.owner, run.data, run.model, run.plan, config, request, bring)
 
 
+def has_state(folder: Path) -> bool:
+    """Whether it is on the disk where the training stands."""
+    return any((folder / name).is_file() for name in (LAST, PREVIOUS))
+
+
 def can_go_on(ws: Workspace, run: RunSpec) -> bool:
     """Whether `longer` would find where it ended."""
     return state_of(ws.run(run.id)) in ("finished", "stopped") and (ws.run(run.id) / LAST).is_file()
-
-
-def _steer(ws: Workspace, run: RunSpec, wish: Wish, at_once: tuple[RunState, ...] = (), to: RunState = "paused") -> None:
-    """Ask its worker; what no worker has is changed here."""
-    folder = ws.run(run.id)
-    now = state_of(folder)
-    if now in LIVING:
-        write_atomic(folder / CONTROL, wish.encode())
-    elif now in at_once:
-        change(folder, to)
-    elif now != to:
-        raise IllegalChange("This can't be done now.", "The run is {now}, and can't become {to} from that.", "Reload the page to see what can.",
-                            now=now, to=to)
 
 
 def wish_of(folder: Path) -> Literal["go", "pause", "keep", "discard"]:
@@ -279,7 +287,7 @@ def append(folder: Path, event: events.Event) -> None:
 
 
 def _next_name(ws: Workspace, owner: str, dataset: str) -> str:
-    taken = {run.name for run in list_runs(ws, owner)}
+    taken = {run.name for path in ws.runs.glob("*/run.json") if (run := _as_submitted(path)) and run.owner == owner}
     number = 1
     while f"{dataset}-{number}" in taken:
         number += 1

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,7 +122,7 @@ def _look(ws: Workspace, seen: _Seen) -> bool:
     for folder in ws.runs.iterdir():
         if not (folder / "run.json").is_file() or seen.settled.get(folder.name) == (mark := _mark(folder)):
             continue
-        try:
+        with _apart(folder) as fault:
             state = _attended(ws, folder, seen)
             if state in LIVING:
                 running.append(waiting_one(folder))
@@ -128,21 +130,32 @@ def _look(ws: Workspace, seen: _Seen) -> bool:
                 waiting.append(one)
             elif mark:  # else it was left just now, and may be resumed before the next round: it would look as it did before
                 seen.settled[folder.name] = mark
-        except (UserError, OSError) as error:  # one damaged folder, or a full disk, must not keep all others waiting
-            log.warning("run %s is left out: %s", folder.name, error)
-            if isinstance(error, UserError) and not isinstance(error, IllegalChange):  # that only says that its owner was quicker
-                seen.settled[folder.name] = mark
+        if fault and isinstance(fault[0], UserError) and not isinstance(fault[0], IllegalChange):  # that only says that its owner was quicker
+            seen.settled[folder.name] = mark
     _note_use(ws, seen, running)
     at_work = [one.owner for one in running]
     for one in in_order(waiting, {owner: at_work.count(owner) for owner in at_work}, seen.use):
-        if len(running) < slots(ws) and _start(ws, one.folder, seen):
-            running.append(one)
+        with _apart(one.folder):
+            if len(running) < slots(ws) and _start(ws, one.folder, seen):
+                running.append(one)
     if len(running) < slots(ws):
         _keep_warm(ws, seen)
     if time.monotonic() - seen.tidied > TIDY_SECONDS:
         seen.tidied = time.monotonic()
-        tidy(ws)
+        with _apart(ws.runs):
+            tidy(ws)
     return bool(waiting or running)
+
+
+@contextmanager
+def _apart(folder: Path) -> Iterator[list[Exception]]:
+    """What goes wrong with one run, damaged or on a full disk, must not keep all others waiting. Gives what it was."""
+    fault = list[Exception]()
+    try:
+        yield fault
+    except (UserError, OSError, ValueError) as error:
+        log.warning("%s is left out: %s", folder, error)
+        fault.append(error)
 
 
 def _readable(folder: Path) -> Waiting | None:
@@ -195,7 +208,8 @@ def _reason(folder: Path, code: int | None) -> tuple[str, dict[str, str | int | 
         return SILENT, {}
     if code in (-SIGKILL, -signal.SIGTERM):
         return KILLED, {}
-    return (CRASHED, {"signal": signal.Signals(-code).name}) if code < 0 else (LEFT, {"code": code})
+    names = {int(one): one.name for one in signal.Signals}
+    return (CRASHED, {"signal": names.get(-code, str(-code))}) if code < 0 else (LEFT, {"code": code})
 
 
 def _after_interruption(ws: Workspace, folder: Path) -> None:
@@ -206,12 +220,14 @@ def _after_interruption(ws: Workspace, folder: Path) -> None:
     elif wish == "discard":
         change(folder, "discarded")
     elif wish == "keep":
-        change(folder, "queued", wish=wish)
+        if resumes(ws, folder):
+            _count(folder)
+            change(folder, "queued", wish=wish)
     elif end and end.why == MEMORY_LOST and not fewer(folder):
         write_failure(folder, NO_MEMORY, "memory")
     elif end and (end.why == MEMORY_LOST or resumes(ws, folder)):
         if end.why != MEMORY_LOST:
-            write_atomic(folder / RETRIES, str(retries(folder) + 1).encode())
+            _count(folder)
         change(folder, "queued", RESUMED_BY_ITSELF)
 
 
@@ -220,6 +236,11 @@ def resumes(ws: Workspace, folder: Path) -> bool:
     end = exit_of(folder)
     fresh = end is None or time.time() - end.t < RESUME_WITHIN_SECONDS
     return fresh and retries(folder) < options(ws).retries and not about(folder).deleted
+
+
+def _count(folder: Path) -> None:
+    """Once more it goes on by itself."""
+    write_atomic(folder / RETRIES, str(retries(folder) + 1).encode())
 
 
 def retries(folder: Path) -> int:
@@ -257,6 +278,9 @@ def _start(ws: Workspace, folder: Path, seen: _Seen) -> bool:
     seen.workers[folder.name], seen.gpus[folder.name] = worker, seen.warm_gpu
     while worker.poll() is None and state_of(folder) == "queued":
         time.sleep(0.02)
+    if state_of(folder) == "queued" and (worker.returncode or 0) < 0 and resumes(ws, folder):  # it was killed: another one shall try
+        _count(folder)
+        return False
     if state_of(folder) == "queued":
         write_failure(folder, UserError("The training process did not start.", "It ended with code {code}.",
                                         "Start the run again; the log of the workspace says more.", code=worker.returncode))

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from core import events
 from core.errors import UserError, out_of_memory
-from core.events import Discarded, Done, FirstModel, Paused, Preparing, RunState, Smaller, Step
+from core.events import Discarded, Done, FirstModel, Paused, Preparing, Resumed, RunState, Smaller, Step
 from core.jobs.life import DISK_FULL, ENDED, change
 from core.jobs.oom import volunteer
 from core.jobs.room import NO_MEMORY, check_disk, disk_full, give_up_reserve, reserve
@@ -96,7 +96,9 @@ def _train(folder: Path) -> RunState:
         append(folder, Paused() if control() == "pause" else Discarded())
         return "paused" if control() == "pause" else "discarded"
     check_disk(folder, *parts.bytes(spec.plan))
-    most = most_at_once(ws, spec, folder)
+    if before is None and any(isinstance(event, Step) for event in events.read(folder / "events.jsonl")):
+        append(folder, Resumed(0, 0))  # what an earlier process learned was not kept: it is learned again
+    most = most_at_once(ws, spec, folder, before is None)
     for event in fit(spec, parts.network, parts.splits, len(parts.version.labels), folder, control, parts.precision, Shelf(ws.activations), most):
         if isinstance(event, FirstModel):
             publish_first(ws, spec, folder, parts)

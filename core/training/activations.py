@@ -21,7 +21,7 @@ from core.specs import Precision, SplitName
 from core.training.costs import BUDGET_BYTES, views_of
 from core.training.order import epoch_batches
 
-FORMAT = "1"
+FORMAT = "2"
 """Part of every key: change it when the same network and items would give other numbers."""
 BATCH = 32
 RAGGED_BATCH = 128

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import zlib
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from core.models.blocks import Network
 from core.specs import FreezePlan
+from core.workspace import to_disk
 
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ def keep(folder: Path, tensors: dict[str, Tensor], facts: bytes) -> None:
     Raises `OSError`, or `SafetensorError` where the disk is full; nothing has changed then."""
     new = folder / f"{LAST}.part"
     try:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, {"facts": facts.decode(), "sum": str(_sum(tensors))})
-        _to_disk(new)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, {"facts": facts.decode(), "sum": str(_sum(tensors, facts))})
+        to_disk(new)
         if _read(new) is None:
             raise OSError("what was written can't be read back")
         if (folder / LAST).exists():
@@ -60,23 +60,12 @@ def keep(folder: Path, tensors: dict[str, Tensor], facts: bytes) -> None:
         os.replace(new, folder / LAST)
     finally:
         new.unlink(missing_ok=True)
-    _to_disk(folder)
+    to_disk(folder)
 
 
 def kept(folder: Path) -> tuple[dict[str, Tensor], bytes] | None:
     """The newest that is whole, with what is to be known of it; None where nothing was kept."""
     return next((found for name in (LAST, PREVIOUS) if (found := _read(folder / name))), None)
-
-
-def facts_of(folder: Path) -> bytes | None:
-    """As `kept`, without the tensors. It may be that of one whose tensors are damaged."""
-    for name in (LAST, PREVIOUS):
-        try:
-            with safe_open(folder / name, "pt") as file:
-                return file.metadata()["facts"].encode()
-        except (FileNotFoundError, SafetensorError):
-            continue
-    return None
 
 
 def forget(folder: Path) -> None:
@@ -88,32 +77,23 @@ def _read(path: Path) -> tuple[dict[str, Tensor], bytes] | None:
     """None where there is no such file, or one that was cut short or changed."""
     try:
         with safe_open(path, "pt") as file:
-            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+            tensors, about = {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata()
     except FileNotFoundError:
         return None
     except (SafetensorError, OSError) as error:
         log.warning("%s is left aside: %s", path, error)
         return None
-    if not about or about.get("sum") != str(_sum(tensors)):
+    facts = (about or {}).get("facts", "").encode()
+    if not about or about.get("sum") != str(_sum(tensors, facts)):
         log.warning("%s is left aside: its contents have changed", path)
         return None
-    return tensors, about["facts"].encode()
+    return tensors, facts
 
 
-def _sum(tensors: dict[str, Tensor]) -> int:
-    """Of all names, shapes and bits."""
-    found = zlib.crc32(json.dumps({name: [str(tensors[name].dtype), *tensors[name].shape] for name in sorted(tensors)}).encode())
+def _sum(tensors: dict[str, Tensor], facts: bytes) -> int:
+    """Of all names, shapes and bits, and of what is to be known of them."""
+    found = zlib.crc32(facts + json.dumps({name: [str(tensors[name].dtype), *tensors[name].shape] for name in sorted(tensors)}).encode())
     for name in sorted(tensors):
         flat = tensors[name].detach().cpu().contiguous().view(-1)
         found = zlib.crc32(flat.view(torch.uint8).numpy().data if flat.numel() else b"", found)
     return found
-
-
-def _to_disk(path: Path) -> None:
-    if path.is_dir() and sys.platform == "win32":  # there folders can't be opened
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -93,10 +93,17 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
     if resumed:
         keeper.take_up(resumed, at, optimizer)
         yield Resumed(at.epoch, at.step)
-    stored = yield from _computed_once(run, network, splits, learns, terms, shelf, control, at.epoch, bool(resumed))
+        torch.set_num_threads(keeper.threads)
+    stored = yield from _computed_once(run, network, splits, learns, terms, shelf, control, at.epoch, keeper.stored if resumed else None)
     if stored is None:
         return _without(_asked(control), at)
+    if not resumed:
+        keeper.stored = tuple(stored)
     terms, first = terms.on(network.device), at.epoch
+    if at.most < config.batch_size:
+        network.freeze(learns.trained())
+        at.most = max(at.most, micro.least(network))
+        yield from _fewer(network, at)
     for epoch in range(first, config.epochs if not at.stop else 0):
         if epoch == first or learns.trained_at(epoch) != learns.trained_at(epoch - 1):
             network.freeze(learns.trained_at(epoch))
@@ -124,12 +131,12 @@ def _fit(run: RunSpec, network: Network, splits: dict[SplitName, Split], n_outpu
 
 
 def _computed_once(run: RunSpec, network: Network, splits: dict[SplitName, Split], learns: FreezePlan, terms: Terms, shelf: Shelf, control: Control,
-                   first: int, resumed: bool) -> Generator[Event, None, dict[int, dict[SplitName, Stored]] | None]:
-    """What the frozen part gives, by boundary, from epoch index `first` on; before it, where one is wished, the first model. None when the run was
-    paused or discarded meanwhile."""
-    parts, stored = (yield from layouts(network, splits, learns, run.config, shelf, first)), dict[int, dict[SplitName, Stored]]()
+                   first: int, only: tuple[int, ...] | None) -> Generator[Event, None, dict[int, dict[SplitName, Stored]] | None]:
+    """What the frozen part gives, by boundary, from epoch index `first` on; before it, where one is wished, the first model. `only`: of a run that
+    goes on, behind which boundaries it was stored. None when the run was paused or discarded meanwhile."""
+    parts, stored = (yield from layouts(network, splits, learns, run.config, shelf, first, only)), dict[int, dict[SplitName, Stored]]()
     layer = full_batch.linear_head(network, head_alone(learns)) if run.config.first_model and not learns.adapted() else None
-    if layer and not resumed and not full_batch.linear_head(network, learns):
+    if layer and only is None and not full_batch.linear_head(network, learns):
         before = yield from full_batch.first_model(run, network, layer, splits, parts, terms, shelf, lambda: _asked(control))
         if before is None:
             return None
@@ -197,20 +204,24 @@ def _gradients(run: RunSpec, network: Network, batch: State, targets: Tensor, st
         try:
             return micro.gradients(network, batch, targets, start, at.most, loss, terms)
         except (RuntimeError, MemoryError) as error:
-            least = 2 if micro.statistics_train(network) else 1
-            if not out_of_memory(error) or min(at.most, len(batch)) <= least:
+            if not out_of_memory(error) or min(at.most, len(batch)) <= micro.least(network):
                 raise
-        at.most = max(least, min(at.most, len(batch)) // 2)
+        at.most = max(micro.least(network), min(at.most, len(batch)) // 2)
         free_memory(network.device)
-        yield Smaller(at.most, least == 2)
-        yield Notice("Memory is short: {n} items are computed at once from now on. The batch stays what it was.", {"n": at.most})
+        yield from _fewer(network, at)
+
+
+def _fewer(network: Network, at: Progress) -> Iterator[Event]:
+    """Say that memory is too short for the whole batch."""
+    yield Smaller(at.most, micro.statistics_train(network))
+    yield Notice("Memory is short: {n} items are computed at once. The batch stays what it was.", {"n": at.most})
 
 
 def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], boundary: int, loss: Loss, terms: Terms, at: Progress,
                control: Control) -> EpochEnd | None:
     """Evaluate, remember the network when it is the best so far, count patience, and go on to the next epoch. None when the training is to be
     paused or discarded before that is done; then `at.stop` says so."""
-    epoch, judged = at.epoch, _evaluate(network, sides["val"], boundary, loss, terms, control) if len(sides["val"]) else (None, None)
+    epoch, judged = at.epoch, _evaluate(network, sides["val"], boundary, loss, terms, control, _at_once(run, at)) if len(sides["val"]) else (None, None)
     if judged is None:
         at.stop = _asked(control)
         return None
@@ -235,12 +246,13 @@ def _end_epoch(run: RunSpec, network: Network, sides: dict[SplitName, Split], bo
     return ended
 
 
-def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: Terms, control: Control) -> tuple[float, float] | None:
+def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: Terms, control: Control,
+              size: int) -> tuple[float, float] | None:
     """Mean loss (without smoothing and weights) and score, everything in `eval()`; None when that is unwanted before it is done."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     sums = Sums()
-    batches = batches_by_length(side, EVALUATION_BATCH)
+    batches = batches_by_length(side, size)
     with torch.inference_mode():
         for idx in batches:
             if len(batches) > 1 and _asked(control) in ("pause", "discard"):
@@ -250,6 +262,11 @@ def _evaluate(network: Network, side: Split, boundary: int, loss: Loss, terms: T
     for module, training in modes.items():
         module.training = training
     return (sums.mean_loss(), loss.score(sums.counts)) if sums.n == len(side) else None
+
+
+def _at_once(run: RunSpec, at: Progress) -> int:
+    """So many items are judged at once: fewer where memory is short."""
+    return EVALUATION_BATCH if at.most >= run.config.batch_size else min(EVALUATION_BATCH, at.most)
 
 
 def _is_small(network: Network, boundary: int) -> bool:

@@ -39,6 +39,11 @@ def _cut(x: Tensor, lengths: Tensor | None, window: int) -> State:
     return State(x) if lengths is None else State(x[:, :int(lengths.max())], lengths, window)
 
 
+def least(network: Network) -> int:
+    """So few items may be computed at once: BatchNorm that trains can't learn from one alone."""
+    return 2 if statistics_train(network) else 1
+
+
 def statistics_train(network: Network) -> bool:
     """Whether there is normalisation that learns from each batch."""
     return any(module.training for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))

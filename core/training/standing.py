@@ -71,7 +71,7 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`Progress` as it is kept, without tensors; and what must stay the same for the same bits, threads and precision. `of`: which run it
-    is (`name_of`). `epochs`: as many were planned. `numbers`: those of the optimizer that are no tensors."""
+    is (`name_of`). `epochs`: as many were planned. `stored`: the boundaries behind which the frozen part was stored. `numbers`: those of the optimizer that are no tensors."""
     of: str
     epoch: int
     position: int
@@ -85,6 +85,7 @@ class Standing:
     most: int
     seconds: float
     epochs: int
+    stored: tuple[int, ...]
     threads: int
     precision: Precision
     numbers: dict[str, int | float] = field(default_factory=dict)
@@ -92,8 +93,8 @@ class Standing:
 
 def standing(folder: Path) -> Standing | None:
     """Where the training in `folder` stood when it was last saved; None before that."""
-    facts = checkpoint.facts_of(folder)
-    return from_json(Standing, facts) if facts else None
+    found = checkpoint.kept(folder)
+    return from_json(Standing, found[1]) if found else None
 
 
 def name_of(run: RunSpec) -> str:
@@ -112,6 +113,7 @@ class Keeper:
     network: Network
     run: RunSpec
     threads: int
+    stored: tuple[int, ...] = ()
     saved_at: float = field(default_factory=time.monotonic)
     took_s: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -135,7 +137,7 @@ class Keeper:
         tensors |= {f"best.{name}": tensor for name, tensor in at.best_tensors.items()} | {"sums.loss": at.sums.loss, "sums.counts": at.sums.counts}
         states, numbers = self._of_optimizer(optimizer)
         facts = Standing(name_of(self.run), at.epoch, at.position, at.step, at.sums.n, at.best if at.best_epoch else None, at.best_epoch, at.best_score, at.waited,
-                         at.stop, at.most, self.seconds(at), self.run.config.epochs, self.threads, self.network.precision, numbers)
+                         at.stop, at.most, self.seconds(at), self.run.config.epochs, self.stored, self.threads, self.network.precision, numbers)
         checkpoint.keep(self.folder, tensors | states, to_json(facts))
         self.saved_at, self.took_s = time.monotonic(), time.monotonic() - began
         yield Saved(at.epoch, at.step, self.took_s)
@@ -150,7 +152,7 @@ class Keeper:
         at.best, at.best_epoch, at.best_score, at.best_tensors = was.best or at.best, was.best_epoch, was.best_score, _under(tensors, "best.")
         if was.epochs == self.run.config.epochs:
             at.waited, at.stop = was.waited, "early" if was.stop == "early" else ""
-        self.threads = was.threads
+        self.threads, self.stored = was.threads, was.stored
 
     def seconds(self, at: Progress) -> float:
         """What the training has taken so far, also in processes before this one."""
@@ -171,15 +173,18 @@ class Keeper:
 
     def _into_optimizer(self, optimizer: Optimizer, tensors: dict[str, Tensor], numbers: dict[str, int | float]) -> None:
         found = tensors | _under(numbers, "optimizer.")
+        on_device = any(group.get("fused") or group.get("capturable") for group in optimizer.param_groups)
         for name, part, parameter in self._named(optimizer):
             own = _under(found, f"{name}/")
             if own:
-                part.state[parameter] = {key: _beside(parameter, value) if isinstance(value, Tensor) else value for key, value in own.items()}
+                part.state[parameter] = {key: _beside(parameter, value, on_device) if isinstance(value, Tensor) else value for key, value in own.items()}
 
 
-def _beside(parameter: Tensor, value: Tensor) -> Tensor:
-    """In the parameter's order in memory: fused optimizers go through both side by side."""
-    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape and value.ndim else value
+def _beside(parameter: Tensor, value: Tensor, on_device: bool) -> Tensor:
+    """In the parameter's order in memory: fused optimizers go through both side by side, and count steps (`on_device`) where they compute."""
+    if value.ndim and value.shape == parameter.shape:
+        return torch.empty_like(parameter).copy_(value)
+    return value.to(parameter.device) if on_device else value
 
 
 def _under(values: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from core.training.activations import SIDES, Layout, Stored, has_room, layout, s
 
 
 def layouts(network: Network, splits: dict[SplitName, Split], plan: FreezePlan, config: TrainConfig, shelf: Shelf,
-            first: int = 0) -> Generator[Event, None, list[Layout]]:
-    """How to store it, for every frozen part that the run will have from epoch index `first` on and that there is room for."""
+            first: int = 0, only: tuple[int, ...] | None = None) -> Generator[Event, None, list[Layout]]:
+    """How to store it, for every frozen part that the run will have from epoch index `first` on and that there is room for. `only`: behind these
+    boundaries, where it was decided before."""
     found = list[Layout]()
     for prefix, epochs in _prefixes(network, plan, config.epochs) if config.store_activations else ():
-        if epochs[-1] < first:
+        if epochs[-1] < first or only is not None and prefix not in only:
             continue
         if one := layout(network, splits["train"], prefix, views_for(splits["train"], len(epochs))):
             if not has_room([*found, one], {name: splits[name] for name in SIDES}, shelf):

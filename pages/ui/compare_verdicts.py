@@ -82,6 +82,8 @@ def _told(verdict: Verdict, report: Report, names: dict[str, object]) -> tuple[s
     if verdict.gain:
         return "casino", _("{one} is {gain} better than {other} ({low} to {high}) on the same {n} items: the difference could be luck.",
                            **told)
+    if verdict.low == verdict.high:  # no answer of one was better than the other's: that says nothing of other items
+        return "drag_handle", _("{one} and {other} do equally well on the same {n} items.", **told)
     return "drag_handle", _("{one} and {other} do equally well on the same {n} items ({low} to {high}).", **told)
 
 

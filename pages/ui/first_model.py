@@ -19,10 +19,10 @@ def ready(run: RunSpec) -> bool:
     return (folder / FIRST / "bundle.json").is_file() and (folder / FIRST_REPORT).is_file() and not (folder / BEST).is_dir()
 
 
-def offer(run: RunSpec) -> None:
+def offer(run: RunSpec, learns: bool) -> None:
     """Beside the curves, while the rest learns. Its test score waits until the end: nobody should choose by it."""
     with st.container(horizontal=True, vertical_alignment="center", border=True):
-        st.markdown(f":material/bolt: {_('A first model is ready: the head alone{score}. The rest goes on learning.', score=_validated(run))}")
+        st.markdown(f":material/bolt: {_('A first model is ready: the head alone{score}.', score=_validated(run))} {_('The rest goes on learning.') if learns else ''}")
         st.space("stretch")
         if st.button(_("Try it now"), key="first.try", icon=":material/frame_inspect:"):
             st.switch_page("try_it.py", query_params={"run": run.id})
@@ -56,9 +56,9 @@ def compared(run: RunSpec, report: Report) -> None:
     [verdict] = luck([Contender(report), Contender(first)])
     told = dict(first=scores.score_with_range(first), now=scores.score(report))
     if verdict.surely and verdict.better == 0:
-        text = _("The head alone, at the start: {first}. Training more brought {now}: surely better, by their answers to the same items.", **told)
+        text = _("The head alone, at the start: {first}. After training more: {now}, surely better, by their answers to the same items.", **told)
     elif verdict.surely:
-        text = _("The head alone, at the start: {first}. Training more brought {now}: surely worse. The preset Instant serves this data better.", **told)
+        text = _("The head alone, at the start: {first}. After training more: {now}, surely worse. The preset Instant serves this data better.", **told)
     else:
-        text = _("The head alone, at the start: {first}. Training more brought {now}: the difference could be luck.", **told)
+        text = _("The head alone, at the start: {first}. After training more: {now}; the difference could be luck.", **told)
     st.caption(f":material/bolt: {text}")

@@ -12,7 +12,7 @@ from core.errors import UserError
 from core.events import RunState
 from core.jobs.life import ENDED, LIVING, RESTING, Exit, exit_of, state_of
 from core.jobs.queue import turns
-from core.jobs.runs import resume, watch_run
+from core.jobs.runs import has_state, resume, watch_run
 from core.jobs.supervisor import resumes
 from core.objectives import objective
 from core.owners import display_name
@@ -59,13 +59,17 @@ def watch(run_id: str) -> None:
         remedies.short_memory(run, events.follow(ws.run(run_id) / "events.jsonl"))
     first = first_model.ready(run)
     if mine and first and now not in ENDED:
-        first_model.offer(run)
+        first_model.offer(run, now in LIVING or now == "queued")
     if now in ENDED:
         _why(run, now)
     else:
         state.put("watching", run_id)
     if now in LIVING or now == "queued":
-        st.caption(_("You may close this page: the training goes on, and this address leads back to it."))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(_("You may close this page: the training goes on, and this address leads back to it."), width="content")
+            if st.button(_("Prepare another run"), icon=":material/add:", type="tertiary", key="live.another"):
+                st.query_params.clear()
+                st.rerun()
     _wait_for_change(run, shown)
     _lead(run, now, bar, mine)
 
@@ -127,7 +131,7 @@ def _saved(folder: Path) -> str:
     log = events.follow(folder / "events.jsonl")
     saved = next((event for event in reversed(log) if isinstance(event, events.Saved)), None)
     if saved is None:
-        return _("Your data is safe; the training begins anew when it is resumed.")
+        return _("Nothing is lost.") if has_state(folder) else _("Your data is safe; the training begins anew when it is resumed.")
     return _("Nothing is lost: it is saved at epoch {e}, step {s}, and goes on from there.", e=saved.epoch + 1, s=saved.step)
 
 

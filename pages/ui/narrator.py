@@ -21,8 +21,6 @@ from pages.ui.fragments import fragment_of
 from pages.ui.i18n import _
 
 LOOK_S = 2.0
-BESIDE = (2, 1)
-"""The widths of a remark and of its button."""
 
 
 def show(run: RunSpec, ended: bool) -> None:
@@ -61,9 +59,8 @@ def _remark(run: RunSpec, remark: Remark, number: int, again: bool) -> None:
     if not remark.change or not again:
         st.markdown(text)
         return
-    said, beside = st.columns(BESIDE, vertical_alignment="center")
-    said.markdown(text)
-    with beside:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(text, width="content")
         if remark.change.goes_on and can_go_on(state.workspace(), run):
             _go_on(run, remark.change, number)
         elif st.button(_(remark.change.label, **remark.change.params), key=f"narrator.change.{number}", icon=":material/replay:",

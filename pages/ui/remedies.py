@@ -17,7 +17,7 @@ def offer(run: RunSpec, failed: Failed) -> None:
     if failed.kind == "nan":
         rate = run.config.learning_rate / 10
         _rerun(run, _("Run it again with learning rate {rate}", rate=f"{rate:.1g}"), replace(run.config, learning_rate=float(f"{rate:.1g}")))
-    elif failed.kind == "memory":
+    elif failed.kind == "memory" and run.config.batch_size > 2:
         config = replace(run.config, batch_size=max(2, run.config.batch_size // 2), preset="custom")
         _rerun(run, _("Run it again with batches of {n}", n=config.batch_size), config)
     elif failed.kind == "data":

@@ -8,7 +8,7 @@ import streamlit as st
 from core import events
 from core.events import RunState
 from core.jobs.life import LIVING, RESTING
-from core.jobs.runs import LAST, keep, pause, resume, wish_of
+from core.jobs.runs import has_state, keep, pause, resume, wish_of
 from core.specs import RunSpec
 from pages.ui import run_menu, state
 from pages.ui.errors import acting
@@ -30,7 +30,7 @@ def controls(run: RunSpec, now: RunState) -> None:
     if now in LIVING:
         _control(_("Pause"), ":material/pause_circle:", "live.pause", lambda: pause(state.workspace(), run),
                  _("It frees the machine, and goes on later from where it was."))
-    if now in LIVING or now in RESTING and (folder / LAST).is_file():
+    if now in LIVING or now in RESTING and has_state(folder):
         _control(_("Stop and keep"), ":material/stop_circle:", "live.keep", lambda: keep(state.workspace(), run), _("It ends with the best model so far."))
     run_menu.menu(run, now)
 
@@ -48,7 +48,7 @@ def resumable(run: RunSpec, now: RunState) -> bool:
     if now != "failed":
         return now in RESTING or now == "discarded"
     told = failure(run)
-    return (state.workspace().run(run.id) / LAST).is_file() and (told is None or told.kind not in ("nan", "memory"))
+    return has_state(state.workspace().run(run.id)) and (told is None or told.kind not in ("nan", "memory"))
 
 
 def failure(run: RunSpec) -> events.Failed | None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.events import RunState
 from pages.ui import run_cards
-from pages.ui.i18n import _
+from pages.ui.i18n import _, language
 from pages.ui.run_list import Order, Row, Wanted
 
 STATES: tuple[RunState, ...] = ("running", "preparing", "queued", "paused", "interrupted", "finished", "stopped", "failed", "discarded")
@@ -21,7 +21,7 @@ def form(rows: Sequence[Row]) -> tuple[Wanted, Order]:
                               label_visibility="collapsed", persist_state="session", width="stretch")
         data = _one_of(_("All data"), {row.run.data.dataset: row.data for row in rows}, "runs.data")
         tag = _one_of(_("All tags"), {tag: tag for tag in sorted({tag for row in rows for tag in row.said.tags})}, "runs.tag", least=1)
-        order = st.selectbox(_("Order"), list(_orders()), format_func=_orders().get, key="runs.order", label_visibility="collapsed",
+        order = st.selectbox(_("Order"), list(_orders()), format_func=_orders().get, key=f"runs.order.{language()}", label_visibility="collapsed",
                              persist_state="session", width=165)
     picked = _pills(rows)
     return Wanted(words or "", tuple(one for one in STATES if one in picked), STARRED in picked, data, tag), order
@@ -35,7 +35,7 @@ def _one_of(all_of_them: str, names: dict[str, str], key: str, least: int = 2) -
     """A choice among these, or empty."""
     if len(names) < least:
         return ""
-    one = st.selectbox(all_of_them, ["", *names], format_func=lambda one: names.get(one, all_of_them), key=key, label_visibility="collapsed",
+    one = st.selectbox(all_of_them, ["", *names], format_func=lambda one: names.get(one, all_of_them), key=f"{key}.{language()}", label_visibility="collapsed",
                        persist_state="session", width=165)
     return one if one in names else ""  # what was chosen before may be gone
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.events import RunState
-from core.jobs.about import DAYS, MOST_CHARS, about, say, tags_in
-from core.jobs.life import LIVING
+from core.jobs.about import MOST_CHARS, about, say, tags_in
+from core.jobs.life import ENDED
 from core.jobs.runs import can_go_on, delete, discard, longer
 from core.jobs.usage import note_prediction
 from core.specs import RunSpec
@@ -21,13 +21,13 @@ MORE_EPOCHS = 10
 
 def menu(run: RunSpec, now: RunState) -> None:
     """The button behind which everything else stands."""
-    with st.popover("⋯", help=_("More"), key="menu"):
+    with st.popover("⋯", help=_("More"), key=f"menu.{now}"):  # it closes when the run becomes something else: another button then stands under the pointer
         if st.button(_("Duplicate with changes"), icon=":material/content_copy:", key="menu.vary", width="stretch"):
             prepare_again(run)
         if run_cards.row_of(run) and can_go_on(state.workspace(), run) and not run_cards.fits(run):
             _longer(run)
         _said(run)
-        if now not in LIVING and now != "queued":
+        if now in ENDED:
             if st.button(_("Delete (undo: 7 days)"), icon=":material/delete:", key="menu.delete", width="stretch"):
                 put_away([run])
         if now not in ("finished", "stopped", "discarded"):
@@ -46,7 +46,6 @@ def put_away(runs: Sequence[RunSpec]) -> None:
             gone.append(run.id)
     if gone:
         state.put("deleted", gone)
-        st.toast(_("Deleted: {n}. It can be taken back for {days} days.", n=len(gone), days=DAYS), icon=":material/delete:")
         st.switch_page("runs.py")
 
 
@@ -71,7 +70,7 @@ def train_longer(run: RunSpec, epochs: int) -> None:
 
 def _longer(run: RunSpec) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        epochs = st.number_input(_("Epochs more"), 1, 500, MORE_EPOCHS, key="menu.epochs", width=120)
+        epochs = st.number_input(_("More epochs"), 1, 500, MORE_EPOCHS, key="menu.epochs", width=120)
         if st.button(_("Train longer"), icon=":material/fast_forward:", key="menu.longer",
                      help=_("A new run goes on from where this one ended; this one stays as it is.")):
             with acting():
@@ -84,7 +83,7 @@ def _said(run: RunSpec) -> None:
     before = about(folder)
     with st.form("menu.said", border=False):
         name = st.text_input(_("Name"), run.name, max_chars=MOST_CHARS["name"], key=f"menu.name.{run.id}")
-        tags = st.text_input(_("Tags"), ", ".join(before.tags), placeholder=_("parted by commas"), key=f"menu.tags.{run.id}")
+        tags = st.text_input(_("Tags"), ", ".join(before.tags), placeholder=_("separated by commas"), key=f"menu.tags.{run.id}")
         note = st.text_area(_("Note"), before.note, max_chars=MOST_CHARS["note"], key=f"menu.note.{run.id}", height=80)
         if st.form_submit_button(_("Save"), icon=":material/check:"):
             with acting(_("Saved.")):

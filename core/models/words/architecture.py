@@ -45,7 +45,7 @@ class WordNetwork(nn.Module):
     def spelled(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The mean vector of each text's n-grams (B, character_width); zeros where there are none."""
         is_ngram = (ids >= self.n_words) & _real(ids, lengths)
-        if self.training and self.unspelled:
+        if self.characters.training and self.unspelled:
             is_ngram &= torch.rand(ids.shape, device=ids.device) >= self.unspelled
         n = is_ngram.sum(1)
         return self.characters(ids[is_ngram] - self.n_words, n.cumsum(0) - n)

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core import events
 from core.errors import SettingsError
-from core.jobs.life import ENDED, LIVING, NEXT, RESTING, IllegalChange, change, exit_of, note_interruption, state_of, worker_of
+from core.jobs.life import ENDED, LIVING, NEXT, RESTING, IllegalChange, change, exit_of, note_interruption, state_of, steer, worker_of
 from core.jobs.processes import process_id, this_process
 from core.workspace import write_atomic
 from tests.core.jobs.queued import left_as, sleeper, worked_on
@@ -102,6 +102,31 @@ def test_a_damaged_file_is_told(folder: Path) -> None:
     write_atomic(folder / "exit.json", b'{"state": ')
     with pytest.raises(SettingsError):
         state_of(folder)
+
+
+def test_what_a_worker_has_is_its_own_to_leave(folder: Path) -> None:
+    """A page that saw it waiting a moment ago asks the worker that has taken it meanwhile."""
+    with sleeper() as process:
+        worked_on(folder, process_id(process.pid))
+        for to in ("paused", "discarded", "failed"):
+            with pytest.raises(IllegalChange):
+                change(folder, to)
+        steer(folder, "discard", ("queued",), "discarded")
+        assert state_of(folder) == "preparing" and (folder / "control").read_text() == "discard" and states(folder) == []
+
+
+def test_a_torn_line_does_not_spoil_what_follows(folder: Path) -> None:
+    """As a machine leaves it that loses its power."""
+    events.append(folder / "events.jsonl", events.Step(1, 1, 0.5, 0.5, 0.1))
+    with (folder / "events.jsonl").open("ab") as log:
+        log.write(b'{"type": "step", "epo')
+    change(folder, "paused")
+    change(folder, "queued")
+    assert [event.type for event in events.read(folder / "events.jsonl")] == ["step", "state", "state"]
+    with (folder / "events.jsonl").open("ab") as log:
+        log.write(b"\0" * 40 + b"\n")
+    change(folder, "discarded")
+    assert states(folder) == ["paused", "queued", "discarded"], "a broken line is left out"
 
 
 def test_of_many_at_once_one_takes_it(folder: Path) -> None:

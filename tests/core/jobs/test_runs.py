@@ -199,7 +199,7 @@ STEERS = {"pause": pause, "keep": keep, "discard": discard, "resume": resume, "d
     ("paused", "resume", "queued"), ("paused", "discard", "discarded"), ("paused", "pause", "paused"), ("paused", "keep", None),
     ("interrupted", "resume", "queued"), ("interrupted", "discard", "discarded"), ("failed", "resume", "queued"), ("failed", "discard", "discarded"),
     ("discarded", "resume", "queued"), ("discarded", "discard", "discarded"), ("finished", "discard", None), ("finished", "resume", None),
-    ("finished", "pause", None), ("stopped", "keep", None), ("finished", "delete", "finished"), ("failed", "pause", None)])
+    ("finished", "pause", None), ("stopped", "keep", "stopped"), ("finished", "delete", "finished"), ("failed", "pause", None)])
 def test_what_no_worker_has_is_changed_at_once_or_refused(ws: Workspace, data: DataSpec, state, steer: str, then: str | None) -> None:
     run = put_in_queue(ws, data)
     folder = ws.run(run.id)
@@ -257,7 +257,7 @@ def test_a_new_name_is_the_runs_name_everywhere(ws: Workspace, data: DataSpec) -
     run = put_in_queue(ws, data)
     say(ws.run(run.id), name="best so far")
     assert load_run(ws, run.id, "local").name == list_runs(ws, "local")[0].name == "best so far"
-    assert put_in_queue(ws, data).name == run.name, "its own is free again"
+    assert put_in_queue(ws, data).name not in (run.name, "best so far"), "notes may know it by its first name"
 
 
 def test_pairs_without_a_block_that_learns_from_them_are_refused_before_the_run(ws: Workspace, data: DataSpec) -> None:

@@ -124,7 +124,8 @@ def test_what_was_wished_before_a_worker_died_is_still_done(ws: Workspace, data:
     assert states(ws, [run]) == [then] and wish_of(ws.run(run.id)) == wish
 
 
-@pytest.mark.parametrize("by, why, params", [(signal.SIGKILL, KILLED, {}), (signal.SIGTERM, KILLED, {}), (signal.SIGSEGV, CRASHED, {"signal": "SIGSEGV"})])
+@pytest.mark.parametrize("by, why, params", [(signal.SIGKILL, KILLED, {}), (signal.SIGTERM, KILLED, {}), (signal.SIGSEGV, CRASHED, {"signal": "SIGSEGV"}),
+                                             (signal.SIGRTMIN + 1, CRASHED, {"signal": str(int(signal.SIGRTMIN) + 1)})])
 def test_it_is_told_what_ended_a_worker(ws: Workspace, data: DataSpec, scripted, by: int, why: str, params: dict) -> None:
     set_options(ws, Options(retries=0))
     workers, run, seen = scripted(TAKES_IT), put_in_queue(ws, data), _Seen()
@@ -176,6 +177,49 @@ def test_where_the_system_killed_for_memory_fewer_items_are_computed_at_once(ws:
     told = [event for event in events.read(folder / "events.jsonl") if event.type == "failed"]
     assert [(event.title, event.kind) for event in told] == [("Out of memory.", "memory")]
     assert ("interrupted", MEMORY_LOST) in whys(ws, run)
+
+
+def test_one_that_is_killed_before_it_has_the_run_is_followed_by_another_once(ws: Workspace, data: DataSpec, scripted) -> None:
+    scripted("import os, signal; input(); os.kill(os.getpid(), signal.SIGKILL)")
+    run, seen = put_in_queue(ws, data), _Seen()
+    _look(ws, seen)
+    assert states(ws, [run]) == ["queued"]
+    _look(ws, seen)
+    assert states(ws, [run]) == ["failed"]
+
+
+def test_what_was_to_be_kept_is_not_tried_without_end(ws: Workspace, data: DataSpec, scripted) -> None:
+    """It crashes while it is packed, each time."""
+    workers, run, seen = scripted(TAKES_IT), put_in_queue(ws, data), _Seen()
+    _look(ws, seen)
+    keep(ws, run)
+    for expected in ("preparing", "interrupted"):
+        killed(workers[-1])
+        _look(ws, seen)
+        assert states(ws, [run]) == [expected]
+    assert not _look(ws, seen) and states(ws, [run]) == ["interrupted"]
+
+
+@pytest.mark.parametrize("broken", ["log", "tidy", "start"])
+def test_nothing_that_is_wrong_with_one_ends_the_supervisor(ws: Workspace, data: DataSpec, scripted, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, (run, other), seen = scripted(TAKES_IT), [put_in_queue(ws, data) for _ in range(2)], _Seen()
+    os.utime(ws.run(run.id) / "run.json", (1, 1))
+    if broken == "start":
+        real = supervisor._start
+        monkeypatch.setattr(supervisor, "_start", lambda ws, folder, seen: real(ws, folder, seen) if folder.name == other.id else os.stat("/nowhere"))
+        _look(ws, seen)
+        assert states(ws, [run, other]) == ["queued", "preparing"]
+        return
+    if broken == "tidy":
+        monkeypatch.setattr(supervisor, "tidy", lambda ws: os.stat("/nowhere"))
+        assert _look(ws, seen) and states(ws, [run]) == ["preparing"]
+        return
+    _look(ws, seen)
+    (ws.run(run.id) / "events.jsonl").write_bytes(b"not an event\n")
+    monkeypatch.setattr(supervisor, "kills", lambda: 10**9)
+    killed(workers[-1])
+    _look(ws, seen)
+    assert states(ws, [run]) == ["preparing"], "fewer items at once, whatever its log says"
 
 
 def test_as_many_run_at_once_as_there_are_slots_and_in_turn_between_people(ws: Workspace, data: DataSpec, scripted, tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.events import Discarded, Done, EpochEnd, Event, FirstModel, Paused, Preparing, Resumed, Saved, Step, happened
+from core.events import Discarded, Done, EpochEnd, Event, FirstModel, Notice, Paused, Preparing, Resumed, Saved, Smaller, Step, happened
 from core.models.blocks import Network
 from core.models.lora import adapt
 from core.specs import BlockPlan, FreezePlan, RunSpec, SplitName
-from core.training import contrastive, standing
+from core.training import contrastive, standing, storing
 from core.training import fit as training
 from core.training.checkpoint import LAST
 from core.training.pairs import PAIRS_A_STEP
@@ -117,6 +117,27 @@ def test_at_every_step_and_in_every_epoch_of_a_gradual_unfreezing(tmp_path: Path
         steps |= {event.step for event in of(log, Resumed)}
         assert same(state(net), state(expected)), calls
     assert steps >= {1, 2, 3, 4, 5}, "also around the ends of epochs, where blocks join"
+
+
+def test_what_had_no_room_is_not_stored_when_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items that change at random would be others: stored ones take turns."""
+    run, data = spec(GRADUAL, epochs=8, batch_size=10), changing(sides(20, 6, side=32))
+    rooms = lambda layouts, sides, shelf: len(layouts) < 2  # noqa: E731
+    monkeypatch.setattr(storing, "has_room", rooms)
+    _, expected = unbroken(run, tmp_path, data)
+    every_step_is_saved(monkeypatch)
+    with pytest.raises(Killed):
+        train(run, tmp_path, data, made(run), killed_after(14))
+    monkeypatch.setattr(storing, "has_room", lambda layouts, sides, shelf: True)
+    log, net = train(run, tmp_path, data, made(run), resume=True)
+    assert of(log, Resumed)[0].epoch >= 1 and same(state(net), state(expected))
+
+
+def test_fewer_items_at_once_are_told_from_the_start(tmp_path: Path) -> None:
+    """Another run has found that out."""
+    log = list(training.fit(spec("last-stage"), made(spec("last-stage")), sides(20, 6, side=32), 3, tmp_path, lambda: "go", most=1))  # type: ignore[arg-type]
+    assert [(event.items, event.batch_norm) for event in of(log, Smaller)] == [(2, True)], "BatchNorm can't learn from one alone"
+    assert any("Memory is short" in event.text for event in of(log, Notice))
 
 
 def test_what_was_not_saved_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,7 @@ const APPLY = {   // each changes the copy that reduce has made
   },
   state(s, e) {
     s.preparing = null; s.marks = []; s.life = e.state;
+    if (e.why) s.notices.push(e.why);
     if (!ENDED.has(e.state)) s.ended = null;
   },
   notice(s, e) { s.notices.push(e.text); },
