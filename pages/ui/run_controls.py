@@ -48,7 +48,7 @@ def resumable(run: RunSpec, now: RunState) -> bool:
     if now != "failed":
         return now in RESTING or now == "discarded"
     told = failure(run)
-    return has_state(state.workspace().run(run.id)) and (told is None or told.kind not in ("nan", "memory"))
+    return has_state(state.workspace().run(run.id)) and (told is None or told.kind != "nan")
 
 
 def failure(run: RunSpec) -> events.Failed | None:
