@@ -67,7 +67,7 @@ def watch(run_id: str) -> None:
     if now in LIVING or now == "queued":
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(_("You may close this page: the training goes on, and this address leads back to it."), width="content")
-            if st.button(_("Prepare another run"), icon=":material/add:", type="tertiary", key="live.another"):
+            if mine and st.button(_("Prepare another run"), icon=":material/add:", type="tertiary", key="another"):
                 st.query_params.clear()
                 st.rerun()
     _wait_for_change(run, shown)

@@ -30,7 +30,7 @@ def menu(run: RunSpec, now: RunState) -> None:
         if now in ENDED:
             if st.button(_("Delete (undo: 7 days)"), icon=":material/delete:", key="menu.delete", width="stretch"):
                 put_away([run])
-        if now not in ("finished", "stopped", "discarded"):
+        else:
             if st.button(_("Discard this run (undo: 7 days)"), icon=":material/cancel:", key="live.discard", width="stretch"):
                 with acting():
                     discard(state.workspace(), run)

@@ -105,7 +105,7 @@ class TestAddress:
         page = compare("mine1", "gone1", "mine2")
         assert len(page.info) == 1 and "do equally well" in markdown(page) and trouble(page) == []
 
-    @pytest.mark.parametrize("file", ["run.json", "report.json", "events.jsonl"])
+    @pytest.mark.parametrize("file", ["run.json", "report.json"])
     def test_one_of_which_a_file_is_damaged_is_left_out(self, ws: Workspace, add, compare, file: str) -> None:
         add("mine1", report(())), add("mine2", report(())), add("mine3", report(()))
         (ws.run("mine2") / file).write_text('{"type": "nothing"}\n', encoding="utf-8")

@@ -37,7 +37,7 @@ def save(page: AppTest) -> AppTest:
 
 @pytest.mark.parametrize("run, offered", [
     (QUEUED, {"live.discard"}), (ENDED, {"menu.longer", "menu.delete"}), (DISCARDED, {"menu.delete"}),
-    (INTERRUPTED, {"live.discard", "menu.delete"}), (FAILED, {"live.discard", "menu.delete"})])
+    (INTERRUPTED, {"live.discard"}), (FAILED, {"menu.delete"})])
 def test_what_its_state_allows_is_in_the_menu(lived_in: Workspace, visit: Visit, run: str, offered: set[str]) -> None:
     assert keys(visit("train.py", run=run)) & {"menu.longer", "menu.delete", "live.discard"} == offered
 
@@ -104,7 +104,7 @@ def test_a_deleted_run_is_taken_back_in_the_list(lived_in: Workspace, visit: Vis
 
 def test_one_that_begins_meanwhile_is_not_deleted(lived_in: Workspace, visit: Visit) -> None:
     folder = lived_in.run(QUEUED)
-    left_as(folder, "paused")
+    left_as(folder, "failed")
     page = visit("train.py", run=QUEUED)
     (folder / "exit.json").unlink()
     worked_on(folder, this_process(), "running")
@@ -112,9 +112,9 @@ def test_one_that_begins_meanwhile_is_not_deleted(lived_in: Workspace, visit: Vi
     assert deleted_runs(lived_in, LOCAL_OWNER) == [] and trouble(page) == []
 
 
-@pytest.mark.parametrize("run", [INTERRUPTED, FAILED])
-def test_what_has_no_result_is_discarded(lived_in: Workspace, visit: Visit, run: str) -> None:
-    page = visit("train.py", run=run).button(key="live.discard").click().run()
+def test_what_rests_is_discarded(lived_in: Workspace, visit: Visit) -> None:
+    page, run = visit("train.py", run=INTERRUPTED), INTERRUPTED
+    page.button(key="live.discard").click().run()
     assert state_of(lived_in.run(run)) == "discarded" and "It can be taken back for 7 days" in said(page) and trouble(page) == []
 
 
