@@ -95,6 +95,8 @@ def _unfinished(told: Told) -> Remark | None:
     done = told.curves.done
     if done and done.early:
         return Remark("The validation loss was still falling when its patience was over.", change=reruns.more_patience(told.run))
+    if _score_is_level(told.curves):
+        return Remark("The validation loss was still falling, but the score stayed level: more epochs would make it surer rather than better.")
     if done and not done.stopped:
         return Remark("It was still improving when its epochs were over.", change=reruns.longer(told.run))
     return Remark("It was still improving when it ended.")
@@ -118,7 +120,17 @@ def _improves(told: Told) -> Remark | None:
         return None
     if not told.curves.validated:
         return Remark("The training loss is falling as it should.")
+    if _score_is_level(told.curves):
+        return Remark("The validation loss is still falling, while the score stays level.")
     return Remark("Validation is improving steadily.")
+
+
+def _score_is_level(curves: Curves) -> bool:
+    """Whether the last third of the epochs scores as the third before it did. Scores say little before there are six epochs, or without validation."""
+    if not curves.validated or len(curves.epochs) < 6:
+        return False
+    worse, better = ends(curves.scores, len(curves.epochs) // 3)
+    return better - worse <= curves.score_error(better) / 2
 
 
 def _level(told: Told) -> Remark | None:

@@ -156,6 +156,14 @@ def test_still_improving_at_the_end_trains_twice_as_long() -> None:
     assert remark.change and remark.change.config == replace(run.config, preset="custom", epochs=18) and remark.change.params == {"n": 18}
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_loss_that_falls_while_the_score_is_level_asks_for_nothing(ended: bool) -> None:
+    """98 % from the first epoch on: more epochs would end no better."""
+    log = log_of(curve(0.4, 0.05, 9), curve(0.5, 0.1, 9), [0.98] * 9, epochs=9 if ended else 20, **({} if ended else {"end": ""}))
+    remark = told(spec("last-stage", epochs=9 if ended else 20), log, ended=ended)[0]
+    assert "falling" in remark.text and "level" in remark.text and remark.change is None
+
+
 @pytest.mark.parametrize("end", ["stopped", ""])
 def test_what_somebody_stopped_is_only_told(end: str) -> None:
     remark = told(spec(epochs=20), log_of(curve(1.1, 0.3, 9), curve(1.1, 0.5, 9), curve(0.4, 0.8, 9), epochs=20, end=end))[0]
