@@ -2,9 +2,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -187,12 +185,12 @@ class Shop:
 # ---- how a worker is killed ----
 
 def kill(folder: Path) -> int | None:
-    """With SIGKILL, the process that works on the run, and no other; its pid. None where nobody does any more."""
+    """With SIGKILL, the process that works on the run, and no other; its pid. None where nobody does (any more)."""
     worker = worker_of(folder)
     if worker is None or not alive(worker.who):
         return None
     process = psutil.Process(worker.pid)
-    os.kill(worker.pid, signal.SIGKILL)
+    process.kill()
     _until_gone(process)
     return worker.pid
 

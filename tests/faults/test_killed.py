@@ -1,17 +1,16 @@
 """Workers, supervisors and both are killed; runs are paused. What ends is what would have ended."""
 from __future__ import annotations
 
-import os
 import random
-import signal
 
 import pytest
 
 from core import events
-from core.jobs.life import LIVING, worker_of
+from core.jobs.life import EXIT, LIVING, worker_of
 from core.jobs.runs import LAST, pause, resume
 from tests.core.jobs.queued import supervisors, wait_until
 from tests.faults.lives import Moment, Shop, by_chance, kill, while_it_packs, while_it_saves
+from tests.faults.words import page_says
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 MOMENTS: tuple[Moment, ...] = (by_chance, while_it_saves, by_chance, while_it_saves, while_it_packs)
@@ -46,7 +45,9 @@ def test_a_worker_and_its_supervisor_that_are_killed_at_once_lose_nothing(shop: 
                 if not by_chance(shop.folder(run), chance, whole):
                     break
                 [old] = supervisors(shop.ws)
-                os.kill(old.pid, signal.SIGSTOP)  # so that it does not see the end of the worker
+                old.suspend()  # so that it does not see the end of the worker
+                if kills == 2:
+                    shop.without_retries()
                 dead = kill(shop.folder(run))
                 old.kill()
                 wait_until(lambda: old.pid not in [process.pid for process in supervisors(shop.ws)])
@@ -54,6 +55,9 @@ def test_a_worker_and_its_supervisor_that_are_killed_at_once_lose_nothing(shop: 
                     break
                 kills += 1
                 trial.hit()
+                if kills == 3:
+                    shop.until(lambda: (shop.folder(run) / EXIT).is_file())
+                    page_says(shop.ws, shop.faults, run, "Interrupted: Its process ended without giving a reason.")
                 shop.goes_on(run, dead)
             shop.ends_the_same(run, whole, trial)
 
@@ -76,6 +80,8 @@ def test_a_run_that_is_paused_again_and_again_ends_as_it_would_have(shop: Shop) 
                 pauses += 1
                 trial.hit()
                 assert events.read(folder / "events.jsonl")[-1].why == "", "its owner wanted it"
+                if pauses == 10:
+                    page_says(shop.ws, shop.faults, run, "Paused. The machine is free for other runs.")
                 resume(shop.ws, run)
                 shop.until(lambda: shop.state(run) not in ("queued", "paused"))
                 assert worker_of(folder).pid != pid, "it had freed the machine"

@@ -124,7 +124,7 @@ def test_where_the_system_kills_for_memory_fewer_items_are_computed_at_once(roun
         whys = [event.why for event in rounds.log(run) if isinstance(event, events.Changed) and event.state == "interrupted"]
         assert most == [4, 2] and whys == [MEMORY_LOST] * 2
         following = put(rounds.ws, rounds.data, RECIPE)
-        assert most_at_once(rounds.ws, following, rounds.folder(following)) == 2, "the next one of its kind begins so"
+        assert most_at_once(rounds.ws, following, rounds.folder(following), begins=True) == 2, "the next one of its kind begins so"
         rounds.until(lambda: state_of(rounds.folder(following)) in ENDED)
         compare(rounds, following, whole, Trial())
 
@@ -140,7 +140,7 @@ def test_where_the_system_refuses_memory_fewer_items_are_computed_at_once(rounds
             subprocess.run([sys.executable, "-c", REFUSED, str(ws.run(one.id))], cwd=PROJECT, check=True, timeout=300)
         trial.hit("refused")
         told = [[event.items for event in here.log(one) if isinstance(event, events.Smaller)] for one in (run, following)]
-        assert told == [[4, 2], []], "the size is remembered"
+        assert told == [[4, 2], [2]], "the size is remembered, and said at once"
         trial.finished = state_of(ws.run(run.id)) == state_of(ws.run(following.id)) == "finished"
         ends = [[event for event in here.log(one) if isinstance(event, events.EpochEnd)] for one in (run, following)]
         assert len(ends[0]) == len(ends[1]) == run.config.epochs
@@ -155,11 +155,11 @@ def test_where_even_one_item_is_too_much_it_says_so_and_can_be_resumed(rounds: R
         run = put(rounds.ws, rounds.data, RECIPE, batch_size=16)
         folder = rounds.folder(run)
         while state_of(folder) != "failed":
-            rounds.until(lambda: state_of(folder) == "running" or state_of(folder) in ENDED)
+            rounds.until(lambda: state_of(folder) == "running" and (folder / LAST).exists() or state_of(folder) in ENDED)
             if kill(folder):
                 trial.hit("killed to the last")
             rounds.until(lambda: state_of(folder) not in ("interrupted", "queued"))
-        page_says(rounds.ws, faults, run, "Out of memory.", "even for one item at a time", "Your data is safe.", failed=True, button="Run it again")
+        page_says(rounds.ws, faults, run, "Out of memory.", "Close other programs and resume it", "Your data is safe.", failed=True)
         patch.undo()
         resume(rounds.ws, run)
         rounds.until(lambda: state_of(folder) in ENDED)
