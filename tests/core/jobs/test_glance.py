@@ -104,5 +104,4 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
         glance(folder)
     (folder / "report.json").unlink()
     (folder / "events.jsonl").write_text("{}\n")
-    with pytest.raises(ValueError):
-        glance(folder)
+    assert glance(folder).curve == (), "a broken line of a log is left out"
