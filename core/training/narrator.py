@@ -126,10 +126,10 @@ def _improves(told: Told) -> Remark | None:
 
 
 def _score_is_level(curves: Curves) -> bool:
-    """Whether the last third of the epochs scores as the third before it did. Scores say little before there are six epochs, or without validation."""
+    """Whether the last quarter of the epochs scores as the quarter before it did. Scores say little before there are six epochs, or without validation."""
     if not curves.validated or len(curves.epochs) < 6:
         return False
-    worse, better = ends(curves.scores, len(curves.epochs) // 3)
+    worse, better = ends(curves.scores, max(2, len(curves.epochs) // 4))
     return better - worse <= curves.score_error(better) / 2
 
 
