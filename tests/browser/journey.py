@@ -86,7 +86,7 @@ def _x(trace: int) -> str:
 
 def wait_for_try_it(page: Page, app: App) -> RunSpec:
     """Training has ended and led on by itself; a run that failed is not waited for."""
-    page.wait_for_function("location.pathname.endsWith('/try_it') || document.querySelector('[data-testid=stAlert]')", timeout=SLOW_MS)
+    page.wait_for_function("location.pathname.endsWith('/try_it') || document.querySelector('[data-testid=stAlertContentError]')", timeout=SLOW_MS)
     run = app.run_in(page)
     assert page.url.endswith(f"/try_it?run={run.id}"), app.log(run)[-1]
     return run

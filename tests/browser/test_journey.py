@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors import safe_open
 
 from core.data.samples.sets import SAMPLES
 from core.events import Changed, Done, Resumed, Saved, Started
-from core.jobs.life import state_of
+from core.jobs.life import LIVING, state_of
 from core.jobs.processes import ProcessId
 from core.models.catalog import DEFAULT, find
 from core.specs import from_json
@@ -198,11 +199,13 @@ def test_a_run_is_paused_resumed_and_outlives_its_worker(page: Page, app: App) -
         worker = from_json(ProcessId, (folder / "worker.json").read_bytes())
         Process(worker.pid).kill()
         if told:
-            expect(page.get_by_text(told)).to_be_visible(timeout=SLOW_MS)
+            expect(page.get_by_text(f"Interrupted: {told}")).to_be_visible(timeout=SLOW_MS)
             button(page, "Resume").click()
-        page.wait_for_timeout(500)
+        deadline = time.monotonic() + SLOW_MS / 1000
+        while state_of(folder) not in LIVING or from_json(ProcessId, (folder / "worker.json").read_bytes()) == worker:
+            assert time.monotonic() < deadline, app.log(run)[-1]
+            page.wait_for_timeout(100)
         expect(button(page, "Pause")).to_be_visible(timeout=SLOW_MS)
-        assert from_json(ProcessId, (folder / "worker.json").read_bytes()) != worker
     button(page, "Stop and keep").click()
     wait_for_try_it(page, app)
     states = [event.state for event in app.log(run) if isinstance(event, Changed)]
