@@ -82,4 +82,4 @@ def test_where_both_are_damaged_it_begins_anew(shop: Shop, damage: Callable[[Pat
         trial.hit("both")
         resume(shop.ws, run)
         shop.ends_the_same(run, whole, trial)
-        assert resumed_at(folder) == []
+        assert resumed_at(folder) == [0]
