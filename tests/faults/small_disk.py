@@ -25,7 +25,7 @@ from core.workspace import Workspace
 from tests.core.jobs.queued import cleaned_up, dataset
 from tests.faults.lives import PICTURES, Shop
 from tests.faults.record import Record
-from tests.faults.words import page_says
+from tests.faults.words import page_says, visit
 
 SIZE = "1700m"
 """What is stored for later runs leaves a gigabyte of any disk alone."""
@@ -47,10 +47,12 @@ def grow(filler: Path, leave: int = 0, pause_s: float = 0.001) -> None:
                 time.sleep(pause_s)
 
 
-def is_paused(shop: Shop, run: RunSpec, says: str) -> None:
+def is_paused(shop: Shop, run: RunSpec, filler: Path, says: str) -> None:
+    """Its page says so, although the disk is full to the last byte by then."""
     shop.until(lambda: shop.state(run) not in LIVING | {"queued"})
     assert shop.state(run) == "paused", shop.why(run)
     assert exit_of(shop.folder(run)).why == DISK_FULL
+    grow(filler)
     page_says(shop.ws, shop.faults, run, DISK_FULL, says)
 
 
@@ -63,7 +65,7 @@ def fills_while_it_learns(shop: Shop, filler: Path) -> None:
             time.sleep(chance.uniform(0.0, 0.3 * whole.seconds))
             grow(filler)
             trial.hit("while it learned")
-            is_paused(shop, run, "Nothing is lost: it is saved at epoch")
+            is_paused(shop, run, filler, "Nothing is lost: it is saved at epoch")
             filler.unlink()
             resume(shop.ws, run)
             shop.ends_the_same(run, whole, trial)
@@ -116,7 +118,7 @@ def is_too_small(shop: Shop, filler: Path) -> None:
             grow(filler, leave=LITTLE_BYTES)
             run = shop.put("middle")
             trial.hit("before it began")
-            is_paused(shop, run, "Your data is safe; the training begins anew when it is resumed.")
+            is_paused(shop, run, filler, "Your data is safe; the training begins anew when it is resumed.")
             assert not [event for event in events.read(shop.folder(run) / "events.jsonl") if isinstance(event, (events.Started, events.Step))]
             filler.unlink()
             resume(shop.ws, run)
@@ -132,6 +134,7 @@ def main(disk: Path, told: Path) -> None:
     try:
         with cleaned_up(ws):
             shop = Shop(ws, dataset(ws, disk / "data", n=PICTURES), record)
+            visit(ws, shop.put("middle"))  # whoever starts runs has seen pages before
             for trial in TRIALS:
                 trial(shop, disk / "filler")
     finally:

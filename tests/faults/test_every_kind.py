@@ -10,6 +10,7 @@ pytestmark = pytest.mark.slow
 
 def test_every_kind_was_tried(faults: Record) -> None:
     assert faults.missing() == []
+    assert faults.kinds["worker"].of_which["while it saved"] >= 4
 
 
 def test_no_run_was_lost_and_all_ended_with_the_result_they_would_have_had(faults: Record) -> None:

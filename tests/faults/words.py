@@ -22,13 +22,17 @@ def page_says(ws: Workspace, faults: Record, run: RunSpec, *words: str, failed: 
         _says(ws, run, words, failed, button, trial)
 
 
-def _says(ws: Workspace, run: RunSpec, words: tuple[str, ...], failed: bool, button: str, trial: Trial) -> None:
+def visit(ws: Workspace, run: RunSpec) -> AppTest:
+    """The Train page of the run, by way of the start page."""
     with set_for(ws):
         page = AppTest.from_file(str(ROUTER), default_timeout=60)
         page.context = {"locale": "en-US", "theme": "light", "timezone": "Europe/Berlin"}
         page.query_params["run"] = run.id
-        page.run()
-        page.switch_page("train.py").run()
+        return page.run().switch_page("train.py").run()
+
+
+def _says(ws: Workspace, run: RunSpec, words: tuple[str, ...], failed: bool, button: str, trial: Trial) -> None:
+    page = visit(ws, run)
     shown = markdown(page).replace("\\", "")  # names and templates are escaped
     trial.finished = True
     assert [text for text in words if text not in shown] == [], shown
